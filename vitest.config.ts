@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const from = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Golden vectors and photos live outside the repository; tests that need them skip when absent. */
+const testData = process.env.CLIP_TEST_DATA ?? from('../shared/data');
+
+/** Unit tests run from source; end-to-end tests start the built programs with plain `node`. */
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@clip-ts\/clip$/, replacement: from('libs/clip/src/index.ts') },
+      { find: /^@clip-ts\/clip\/model$/, replacement: from('libs/clip/src/model/index.ts') },
+      { find: /^tfjs-onnxruntime$/, replacement: from('libs/tfjs-onnxruntime/src/index.ts') },
+    ],
+  },
+  test: {
+    include: ['{libs,apps}/*/{src,test}/**/*.test.ts', 'bench/**/*.test.ts'],
+    env: existsSync(testData) ? { CLIP_TEST_DATA: testData } : {},
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+});
