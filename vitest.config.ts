@@ -17,6 +17,7 @@ export default defineConfig({
     ],
   },
   test: {
+    reporters: ['default', from('scripts/plain-summary.mjs')],
     include: ['{libs,apps}/*/{src,test}/**/*.test.ts', 'bench/**/*.test.ts'],
     env: existsSync(testData) ? { CLIP_TEST_DATA: testData } : {},
     testTimeout: 60_000,
