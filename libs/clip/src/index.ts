@@ -1,1 +1,10 @@
-export {};
+/** What a CLIP checkpoint is and how to use one: no TensorFlow.js here (the towers are in `@clip-ts/clip/model`). */
+export { CLIP_ERROR_CODES, ClipError, type ClipErrorCode, type ClipErrorDetails } from './errors.js';
+export { recoverFolder, writeFileAtomic, writeFolderAtomic } from './files/index.js';
+export {
+  SafetensorsFile,
+  writeSafetensors,
+  type SafetensorsDtype,
+  type TensorEntry,
+  type TensorInfo,
+} from './safetensors/index.js';

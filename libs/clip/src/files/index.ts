@@ -1,0 +1,1 @@
+export { recoverFolder, writeFileAtomic, writeFolderAtomic } from './atomic.js';

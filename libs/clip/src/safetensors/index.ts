@@ -1,0 +1,4 @@
+export type { SafetensorsDtype } from './dtype.js';
+export { SafetensorsFile } from './file.js';
+export type { TensorInfo } from './header.js';
+export { writeSafetensors, type TensorEntry } from './write.js';
