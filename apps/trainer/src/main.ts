@@ -1,1 +1,27 @@
-export {};
+#!/usr/bin/env node
+/** The trainer's command line: one command a file in commands/. Exit code 0 done, 1 failed, 2 bad input. */
+import { Command, CommanderError } from 'commander';
+import { addSampleDataCommand } from './commands/sample-data.js';
+import { describeFailure } from './errors.js';
+
+const program = new Command('trainer')
+  .description('Train, evaluate and export CLIP-style dual encoders')
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride();
+
+addSampleDataCommand(program);
+for (const command of program.commands)
+  command.exitOverride().showHelpAfterError(`(see: trainer ${command.name()} --help)`);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed its message; help and version are no failures.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    const { message, exitCode } = describeFailure(error);
+    console.error(`trainer: ${message}`);
+    process.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Draws what a scene of the sample dataset contains, not its pixels: one to three objects that do not touch, a
+ * background, and the light. Lengths are in pixels of a 64-pixel image and scaled by the rasteriser.
+ */
+import { createRandom, type Random } from '../random.js';
+import {
+  BACKGROUND_NAMES,
+  HELD_OUT,
+  PATTERNS,
+  SEEN,
+  type Background,
+  type ColourShape,
+  type Pattern,
+  type Size,
+  type Texture,
+} from './vocabulary.js';
+
+/** The side of the canvas in scene units. */
+export const CANVAS = 64;
+
+export interface SceneObject extends ColourShape {
+  size: Size;
+  texture: Texture;
+  /** Centre and radius in scene units; y grows downwards. */
+  x: number;
+  y: number;
+  radius: number;
+  /** Clockwise turn in radians, small enough to keep the shape's name true. */
+  turn: number;
+}
+
+export interface Scene {
+  objects: readonly SceneObject[];
+  background: Background;
+  pattern: Pattern;
+  /** Keys the pixels: jitter of colours, clutter, noise. */
+  seed: number;
+}
+
+export type SplitKind = 'train' | 'seen' | 'held-out';
+
+const SINGLE_SHARE = 0.45;
+const PAIR_SHARE = 0.35;
+const GAP = 1.5;
+
+const RADII: Record<Size, readonly [number, number]> = {
+  small: [6.5, 8],
+  medium: [9.5, 11.5],
+  large: [14, 17],
+};
+
+function drawSize(random: Random, objectCount: number, index: number): Size {
+  if (objectCount === 1) return random.pick(['small', 'medium', 'large']);
+  if (objectCount === 2)
+    return index === 0 ? random.pick(['small', 'medium', 'large']) : random.pick(['small', 'medium']);
+  return random.pick(['small', 'medium']);
+}
+
+/** Texture needs room to be seen, so small objects are plain. */
+function drawTexture(random: Random, size: Size): Texture {
+  if (size === 'small' || random.uniform() < 0.5) return 'plain';
+  return random.pick(['striped', 'dotted', 'checkered']);
+}
+
+function place(
+  random: Random,
+  radius: number,
+  placed: readonly SceneObject[],
+): { x: number; y: number } | undefined {
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const x = random.between(radius + 1, CANVAS - radius - 1);
+    const y = random.between(radius + 1, CANVAS - radius - 1);
+    if (placed.every((other) => Math.hypot(x - other.x, y - other.y) >= radius + other.radius + GAP))
+      return { x, y };
+  }
+  return undefined;
+}
+
+function drawObjects(random: Random, kind: SplitKind, count: number): SceneObject[] | undefined {
+  const objects: SceneObject[] = [];
+  for (let index = 0; index < count; index++) {
+    const combination = random.pick(kind === 'held-out' && index === 0 ? HELD_OUT : SEEN);
+    if (objects.some((o) => o.colour === combination.colour && o.shape === combination.shape))
+      return undefined;
+    const size = drawSize(random, count, index);
+    const radius = random.between(...RADII[size]);
+    const centre = place(random, radius, objects);
+    if (!centre) return undefined;
+    const texture = drawTexture(random, size);
+    objects.push({ ...combination, size, texture, ...centre, radius, turn: random.between(-0.2, 0.2) });
+  }
+  return objects;
+}
+
+/**
+ * The scene number `index` of a split. Pure: the same arguments give the same scene. In a held-out scene the first
+ * object, and only it, has a combination that training never shows.
+ */
+export function drawScene(seed: number, splitKey: number, kind: SplitKind, index: number): Scene {
+  const random = createRandom(seed, splitKey, index);
+  const share = random.uniform();
+  const count = share < SINGLE_SHARE ? 1 : share < SINGLE_SHARE + PAIR_SHARE ? 2 : 3;
+  let objects: SceneObject[] | undefined;
+  while (!objects) objects = drawObjects(random, kind, count);
+  return {
+    objects,
+    background: random.pick(BACKGROUND_NAMES),
+    pattern: random.pick(PATTERNS),
+    seed: random.integer(2 ** 31),
+  };
+}
