@@ -1,0 +1,135 @@
+/**
+ * Settings of the service: environment variables only, read and checked in this one file.
+ * The Zod schema is the check, the type and the text of `--help`.
+ */
+import { delimiter, resolve } from 'node:path';
+import { z } from 'zod';
+
+const MIB = 1024 * 1024;
+
+/** A whole number in a range, from its decimal text. */
+const count = (minimum: number, maximum: number, fallback: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'expected a whole number')
+    .default(String(fallback))
+    .transform(Number)
+    .pipe(z.number().min(minimum).max(maximum));
+
+const folder = z.string().transform((path) => resolve(path));
+
+/** Each variable with its default; `describe` is the line of the help text. */
+const environmentSchema = z.object({
+  CLIP_CHECKPOINT: z
+    .string()
+    .describe('Checkpoint folder (config.json, tokenizer.json, onnx/…) or a hub id. Required.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all of the machine.'),
+  PORT: count(0, 65_535, 3000).describe('Port to listen on; 0 picks a free one.'),
+  DATA_DIR: folder.default(resolve('data')).describe('Folder of the embedded database, images and index.'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected postgresql://user:password@host:port/database')
+    .optional()
+    .describe('PostgreSQL to use instead of the embedded database.'),
+  IMPORT_ROOT: z
+    .string()
+    .transform((paths) =>
+      paths
+        .split(delimiter)
+        .filter((path) => path !== '')
+        .map((path) => resolve(path)),
+    )
+    .default([])
+    .describe(`Folders that POST /imports may read, separated by "${delimiter}". Empty: imports are off.`),
+  API_KEY: z
+    .string()
+    .min(16, 'expected at least 16 characters')
+    .optional()
+    .describe('Key that clients send as "Authorization: Bearer KEY" or "X-API-Key: KEY".'),
+  API_KEY_SCOPE: z
+    .enum(['writes', 'all'])
+    .default('writes')
+    .describe('What needs the key: changes to the collection, or every route but the health checks.'),
+  CORS_ORIGIN: z
+    .string()
+    .transform((origins) => origins.split(',').map((origin) => origin.trim()))
+    .pipe(z.array(z.url({ protocol: /^https?$/ })))
+    .optional()
+    .describe('Origins of other web pages that may call the API, separated by commas.'),
+  RATE_LIMIT: count(0, 1_000_000, 0).describe(
+    'Requests a minute allowed to one client address; 0: no limit.',
+  ),
+  MAX_IMAGE_BYTES: count(1, 1024 * MIB, 20 * MIB).describe('Largest image file, in bytes.'),
+  MAX_IMAGE_PIXELS: count(1, 1_000_000_000, 50_000_000).describe(
+    'Largest image, in pixels (width × height).',
+  ),
+  MAX_FILES: count(1, 1000, 32).describe('Most images in one request.'),
+  MAX_REQUEST_BYTES: count(1024, 4096 * MIB, 128 * MIB).describe('Largest request body, in bytes.'),
+  MAX_LABELS: count(1, 100_000, 1000).describe('Most candidate labels in one request.'),
+  MAX_TEXTS: count(1, 10_000, 256).describe('Most texts in one request to /embed.'),
+  MAX_TEXT_LENGTH: count(1, 100_000, 1000).describe('Longest label, query or text, in characters.'),
+  ENCODER_THREADS: count(1, 64, 1).describe('Worker threads that run the model, each with its own copy.'),
+  ENCODER_BATCH: count(1, 256, 16).describe('Most images or texts that one run of the model takes.'),
+  ENCODER_QUEUE: count(1, 100_000, 256).describe('Images and texts that may wait; beyond it: 503.'),
+  EMBEDDING_CACHE: count(0, 10_000_000, 10_000).describe('Text embeddings kept in memory.'),
+  EXACT_SEARCH_LIMIT: count(0, 10_000_000, 10_000).describe(
+    'Up to so many images search compares with each; above it uses an HNSW graph.',
+  ),
+  SEARCH_DEPTH: count(10, 100_000, 1000).describe('With the HNSW graph: how far a result can be paged.'),
+  SHUTDOWN_TIMEOUT: count(0, 600, 10).describe('Seconds that running requests get to finish at the end.'),
+});
+
+/** The checked settings. Keys are the variables' names; byte and pixel limits are numbers. */
+export type Config = Readonly<z.output<typeof environmentSchema>>;
+
+/** The settings cannot be used; each line of `problems` names a variable, what is wrong, and what it held. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`Settings that cannot be used:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/**
+ * Reads the settings from the environment. An empty variable counts as absent.
+ * Throws {@link ConfigError} with every variable that cannot be used.
+ */
+export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+  const given = Object.fromEntries(
+    Object.keys(environmentSchema.shape).map((name) => [name, environment[name] || undefined]),
+  );
+  const parsed = environmentSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(
+    parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      if (given[name] === undefined) {
+        return `${name} is not set. ${environmentSchema.shape[name as keyof Config].description ?? ''}`;
+      }
+      const found = name === 'API_KEY' || name === 'DATABASE_URL' ? 'a value not shown here' : given[name];
+      return `${name}: ${issue.message}; found ${found}`;
+    }),
+  );
+}
+
+/** The text of `--help`: every variable with what it means and its default. */
+export function helpText(): string {
+  const width = Math.max(...Object.keys(environmentSchema.shape).map((name) => name.length));
+  const lines = Object.entries(environmentSchema.shape).map(([name, schema]) => {
+    const fallback = schema instanceof z.ZodOptional ? undefined : schema.safeParse(undefined).data;
+    const shown = Array.isArray(fallback) ? fallback.join(delimiter) : fallback;
+    const suffix = shown === undefined || shown === '' ? '' : ` [${shown}]`;
+    return `  ${name.padEnd(width)}  ${schema.description ?? ''}${suffix}`;
+  });
+  return [
+    'Serves a CLIP checkpoint: zero-shot classification and image search.',
+    '',
+    'Usage: CLIP_CHECKPOINT=FOLDER [VARIABLE=VALUE …] node apps/api/dist/main.js [--help]',
+    '',
+    'Settings are environment variables; [defaults] in brackets:',
+    ...lines,
+    '',
+    'Pages: / (search and classify), /docs (Swagger UI), /openapi.json, /healthz, /readyz, /metrics.',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,63 @@
+/**
+ * Every error that the API answers with: a stable code, its HTTP status and its title (RFC 9457).
+ * Clients branch on the code, so a code never changes its meaning.
+ */
+import { z } from 'zod';
+
+/** code → status and title. The `type` of a problem is `/problems/<code>`. */
+export const PROBLEMS = {
+  invalid_request: { status: 400, title: 'A field of the request is missing or not valid' },
+  malformed_body: { status: 400, title: 'The body cannot be parsed' },
+  invalid_vector: { status: 400, title: 'The vector does not fit the model' },
+  page_too_deep: { status: 400, title: 'The result cannot be paged that far' },
+  unauthorized: { status: 401, title: 'A valid API key is needed' },
+  import_forbidden: { status: 403, title: 'The path is not below a folder that imports may read' },
+  cross_site_request: { status: 403, title: 'Changes are not taken from pages of other sites' },
+  route_not_found: { status: 404, title: 'There is no such route' },
+  image_not_found: { status: 404, title: 'There is no such image' },
+  import_not_found: { status: 404, title: 'There is no such import' },
+  problem_not_found: { status: 404, title: 'There is no such problem code' },
+  conflict: { status: 409, title: 'The request conflicts with a change made at the same time' },
+  request_too_large: { status: 413, title: 'The request body is too large' },
+  image_too_large: { status: 413, title: 'An image file has too many bytes' },
+  too_many_pixels: { status: 413, title: 'An image has too many pixels' },
+  too_many_files: { status: 413, title: 'The request has too many images' },
+  unsupported_media_type: { status: 415, title: 'The content type of the request is not supported' },
+  unsupported_image_format: { status: 415, title: 'The image format is not supported' },
+  undecodable_image: { status: 422, title: 'An image cannot be decoded' },
+  import_unreadable: { status: 422, title: 'The folder holds nothing that can be imported' },
+  rate_limited: { status: 429, title: 'Too many requests from this address' },
+  internal_error: { status: 500, title: 'The server failed' },
+  overloaded: { status: 503, title: 'Too many images and texts wait for the model' },
+  not_ready: { status: 503, title: 'The server is still starting or already stopping' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+/** A stable error code; the keys of {@link PROBLEMS}. */
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** True when `code` is in the catalogue. */
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}
+
+/** One part of the request that is wrong. */
+const fieldErrorSchema = z.object({
+  field: z.string().describe('Where: a path such as `parameters.candidate_labels.0`'),
+  detail: z.string(),
+  code: z.string().optional(),
+});
+export type FieldError = z.infer<typeof fieldErrorSchema>;
+
+/** The body of every error: `application/problem+json`, RFC 9457. */
+export const problemSchema = z
+  .object({
+    type: z.string().describe('`/problems/<code>`, which explains the code'),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
+    detail: z.string().describe('What happened, what was expected, what to do'),
+    instance: z.string().describe('The path of the request'),
+    errors: z.array(fieldErrorSchema).optional(),
+  })
+  .meta({ id: 'Problem' });
+export type ProblemBody = z.infer<typeof problemSchema>;

@@ -1,0 +1,37 @@
+/** Answers every error as `application/problem+json` (RFC 9457); server faults go to the log with their cause. */
+import { Catch, Logger } from '@nestjs/common';
+import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import type { Problem } from './problem.js';
+import { toProblem } from './translate.js';
+
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Problem');
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<Request>();
+    const response = http.getResponse<Response>();
+    const problem = toProblem(error);
+    if (problem.code === 'internal_error') this.log(request, problem);
+    if (response.headersSent) response.destroy();
+    else sendProblem(request, response, problem);
+  }
+
+  private log(request: Request, problem: Problem): void {
+    const cause = problem.cause;
+    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+    this.logger.error(`${request.method} ${request.path}: ${text}`);
+  }
+}
+
+/** Writes a problem as the answer; also used by middleware, which runs before Nest's filters. */
+export function sendProblem(request: Request, response: Response, problem: Problem): void {
+  if (problem.retryAfter !== undefined) response.setHeader('Retry-After', String(problem.retryAfter));
+  if (problem.code === 'unauthorized') response.setHeader('WWW-Authenticate', 'Bearer');
+  response.status(problem.status);
+  response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
+  response.setHeader('Cache-Control', 'no-store');
+  response.end(JSON.stringify(problem.toBody(request.path)));
+}

@@ -1,0 +1,63 @@
+/**
+ * The one error class of the API. Whatever is thrown elsewhere becomes a Problem before it is answered.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { FieldError, ProblemBody, ProblemCode } from './catalogue.js';
+import { PROBLEMS } from './catalogue.js';
+
+interface ProblemDetails {
+  errors?: readonly FieldError[];
+  /** Seconds after which the client may try again (Retry-After). */
+  retryAfter?: number;
+  /** The lower-level error, for the log. */
+  cause?: unknown;
+}
+
+/** An error with a code of the catalogue. `message` is the `detail` that the client reads. */
+export class Problem extends Error {
+  readonly errors?: readonly FieldError[];
+  readonly retryAfter?: number;
+
+  constructor(
+    readonly code: ProblemCode,
+    detail: string,
+    details: ProblemDetails = {},
+  ) {
+    super(detail, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'Problem';
+    this.errors = details.errors;
+    this.retryAfter = details.retryAfter;
+  }
+
+  get status(): number {
+    return PROBLEMS[this.code].status;
+  }
+
+  /** The RFC 9457 body; `instance` is the path of the request. */
+  toBody(instance: string): ProblemBody {
+    return {
+      type: `/problems/${this.code}`,
+      title: PROBLEMS[this.code].title,
+      status: this.status,
+      code: this.code,
+      detail: this.message,
+      instance,
+      ...(this.errors && { errors: [...this.errors] }),
+    };
+  }
+}
+
+/** Most field errors that one answer lists. */
+const MAX_FIELD_ERRORS = 20;
+
+/** The problem for input that a schema refuses; each issue names its field. */
+export function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): Problem {
+  const errors = issues.slice(0, MAX_FIELD_ERRORS).map((issue) => ({
+    field: (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.'),
+    detail: issue.message,
+  }));
+  const detail = errors
+    .map(({ field, detail }) => (field === '' ? detail : `${field}: ${detail}`))
+    .join('; ');
+  return new Problem('invalid_request', detail, { errors });
+}
