@@ -1,0 +1,26 @@
+/** input/model_config.json: the two towers and the heads on them. */
+import { z } from 'zod';
+
+/** A hub id or a local folder (pretrained weights), or an inline transformers config (trained from scratch). */
+const backbone = z.union(
+  [z.string().min(1), z.looseObject({ model_type: z.string().min(1) })],
+  'expected a hub id, a folder, or an object with "model_type"',
+);
+
+export const modelConfigSchema = z.strictObject({
+  vision_backbone: backbone,
+  text_backbone: backbone,
+  /** Tokens a caption may have, start and end included; −1 for as many as the corpus and the text tower need. */
+  max_length_corpus: z
+    .int('expected -1 or a whole number of at least 3')
+    .refine((n) => n === -1 || n >= 3, 'expected -1 or a whole number of at least 3'),
+  /** Width E of the shared embedding space. */
+  dim: z.int('expected a whole number').min(1, 'expected at least 1'),
+  /** Drop probability on what enters the heads, in training. */
+  dropout: z.number('expected a number').min(0, 'expected 0 ≤ dropout < 1').lt(1, 'expected 0 ≤ dropout < 1'),
+  /** 'linear' opens in Python's VisionTextDualEncoderModel; 'residual' is the head of the original script. */
+  projection_head: z.enum(['linear', 'residual'], 'expected "linear" or "residual"').default('linear'),
+});
+
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
+export type Backbone = ModelConfig['vision_backbone'];

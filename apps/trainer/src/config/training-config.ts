@@ -1,0 +1,50 @@
+/**
+ * input/freeze_training_config.json (stage 1, frozen towers) and input/training_config.json (stage 2, everything). The
+ * keys up to `seed` are the original script's; the rest are optional and have its implicit values as defaults.
+ */
+import { z } from 'zod';
+
+const whole = (low: number) =>
+  z.int('expected a whole number').min(low, `expected a whole number of at least ${low}`);
+const atLeast = (low: number) =>
+  z.number('expected a number').min(low, `expected a number of at least ${low}`);
+const positive = z.number('expected a number').gt(0, 'expected a number above 0');
+const beta = z.number('expected a number').min(0, 'expected 0 ≤ beta < 1').lt(1, 'expected 0 ≤ beta < 1');
+const flag = z.union([z.boolean(), z.literal(0), z.literal(1)], 'expected 0 or 1').transform(Boolean);
+
+export const trainingConfigSchema = z.strictObject({
+  output_dir: z.string('expected a folder').min(1, 'expected a folder'),
+  learning_rate: positive,
+  weight_decay: atLeast(0),
+  /** Pairs that go through the towers at a time. */
+  batch_size: whole(2),
+  /** 0 skips the stage. */
+  epochs: whole(0),
+  /** Training images decoded at a time. */
+  dataloader_num_workers: whole(1),
+  /** The contrastive batch is batch_size × this: each pair is told apart from all pairs of the step. */
+  gradient_accumulation_steps: whole(1),
+  /** Warm-up takes this many quarters of an epoch's steps. */
+  warmup_steps_factor: atLeast(0),
+  /** Stop after this many epochs without a better validation metric; 0 never stops early. */
+  early_stopping: whole(0),
+  device: z.enum(['cuda', 'cpu'], 'expected "cuda" or "cpu"'),
+  fp16: flag,
+  /** Validation images decoded at a time. */
+  num_workers_dataloader: whole(1),
+  /** Direction of the validation metric: "min" takes the loss, "max" text-to-image R@10. */
+  scheduler_mode: z.enum(['min', 'max'], 'expected "min" or "max"'),
+  seed: whole(0),
+
+  lr_scheduler_type: z.enum(['linear', 'cosine'], 'expected "linear" or "cosine"').default('linear'),
+  adam_beta1: beta.default(0.9),
+  adam_beta2: beta.default(0.999),
+  adam_epsilon: positive.default(1e-8),
+  max_grad_norm: positive.default(1),
+  /** "mild": random crops of at least 80 % of the area, brightness and contrast; never a flip or a turn. */
+  augmentation: z.enum(['none', 'mild'], 'expected "none" or "mild"').default('none'),
+  /** Seconds between resumable checkpoints within an epoch. */
+  checkpoint_seconds: positive.default(300),
+});
+
+export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
