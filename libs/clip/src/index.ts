@@ -8,3 +8,10 @@ export {
   type TensorEntry,
   type TensorInfo,
 } from './safetensors/index.js';
+export {
+  loadTokenizer,
+  type EncodedTexts,
+  type EncodeOptions,
+  type TokenIdsOptions,
+  type Tokenizer,
+} from './tokenizer/index.js';

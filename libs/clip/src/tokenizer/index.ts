@@ -1,0 +1,7 @@
+export {
+  loadTokenizer,
+  type EncodedTexts,
+  type EncodeOptions,
+  type TokenIdsOptions,
+  type Tokenizer,
+} from './tokenizer.js';
