@@ -3,6 +3,7 @@
  * (the Rust library `tokenizers`) computes. Each rewrite is one known difference:
  *
  * - Whitespace splits at `\w` and `\s`, which are ASCII in JavaScript and Unicode classes in the reference.
+ * - The byte-level splitter's `\s` in JavaScript includes U+FEFF and lacks U+0085.
  * - Lower-casing turns a final capital sigma into ς in JavaScript, where the reference maps each character
  *   on its own to σ.
  * - Special tokens leave the vocabulary that text is matched against (a Unigram or word-level vocabulary lists
@@ -55,8 +56,18 @@ function portableNormalizer(step: Step): Step {
   return { type: 'Sequence', normalizers: [sigma, step] };
 }
 
+/** How GPT-2 splits text into words. */
+const GPT2_WORDS = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
 function portablePreTokenizer(step: Step): Step {
-  if (step.type !== 'Whitespace') return step;
-  const pattern = { Regex: `[${WORD}]+|[^${WORD}${SPACE}]+` };
-  return { type: 'Split', pattern, behavior: 'Removed', invert: true };
+  if (step.type === 'Whitespace') return matches(`[${WORD}]+|[^${WORD}${SPACE}]+`);
+  if (step.type === 'ByteLevel' && step.use_regex !== false && step.add_prefix_space === false) {
+    return { type: 'Sequence', pretokenizers: [matches(GPT2_WORDS), { ...step, use_regex: false }] };
+  }
+  return step;
+}
+
+/** A pre-tokenizer that keeps the matches of an Oniguruma pattern. */
+function matches(Regex: string): Step {
+  return { type: 'Split', pattern: { Regex }, behavior: 'Removed', invert: true };
 }

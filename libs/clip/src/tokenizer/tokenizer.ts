@@ -7,9 +7,9 @@
  *
  * Shape letters: B texts, T tokens.
  */
-import { Tokenizer as Pipeline } from '@huggingface/tokenizers';
 import { ClipError } from '../errors.js';
 import { readTokenizerFiles, type TokenizerFiles } from './files.js';
+import { createPipeline, type Pipeline } from './pipeline.js';
 import { portableTokenizer } from './portable.js';
 import {
   addedTokenSplitter,
@@ -82,7 +82,7 @@ export class Tokenizer {
 
   constructor({ json, config }: TokenizerFiles) {
     const portable = portableTokenizer(json);
-    this.pipeline = new Pipeline(portable, {});
+    this.pipeline = createPipeline(portable);
     this.template = singleTextTemplate(json.post_processor);
     this.paddingSide = config.padding_side ?? 'right';
     this.truncationSide = config.truncation_side ?? 'right';
@@ -101,7 +101,7 @@ export class Tokenizer {
       plain: { raw: splitter(false, plain), normalized: splitter(true, plain) },
     };
 
-    const ids = this.pipeline.model!.tokens_to_ids;
+    const ids = this.pipeline.model.tokens_to_ids;
     let largest = -1;
     for (const id of ids.values()) largest = Math.max(largest, id);
     for (const { id } of added) largest = Math.max(largest, id);
@@ -179,7 +179,7 @@ export class Tokenizer {
           continue;
         }
         const words = preTokenizer === null ? [piece] : preTokenizer._call(piece, { section_index });
-        for (const token of model!._call(words)) ids.push(this.idOf(token));
+        for (const token of model._call(words)) ids.push(this.idOf(token));
       }
     });
     return ids;

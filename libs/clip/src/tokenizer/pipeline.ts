@@ -1,0 +1,19 @@
+/**
+ * The part of `@huggingface/tokenizers` that is used here. Its published types import without file extensions,
+ * which NodeNext resolution does not follow, so the types are stated in this file.
+ */
+import * as library from '@huggingface/tokenizers';
+
+/** A subword pipeline. Each step is null when tokenizer.json has none. */
+export interface Pipeline {
+  normalizer: { _call(text: string): string } | null;
+  pre_tokenizer: { _call(text: string, options: { section_index: number }): string[] } | null;
+  model: { _call(words: string[]): string[]; tokens_to_ids: ReadonlyMap<string, number> };
+  token_to_id(token: string): number | undefined;
+}
+
+/** Builds a pipeline from the content of tokenizer.json. */
+export function createPipeline(json: object): Pipeline {
+  const { Tokenizer } = library as unknown as { Tokenizer: new (json: object, config: object) => Pipeline };
+  return new Tokenizer(json, {});
+}
