@@ -26,7 +26,8 @@ const say = (/** @type {string} */ line) => console.log(`native:install: ${line}
 async function install(flavour) {
   const cache = nativeCacheFolder();
   const missing = [...checkTools(), checkSpace(cache, flavour.gigabytes)].filter(({ ok }) => !ok);
-  if (missing.length > 0) throw new InstallError(`\n${missing.map(formatCheck).join('\n')}`);
+  if (missing.length > 0)
+    throw new InstallError(`cannot start on this machine\n${missing.map(formatCheck).join('\n')}`);
 
   await mkdir(cache, { recursive: true });
   const libraries = await installLibraries(cache, flavour, say);

@@ -1,0 +1,78 @@
+/**
+ * Loads @tensorflow/tfjs-node(-gpu), an optional package: from the cache that `npm run native:install` fills, or from
+ * this project's node_modules when somebody installed it there. Its own copy of tfjs-core is replaced by ours, so that
+ * there is one engine, one kernel registry and one Tensor class in the process.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { InputError } from '../errors.js';
+import { nativePackageFolder, nodeVersionProblem, type NativePackage } from './native-folder.js';
+
+/** What the loaded package says of itself. Its backend is registered with tfjs-core as `tensorflow`. */
+export interface NativeTensorFlow {
+  tensorflowVersion: string;
+  usesGpu: boolean;
+}
+
+/** The part of the package's exports that is used here. */
+interface TfjsNode {
+  backend(): { isUsingGpuDevice: boolean; binding: { TF_Version: string } };
+}
+
+const installCommand = (name: NativePackage) =>
+  `npm run native:install${name === 'tfjs-node-gpu' ? ' -- --gpu' : ''}`;
+
+/** A `require` that finds the package, or undefined when it is installed nowhere. */
+function requireThatFinds(name: NativePackage, env: NodeJS.ProcessEnv): NodeJS.Require | undefined {
+  const candidates = [path.join(nativePackageFolder(name, env), 'package.json'), import.meta.filename];
+  return candidates
+    .filter((file) => existsSync(file))
+    .map((file) => createRequire(file))
+    .find((require) => {
+      try {
+        require.resolve(`@tensorflow/${name}`);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Makes `theirs` resolve tfjs-core to the module that this program has loaded. */
+function shareCore(theirs: NodeJS.Require, packageName: string): void {
+  const ours = createRequire(import.meta.url);
+  ours('@tensorflow/tfjs-core');
+  const insidePackage = createRequire(theirs.resolve(packageName));
+  const theirCore = insidePackage.resolve('@tensorflow/tfjs-core');
+  ours.cache[theirCore] ??= ours.cache[ours.resolve('@tensorflow/tfjs-core')];
+}
+
+/**
+ * Loads the package and registers its backend (`tensorflow`).
+ * @throws {InputError} when this Node.js cannot run it, when it is not installed, or when its binding does not load
+ */
+export function loadNativeTensorFlow(
+  name: NativePackage,
+  env: NodeJS.ProcessEnv = process.env,
+): NativeTensorFlow {
+  const nodeProblem = nodeVersionProblem();
+  if (nodeProblem) throw new InputError(nodeProblem);
+  const packageName = `@tensorflow/${name}`;
+  const require = requireThatFinds(name, env);
+  if (!require)
+    throw new InputError(`${packageName} is not installed; put it in place with: ${installCommand(name)}`);
+  shareCore(require, packageName);
+  try {
+    const { isUsingGpuDevice, binding } = (require(packageName) as TfjsNode).backend();
+    return { tensorflowVersion: binding.TF_Version, usesGpu: isUsingGpuDevice };
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new InputError(`${packageName} does not load: ${why}\nFind out more with: npm run native:doctor`);
+  }
+}
+
+/** Whether the machine shows an NVIDIA device. Says nothing about drivers or libraries. */
+export function hasNvidiaDevice(): boolean {
+  return process.platform === 'linux' && readdirSync('/dev').some((name) => /^nvidia\d+$/.test(name));
+}

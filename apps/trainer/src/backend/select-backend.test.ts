@@ -1,0 +1,61 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { loadNativeTensorFlow } from './load-native.js';
+import { nativeCacheFolder, nativePackageFolder, nodeVersionProblem } from './native-folder.js';
+import { selectBackend } from './select-backend.js';
+
+const nativeInstalled =
+  existsSync(path.join(nativePackageFolder('tfjs-node'), 'complete')) && nodeVersionProblem() === undefined;
+
+describe('selectBackend', () => {
+  it('refuses an unknown name and lists the known ones', async () => {
+    await expect(selectBackend('cuda')).rejects.toThrow(
+      "--backend must be one of auto, onnxruntime, tfjs-node, tfjs-node-gpu, wasm, cpu; found 'cuda'",
+    );
+  });
+
+  it('sets the plain JavaScript backend', async () => {
+    expect(await selectBackend('cpu')).toMatchObject({ name: 'cpu' });
+    expect(tf.getBackend()).toBe('cpu');
+    expect(await tf.square(tf.scalar(2)).data()).toEqual(new Float32Array([4]));
+  });
+
+  // Needs `npm run native:install`, which fetches hundreds of megabytes: skipped where nobody asked for it.
+  it.skipIf(!nativeInstalled)('trains on native TensorFlow with the same tfjs-core', async () => {
+    const { name, reason } = await selectBackend('tfjs-node');
+    expect(name).toBe('tfjs-node');
+    expect(reason).toMatch(/^as asked; TensorFlow 2\.\d+\.\d+ on the CPU$/);
+    expect(tf.getBackend()).toBe('tensorflow');
+    const gradient = tf.grad((x) => tf.sum(tf.square(x)))(tf.tensor1d([1, 2, 3]));
+    expect(gradient).toBeInstanceOf(tf.Tensor);
+    expect([...(await gradient.data())]).toEqual([2, 4, 6]);
+  });
+});
+
+describe('loadNativeTensorFlow', () => {
+  it('says how to install a package that is not there', () => {
+    const emptyCache = { CLIP_NATIVE_CACHE: '/nonexistent' };
+    const load = () => loadNativeTensorFlow('tfjs-node-gpu', emptyCache);
+    if (nodeVersionProblem()) expect(load).toThrow('needs Node.js 20 or 22');
+    else
+      expect(load).toThrow(
+        '@tensorflow/tfjs-node-gpu is not installed; put it in place with: npm run native:install -- --gpu',
+      );
+  });
+});
+
+describe('native-folder', () => {
+  it('takes CLIP_NATIVE_CACHE before the user’s cache folder', () => {
+    expect(nativeCacheFolder({ CLIP_NATIVE_CACHE: '/data/native', XDG_CACHE_HOME: '/cache' })).toBe(
+      '/data/native',
+    );
+    expect(nativeCacheFolder({ XDG_CACHE_HOME: '/cache' })).toBe('/cache/clip-ts/native');
+  });
+
+  it('refuses Node.js 23 and newer in plain words', () => {
+    expect(nodeVersionProblem('22.11.0')).toBeUndefined();
+    expect(nodeVersionProblem('23.0.0')).toMatch(/needs Node\.js 20 or 22, this is 23\.0\.0/);
+  });
+});

@@ -1,0 +1,90 @@
+/**
+ * Chooses the TensorFlow.js backend that trains. `auto` takes the native GPU package when it loads and sees a GPU, else
+ * our own backend; the reason is for the terminal, so that nobody has to guess what ran.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { InputError } from '../errors.js';
+import { hasNvidiaDevice, loadNativeTensorFlow } from './load-native.js';
+
+export const BACKEND_NAMES = ['auto', 'onnxruntime', 'tfjs-node', 'tfjs-node-gpu', 'wasm', 'cpu'] as const;
+export type BackendName = (typeof BACKEND_NAMES)[number];
+
+/** The backend that was set, by its name on the command line, and why. */
+export interface SelectedBackend {
+  name: Exclude<BackendName, 'auto'>;
+  reason: string;
+}
+
+const isBackendName = (name: string): name is BackendName =>
+  (BACKEND_NAMES as readonly string[]).includes(name);
+
+async function setBackend(registeredName: string): Promise<void> {
+  if (!(await tf.setBackend(registeredName)))
+    throw new InputError(`the TensorFlow.js backend '${registeredName}' could not be started`);
+  await tf.ready();
+}
+
+async function selectOnnxRuntime(reason: string): Promise<SelectedBackend> {
+  await import('tfjs-onnxruntime');
+  await setBackend('onnxruntime');
+  return { name: 'onnxruntime', reason };
+}
+
+async function selectNative(name: 'tfjs-node' | 'tfjs-node-gpu'): Promise<SelectedBackend> {
+  const { tensorflowVersion, usesGpu } = loadNativeTensorFlow(name);
+  await setBackend('tensorflow');
+  const device = usesGpu ? 'GPU' : name === 'tfjs-node-gpu' ? 'CPU: it sees no GPU' : 'CPU';
+  return { name, reason: `as asked; TensorFlow ${tensorflowVersion} on the ${device}` };
+}
+
+async function selectAutomatically(): Promise<SelectedBackend> {
+  if (!hasNvidiaDevice()) return selectOnnxRuntime('no NVIDIA GPU on this machine');
+  try {
+    const { tensorflowVersion, usesGpu } = loadNativeTensorFlow('tfjs-node-gpu');
+    if (!usesGpu)
+      return await selectOnnxRuntime('tfjs-node-gpu loads but sees no GPU (npm run native:doctor -- --gpu)');
+    await setBackend('tensorflow');
+    return { name: 'tfjs-node-gpu', reason: `TensorFlow ${tensorflowVersion} sees a GPU` };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return selectOnnxRuntime(`there is an NVIDIA GPU, but ${error.message}`);
+  }
+}
+
+/** An optional package: its name is no literal, so that neither the compiler nor a bundler insists on it. */
+async function selectWasm(): Promise<SelectedBackend> {
+  const packageName = '@tensorflow/tfjs-backend-wasm' as string;
+  try {
+    await import(packageName);
+  } catch {
+    throw new InputError(
+      `${packageName} is not installed; install it with: npm install ${packageName}@4.22.0`,
+    );
+  }
+  await setBackend('wasm');
+  return { name: 'wasm', reason: 'as asked; WebAssembly lacks the gradients of some layers and is slow' };
+}
+
+/**
+ * Loads and sets the backend named on the command line.
+ * @throws {InputError} for an unknown name, or a backend that is not installed or does not load
+ */
+export async function selectBackend(name: string): Promise<SelectedBackend> {
+  if (!isBackendName(name))
+    throw new InputError(`--backend must be one of ${BACKEND_NAMES.join(', ')}; found '${name}'`);
+  switch (name) {
+    case 'auto':
+      return selectAutomatically();
+    case 'onnxruntime':
+      return selectOnnxRuntime('as asked');
+    case 'tfjs-node':
+    case 'tfjs-node-gpu':
+      return selectNative(name);
+    case 'wasm':
+      return selectWasm();
+    case 'cpu':
+      await import('@tensorflow/tfjs-backend-cpu');
+      await setBackend('cpu');
+      return { name, reason: 'as asked; plain JavaScript, very slow' };
+  }
+}
