@@ -1,0 +1,108 @@
+/**
+ * From a checkpoint folder to a tower or a dual encoder with its weights.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClipError, isSystemError } from '../errors.js';
+import { createDualEncoder, dualEncoderSpecs, type DualEncoder } from './dual-encoder.js';
+import { createTextTower, createVisionTower } from './registry.js';
+import type { HostTensor, Tower } from './types.js';
+import { loadWeights, type LoadOptions } from './weights/load.js';
+
+type Loading = Pick<LoadOptions, 'seed' | 'onWarning'>;
+
+/** Heads and the other half of CLIP and SigLIP models. */
+const OTHER_HALF = {
+  vision: /^(text_model\.|text_projection\.|visual_projection\.|logit_scale$|logit_bias$)/,
+  text: /^(vision_model\.|text_projection\.|visual_projection\.|logit_scale$|logit_bias$)/,
+};
+
+/** @throws ClipError CHECKPOINT_NOT_FOUND, CHECKPOINT_INVALID */
+export async function readConfig(folder: string): Promise<Record<string, unknown>> {
+  const path = join(folder, 'config.json');
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if (!isSystemError(cause, 'ENOENT')) throw cause;
+    throw new ClipError('CHECKPOINT_NOT_FOUND', `${folder} has no config.json`, { cause });
+  }
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch (cause) {
+    throw new ClipError('CHECKPOINT_INVALID', `${path} is not JSON`, { cause });
+  }
+}
+
+/**
+ * The config of one side of a folder: the tower's own, or its half of a two-tower model
+ * with the `model_type` that the half has alone.
+ */
+export async function readTowerConfig(
+  folder: string,
+  side: 'vision' | 'text',
+): Promise<Record<string, unknown>> {
+  const config = await readConfig(folder);
+  const half = config[`${side}_config_dict`] ?? config[`${side}_config`];
+  if (typeof half !== 'object' || half === null) return config;
+  const alone = config.model_type === 'clip' || config.model_type === 'siglip';
+  return alone ? { ...half, model_type: `${config.model_type}_${side}_model` } : { ...half };
+}
+
+export interface LoadedTower<T> {
+  readonly tower: T;
+  /** As written in config.json, for the config of a dual encoder made of it. */
+  readonly config: Record<string, unknown>;
+  /** By the tower's own names. */
+  readonly tensors: Record<string, HostTensor>;
+}
+
+/** Loads the image tower of a folder: a bare tower, a task model, or a two-tower model. */
+export async function loadVisionTower(folder: string, options: Loading = {}) {
+  return loadTower(folder, 'vision', createVisionTower, options);
+}
+
+/** Loads the text tower of a folder: a bare tower, a task model, or a two-tower model. */
+export async function loadTextTower(folder: string, options: Loading = {}) {
+  return loadTower(folder, 'text', createTextTower, options);
+}
+
+async function loadTower<Inputs>(
+  folder: string,
+  side: 'vision' | 'text',
+  create: (json: unknown) => Tower<Inputs>,
+  options: Loading,
+): Promise<LoadedTower<Tower<Inputs>>> {
+  const config = await readTowerConfig(folder, side);
+  const tower = create(config);
+  const droppable = new RegExp(
+    [OTHER_HALF[side], ...(tower.droppable === undefined ? [] : [tower.droppable])]
+      .map((r) => r.source)
+      .join('|'),
+  );
+  const tensors = await loadWeights(folder, tower.specs, {
+    prefixes: towerPrefixes(tower, side),
+    droppable,
+    optional: tower.optional,
+    ...options,
+  });
+  return { tower, config, tensors };
+}
+
+/** What a file may have before a tower's names. */
+export function towerPrefixes(
+  tower: Pick<Tower<never>, 'baseModelPrefix'>,
+  side: 'vision' | 'text',
+): string[] {
+  return [`${tower.baseModelPrefix}.`, `${side}_model.`];
+}
+
+/** Loads a dual encoder: a checkpoint of this project, transformers' VisionTextDualEncoder, CLIP or SigLIP. */
+export async function loadDualEncoder(
+  folder: string,
+  options: Loading = {},
+): Promise<{ model: DualEncoder; tensors: Record<string, HostTensor> }> {
+  const model = createDualEncoder(await readConfig(folder));
+  const tensors = await loadWeights(folder, dualEncoderSpecs(model), options);
+  return { model, tensors };
+}

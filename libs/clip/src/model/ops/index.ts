@@ -1,0 +1,7 @@
+export { ACTIVATION_NAMES, activation, gelu, silu, type Activation } from './activations.js';
+export { attention, causalMask, paddingMask } from './attention.js';
+export { dropout, dropPath, dropPathRates } from './dropout.js';
+export { embedding } from './embedding.js';
+export { layerNorm } from './layer-norm.js';
+export { linear } from './linear.js';
+export { firstToken } from './tokens.js';

@@ -1,0 +1,89 @@
+/**
+ * Golden folders: config.json, model.safetensors and golden.safetensors with `input.*`, `output.*`,
+ * `cotangent.*`, `grad.*`, where loss = Σ outputs · cotangents.
+ */
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { SafetensorsFile } from '../../safetensors/index.js';
+import type { HostTensor } from '../types.js';
+
+/** The tensors of a golden file under one prefix, by the rest of their names. */
+export type Section = ReadonlyMap<string, HostTensor>;
+
+/** Reads the sections of `file`; integers as int32, the rest as float32. */
+export async function readSections(
+  file: string,
+  prefixes: readonly string[],
+): Promise<Record<string, Section>> {
+  const opened = await SafetensorsFile.open(file);
+  try {
+    const sections: Record<string, Map<string, HostTensor>> = {};
+    for (const prefix of prefixes) {
+      const section = (sections[prefix] = new Map<string, HostTensor>());
+      for (const [name, { dtype, shape }] of opened.tensors) {
+        if (!name.startsWith(`${prefix}.`)) continue;
+        const data = await opened.readFloat32(name);
+        const integer = dtype.startsWith('I');
+        section.set(name.slice(prefix.length + 1), {
+          data: integer ? Int32Array.from(data) : data,
+          shape,
+          dtype: integer ? 'int32' : 'float32',
+        });
+      }
+    }
+    return sections;
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The golden file of a folder. */
+export function readGolden(folder: string): Promise<Record<string, Section>> {
+  return readSections(join(folder, 'golden.safetensors'), ['input', 'output', 'cotangent', 'grad', 'after']);
+}
+
+export function toTensor({ data, shape, dtype }: HostTensor): tf.Tensor {
+  return tf.tensor(data, [...shape], dtype);
+}
+
+/** The largest difference of a set of tensors, relative to scale, and the tensor that it is in. */
+export interface Difference {
+  readonly tensor: string;
+  readonly value: number;
+}
+
+/**
+ * Compares tensors by the largest absolute difference over the larger of their largest expected magnitude
+ * and `floor`. The floor keeps tensors that are zero but for rounding from counting as wrong.
+ */
+export function worstDifference(
+  found: ReadonlyMap<string, ArrayLike<number>>,
+  expected: Section,
+  floor: number,
+): Difference {
+  let worst: Difference = { tensor: '-', value: 0 };
+  for (const [name, { data }] of expected) {
+    const values = found.get(name);
+    const value = values?.length === data.length ? relativeDifference(values, data, floor) : Infinity;
+    if (!(value <= worst.value)) worst = { tensor: name, value };
+  }
+  return worst;
+}
+
+function relativeDifference(found: ArrayLike<number>, expected: ArrayLike<number>, floor: number): number {
+  let difference = 0;
+  let scale = floor;
+  for (let i = 0; i < expected.length; i++) {
+    const gap = Math.abs(found[i]! - expected[i]!);
+    if (!(gap <= difference)) difference = gap;
+    scale = Math.max(scale, Math.abs(expected[i]!));
+  }
+  return difference / scale;
+}
+
+/** The largest magnitude in a section. */
+export function largest(section: Section): number {
+  let most = 0;
+  for (const { data } of section.values()) for (const value of data) most = Math.max(most, Math.abs(value));
+  return most;
+}

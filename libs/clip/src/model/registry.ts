@@ -1,0 +1,78 @@
+/**
+ * The model zoo: `model_type` of config.json → tower. A new architecture is one file and one line here.
+ */
+import { ClipError } from '../errors.js';
+import { bert } from './text/bert.js';
+import { roberta } from './text/roberta.js';
+import type { TextInputs, TextTower, Tower, TowerDefinition, VisionInputs, VisionTower } from './types.js';
+import { vit } from './vision/vit.js';
+
+type Factory<Inputs> = (json: unknown) => Tower<Inputs>;
+
+const visionTowers = register<VisionInputs>([bind(vit)]);
+const textTowers = register<TextInputs>([bind(bert), bind(roberta)]);
+
+/** @throws ClipError MODEL_UNSUPPORTED, CONFIG_INVALID */
+export function createVisionTower(json: unknown): VisionTower {
+  return create(visionTowers, 'vision', json);
+}
+
+/** @throws ClipError MODEL_UNSUPPORTED, CONFIG_INVALID */
+export function createTextTower(json: unknown): TextTower {
+  return create(textTowers, 'text', json);
+}
+
+/** The `model_type` values of each side. */
+export function supportedModelTypes(): { vision: string[]; text: string[] } {
+  return { vision: [...visionTowers.keys()], text: [...textTowers.keys()] };
+}
+
+/** Hides a definition's config type behind the tower's closed interface. */
+function bind<Config, Inputs>(
+  definition: TowerDefinition<Config, Inputs>,
+): { modelTypes: readonly string[]; factory: Factory<Inputs> } {
+  const factory: Factory<Inputs> = (json) => {
+    const config = definition.parseConfig(json);
+    return {
+      modelType: modelTypeOf(json) ?? definition.modelTypes[0]!,
+      baseModelPrefix: definition.baseModelPrefix,
+      specs: definition.tensorSpecs(config),
+      outputSize: definition.outputSize(config),
+      droppable: definition.droppable,
+      optional: definition.optional,
+      imageSize: definition.imageSize?.(config),
+      maxTokens: definition.maxTokens?.(config),
+      forward: (weights, inputs, ctx) => definition.forward(weights, config, inputs, ctx),
+    };
+  };
+  return { modelTypes: definition.modelTypes, factory };
+}
+
+function register<Inputs>(
+  towers: readonly { modelTypes: readonly string[]; factory: Factory<Inputs> }[],
+): ReadonlyMap<string, Factory<Inputs>> {
+  return new Map(
+    towers.flatMap(({ modelTypes, factory }) => modelTypes.map((type) => [type, factory] as const)),
+  );
+}
+
+function create<Inputs>(
+  towers: ReadonlyMap<string, Factory<Inputs>>,
+  side: string,
+  json: unknown,
+): Tower<Inputs> {
+  const type = modelTypeOf(json);
+  const factory = type === undefined ? undefined : towers.get(type);
+  if (factory === undefined) {
+    throw new ClipError('MODEL_UNSUPPORTED', `The model_type of the ${side} config is not supported`, {
+      expected: `one of ${[...towers.keys()].join(', ')}`,
+      found: type === undefined ? 'no model_type' : JSON.stringify(type),
+    });
+  }
+  return factory(json);
+}
+
+function modelTypeOf(json: unknown): string | undefined {
+  if (typeof json !== 'object' || json === null || !('model_type' in json)) return undefined;
+  return typeof json.model_type === 'string' ? json.model_type : undefined;
+}
