@@ -3,7 +3,7 @@
  * and what was found; an unknown key lists the known ones.
  */
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { InputError } from '../errors.js';
 
 /** The file's content, or an InputError. */

@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { SafetensorsFile } from '@clip-ts/clip';
+import { createDualEncoder, dualEncoderSpecs } from '@clip-ts/clip/model';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { learningRate } from '../recipe/schedule.js';
+import { contrastiveProgram, initialState, trainableNames } from './contrastive-program.js';
+import { createEagerRunner } from './eager-runner.js';
+import { float32, int32, type HostTensors } from './runner.js';
+import { trainStep, type PairBatch } from './trainer.js';
+
+const data = process.env.CLIP_TEST_DATA;
+const folderOf = (run: string) => path.join(data!, 'golden/training', run);
+
+interface Trajectory {
+  frozen_towers: boolean;
+  micro_batches_per_step: number;
+  options: {
+    lr: number;
+    wd: number;
+    betas: [number, number];
+    eps: number;
+    clip: number;
+    warmup: number;
+    steps: number;
+    schedule: 'linear' | 'cosine';
+  };
+  log: { step: number; lr: number; loss: number; grad_norm: number; logit_scale: number }[];
+}
+
+const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
+
+async function readBatch(golden: SafetensorsFile, index: number): Promise<PairBatch> {
+  const read = async (name: string) => {
+    const key = `batch${index}.${name}`;
+    return { values: await golden.readFloat32(key), shape: [...golden.tensors.get(key)!.shape] };
+  };
+  const pixels = await read('pixel_values');
+  const ids = await read('input_ids');
+  const mask = await read('attention_mask');
+  return {
+    pixel_values: float32(pixels.values, pixels.shape),
+    input_ids: int32(Int32Array.from(ids.values), ids.shape),
+    attention_mask: int32(Int32Array.from(mask.values), mask.shape),
+  };
+}
+
+/** Trains as the reference did; returns its log's numbers and the largest difference of final weights, by tensor. */
+async function follow(run: string) {
+  const trajectory = readJson(path.join(folderOf(run), 'trajectory.json')) as Trajectory;
+  const { options, log, micro_batches_per_step: micro } = trajectory;
+  const model = createDualEncoder(readJson(path.join(folderOf(run), 'config.json')));
+  const specs = dualEncoderSpecs(model);
+  const weights: HostTensors = {};
+  const source = await SafetensorsFile.open(path.join(folderOf(run), 'model.safetensors'));
+  for (const [name, { shape }] of source.tensors)
+    weights[name] = float32(await source.readFloat32(name), [...shape]);
+  await source.close();
+  const golden = await SafetensorsFile.open(path.join(folderOf(run), 'golden.safetensors'));
+  const trainable = trainableNames(model, specs, trajectory.frozen_towers);
+  const [beta1, beta2] = options.betas;
+  const program = contrastiveProgram(model, trainable, {
+    beta1,
+    beta2,
+    epsilon: options.eps,
+    weightDecay: options.wd,
+    maximumGradientNorm: options.clip,
+    frozenTowers: trajectory.frozen_towers,
+    wideBatch: micro > 1,
+  });
+  const runner = createEagerRunner(program, initialState(weights, trainable, micro > 1));
+  const schedule = {
+    kind: options.schedule,
+    peak: options.lr,
+    warmupSteps: options.warmup,
+    totalSteps: options.steps,
+  };
+  const found = [];
+  const tensorCounts = [];
+  for (const { step } of log) {
+    const batches = [];
+    for (let i = 0; i < micro; i++) batches.push(await readBatch(golden, step * micro + i));
+    const rate = learningRate(schedule, step);
+    found.push(await trainStep(runner, batches, { learningRate: rate, step, beta1, beta2, seed: 0 }));
+    tensorCounts.push(tf.memory().numTensors);
+  }
+  const final = await runner.readState();
+  const differences: Record<string, number> = {};
+  for (const name of golden.tensors.keys()) {
+    if (!name.startsWith('final.')) continue;
+    const expected = await golden.readFloat32(name);
+    const own = final[name.slice('final.'.length)]!.data;
+    differences[name] = expected.reduce((worst, value, i) => Math.max(worst, Math.abs(value - own[i]!)), 0);
+  }
+  await golden.close();
+  runner.dispose();
+  return { log, found, differences, tensorCounts };
+}
+
+describe.skipIf(!data)('training follows the reference trajectory (PyTorch, transformers)', () => {
+  beforeAll(async () => {
+    await tf.setBackend('cpu');
+  });
+
+  it.each(['vit-roberta', 'vit-roberta-frozen', 'vit-roberta-large-batch'])('%s', async (run) => {
+    const { log, found, differences, tensorCounts } = await follow(run);
+    log.forEach(({ loss, grad_norm, logit_scale }, step) => {
+      expect(Math.abs(found[step]!.loss - loss), `loss of step ${step}`).toBeLessThanOrEqual(1e-4);
+      expect(
+        Math.abs(found[step]!.gradientNorm - grad_norm) / grad_norm,
+        `gradient norm of step ${step}`,
+      ).toBeLessThanOrEqual(1e-3);
+      expect(found[step]!.logitScale).toBeCloseTo(logit_scale, 5);
+    });
+    for (const [name, difference] of Object.entries(differences))
+      expect(difference, name).toBeLessThanOrEqual(1e-3);
+    expect(new Set(tensorCounts).size, 'tensors alive after each step').toBe(1);
+  });
+});
