@@ -1,0 +1,89 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
+import './index.js';
+import { EngineError } from './errors.js';
+import type { OnnxRuntimeBackend } from './backend.js';
+
+beforeAll(async () => {
+  await tf.setBackend('onnxruntime');
+});
+const backend = () => tf.backend() as OnnxRuntimeBackend;
+
+describe('the lazy backend', () => {
+  it('computes nothing until a tensor is read, synchronously if asked', () => {
+    const runs = backend().counters.runs;
+    const y = tf.add(tf.mul(tf.tensor([1, 2, 3]), 2), 1);
+    expect(backend().counters.runs).toBe(runs);
+    expect([...y.dataSync()]).toEqual([3, 5, 7]);
+    expect(backend().counters.runs).toBe(runs + 1);
+  });
+
+  it('reuses the session of a graph with the same structure', () => {
+    const step = (x: number) => tf.tidy(() => tf.sum(tf.exp(tf.tensor([x, 1]))).dataSync()[0]!);
+    step(0);
+    const misses = backend().sessions.misses;
+    expect(step(1)).toBeCloseTo(2 * Math.E, 5);
+    expect(backend().sessions.misses).toBe(misses);
+  });
+
+  it('keeps what a pending graph needs when its tensors are disposed', () => {
+    const x = tf.tensor([1, 2]);
+    const y = tf.square(x);
+    const z = tf.add(y, 1);
+    x.dispose();
+    y.dispose();
+    expect([...z.dataSync()]).toEqual([2, 5]);
+  });
+
+  it('does not see later changes of the array a tensor was made from', () => {
+    const source = Float32Array.of(1, 2);
+    const y = tf.add(tf.tensor(source), 1);
+    source.fill(100);
+    expect([...y.dataSync()]).toEqual([2, 3]);
+  });
+
+  it('leaves the tensor count as it was after a tidy', () => {
+    const before = tf.memory().numTensors;
+    const ids = backend().numDataIds();
+    tf.tidy(() => {
+      tf.grad((x: tf.Tensor) => tf.sum(tf.square(x)))(tf.tensor([1, 2, 3])).dataSync();
+    });
+    expect(tf.memory().numTensors).toBe(before);
+    expect(backend().numDataIds()).toBe(ids);
+  });
+
+  it('runs by itself when a loop never reads', () => {
+    const runs = backend().counters.runs;
+    let x: tf.Tensor = tf.zeros([2]);
+    for (let i = 0; i < 10000; i++) {
+      const next: tf.Tensor = tf.add(x, 1);
+      x.dispose();
+      x = next;
+    }
+    expect(backend().counters.runs).toBeGreaterThan(runs);
+    expect([...x.dataSync()]).toEqual([10000, 10000]);
+  }, 60000);
+
+  it('holds tensors without elements', () => {
+    const empty = tf.zeros([0, 3]);
+    expect(tf.mul(empty, 2).shape).toEqual([0, 3]);
+    expect([...tf.concat([empty as tf.Tensor2D, tf.ones([1, 3])]).dataSync()]).toEqual([1, 1, 1]);
+    expect(tf.sum(empty).dataSync()[0]).toBe(0);
+  });
+
+  it('names kernel, shape and dtype when it cannot compute', () => {
+    const text = tf.tensor(['a', 'b']);
+    const failure = (() => {
+      try {
+        tf.engine().runKernel('Exp', { x: text });
+      } catch (error) {
+        return error;
+      }
+      return undefined;
+    })();
+    expect(failure).toBeInstanceOf(EngineError);
+    expect((failure as EngineError).code).toBe('UNSUPPORTED_DTYPE');
+    expect((failure as EngineError).message).toContain('Exp(string[2])');
+  });
+});

@@ -1,0 +1,236 @@
+/**
+ * Convolutions and their gradients. TensorFlow.js is NHWC with HWIO filters, ONNX is NCHW with OIHW.
+ * Non-overlapping convolutions (patch embeddings, 1×1) become one matrix product on NHWC as it is.
+ * Letters: N batch, H W input, P Q output, C input channels, K output channels, R S filter.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { add, matMul, op, reshape, slice, transpose } from '../graph/ops.js';
+import { sizeOf } from '../graph/shape.js';
+import type { Value } from '../graph/value.js';
+import { define, type KernelDefinition } from './define.js';
+import { activate } from './matmul.js';
+
+type Info = ReturnType<typeof tf.backend_util.computeConv2DInfo>;
+
+const NHWC_TO_NCHW = [0, 3, 1, 2];
+const NCHW_TO_NHWC = [0, 2, 3, 1];
+const toChannelsFirst = (x: Value): Value => transpose(x, NHWC_TO_NCHW);
+const toChannelsLast = (x: Value): Value => transpose(x, NCHW_TO_NHWC);
+
+interface ConvAttrs {
+  strides: [number, number] | number;
+  pad: tf.Conv2DAttrs['pad'];
+  dataFormat?: 'NHWC' | 'NCHW';
+  dilations?: [number, number] | number;
+  dimRoundingMode?: 'floor' | 'round' | 'ceil';
+}
+
+function convInfo(
+  xShape: readonly number[],
+  filterShape: readonly number[],
+  a: ConvAttrs,
+  depthwise = false,
+): Info {
+  const format = a.dataFormat === 'NCHW' ? 'channelsFirst' : 'channelsLast';
+  return tf.backend_util.computeConv2DInfo(
+    xShape as [number, number, number, number],
+    filterShape as [number, number, number, number],
+    a.strides,
+    a.dilations ?? 1,
+    a.pad as 'same',
+    a.dimRoundingMode,
+    depthwise,
+    format,
+  );
+}
+
+const windowAttributes = (i: Info) => ({
+  strides: [i.strideHeight, i.strideWidth],
+  dilations: [i.dilationHeight, i.dilationWidth],
+  pads: [i.padInfo.top, i.padInfo.left, i.padInfo.bottom, i.padInfo.right],
+});
+
+/** Windows tile the input exactly: the convolution is a product of patches with the filter. */
+const isTiling = (i: Info): boolean =>
+  i.padInfo.top + i.padInfo.bottom + i.padInfo.left + i.padInfo.right === 0 &&
+  i.strideHeight === i.filterHeight &&
+  i.strideWidth === i.filterWidth &&
+  i.dilationHeight === 1 &&
+  i.dilationWidth === 1 &&
+  i.inHeight === i.outHeight * i.filterHeight &&
+  i.inWidth === i.outWidth * i.filterWidth;
+
+/** [N,H,W,C] → [N·P·Q, R·S·C] */
+function toPatches(x: Value, i: Info): Value {
+  const cut = reshape(x, [i.batchSize, i.outHeight, i.filterHeight, i.outWidth, i.filterWidth, i.inChannels]);
+  const rows = i.batchSize * i.outHeight * i.outWidth;
+  return reshape(transpose(cut, [0, 1, 3, 2, 4, 5]), [rows, i.filterHeight * i.filterWidth * i.inChannels]);
+}
+
+/** [N·P·Q, R·S·C] → [N,H,W,C] */
+function fromPatches(patches: Value, i: Info): Value {
+  const cut = reshape(patches, [
+    i.batchSize,
+    i.outHeight,
+    i.outWidth,
+    i.filterHeight,
+    i.filterWidth,
+    i.inChannels,
+  ]);
+  return reshape(transpose(cut, [0, 1, 3, 2, 4, 5]), [i.batchSize, i.inHeight, i.inWidth, i.inChannels]);
+}
+
+const outputMatrix = (y: Value, i: Info): Value =>
+  reshape(y, [i.batchSize * i.outHeight * i.outWidth, i.outChannels]);
+const filterMatrix = (filter: Value, i: Info): Value =>
+  reshape(filter, [i.filterHeight * i.filterWidth * i.inChannels, i.outChannels]);
+
+/** Kernels that know one layout see channels last; NCHW callers pay two transposes. */
+function inChannelsLast(format: string | undefined, x: Value, run: (x: Value) => Value): Value {
+  return format === 'NCHW' ? toChannelsFirst(run(toChannelsLast(x))) : run(x);
+}
+
+export function conv2d(x: Value, filter: Value, a: ConvAttrs): Value {
+  return inChannelsLast(a.dataFormat, x, (input) => {
+    const i = convInfo(input.shape, filter.shape, { ...a, dataFormat: 'NHWC' });
+    const shape = [i.batchSize, i.outHeight, i.outWidth, i.outChannels];
+    if (isTiling(i)) return reshape(matMul(toPatches(input, i), filterMatrix(filter, i)), shape);
+    const nchw = [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
+    const inputs = [toChannelsFirst(input), transpose(filter, [3, 2, 0, 1])];
+    return toChannelsLast(op('Conv', inputs, nchw, 'float32', windowAttributes(i)));
+  });
+}
+
+/** Transposed convolution: the gradient with respect to the input, and the transposed convolution layer. */
+function inputGradient(dy: Value, weight: Value, i: Info, group: number): Value {
+  const { strides, dilations, pads } = windowAttributes(i);
+  const reach = [i.effectiveFilterHeight, i.effectiveFilterWidth];
+  const size = [i.inHeight, i.inWidth];
+  // Input rows beyond the last full window receive no gradient; ONNX calls them output_padding.
+  const extra = size.map(
+    (n, k) => n + pads[k]! + pads[k + 2]! - reach[k]! - ([i.outHeight, i.outWidth][k]! - 1) * strides[k]!,
+  );
+  const shape = [i.batchSize, i.inChannels, ...size];
+  const attributes = { strides, dilations, pads, output_padding: extra, group };
+  return toChannelsLast(op('ConvTranspose', [toChannelsFirst(dy), weight], shape, 'float32', attributes));
+}
+
+export function conv2dBackpropInput(
+  dy: Value,
+  filter: Value,
+  inputShape: readonly number[],
+  a: ConvAttrs,
+): Value {
+  return inChannelsLast(a.dataFormat, dy, (gradient) => {
+    const shape = a.dataFormat === 'NCHW' ? NCHW_TO_NHWC.map((p) => inputShape[p]!) : inputShape;
+    const i = convInfo(shape, filter.shape, { ...a, dataFormat: 'NHWC' });
+    if (isTiling(i)) {
+      return fromPatches(matMul(outputMatrix(gradient, i), filterMatrix(filter, i), { transposeB: true }), i);
+    }
+    return inputGradient(gradient, transpose(filter, [3, 2, 0, 1]), i, 1);
+  });
+}
+
+/** dW is itself a convolution: x [C,N,H,W] with dy [K,N,P,Q], where stride and dilation change places. */
+export function conv2dBackpropFilter(
+  x: Value,
+  dy: Value,
+  filterShape: readonly number[],
+  a: ConvAttrs,
+): Value {
+  const last = a.dataFormat === 'NCHW';
+  const input = last ? toChannelsLast(x) : x;
+  const gradient = last ? toChannelsLast(dy) : dy;
+  const i = convInfo(input.shape, filterShape, { ...a, dataFormat: 'NHWC' });
+  if (isTiling(i)) {
+    return reshape(matMul(toPatches(input, i), outputMatrix(gradient, i), { transposeA: true }), filterShape);
+  }
+  const product = filterCorrelation(transpose(input, [3, 0, 1, 2]), transpose(gradient, [3, 0, 1, 2]), i, 1);
+  return transpose(product, [2, 3, 0, 1]); // [C,K,R,S] → [R,S,C,K]
+}
+
+/** Correlates images [A,G·N,H,W] with gradients [B,N,P,Q]; the result is cut to the filter's R×S. */
+function filterCorrelation(images: Value, gradients: Value, i: Info, group: number): Value {
+  const { strides, dilations, pads } = windowAttributes(i);
+  const span = [i.outHeight, i.outWidth].map((n, k) => (n - 1) * strides[k]! + 1);
+  const size = [0, 1].map((k) => {
+    const padded = images.shape[2 + k]! + pads[k]! + pads[2 + k]!;
+    return Math.floor((padded - span[k]!) / dilations[k]!) + 1;
+  });
+  const shape = [images.shape[0]!, gradients.shape[0]!, ...size];
+  const attributes = { strides: dilations, dilations: strides, pads, group };
+  const full = op('Conv', [images, gradients], shape, 'float32', attributes);
+  return slice(full, [
+    { axis: 2, start: 0, end: i.filterHeight },
+    { axis: 3, start: 0, end: i.filterWidth },
+  ]);
+}
+
+/** [R,S,C,M] → [C·M,1,R,S], the grouped form of a depthwise filter. */
+const groupedFilter = (filter: Value): Value => {
+  const [r, s, c, m] = filter.shape as [number, number, number, number];
+  return reshape(transpose(filter, [2, 3, 0, 1]), [c * m, 1, r, s]);
+};
+
+export function depthwiseConv2d(x: Value, filter: Value, a: ConvAttrs): Value {
+  const i = convInfo(x.shape, filter.shape, a, true);
+  const shape = [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
+  const attributes = { ...windowAttributes(i), group: i.inChannels };
+  return toChannelsLast(
+    op('Conv', [toChannelsFirst(x), groupedFilter(filter)], shape, 'float32', attributes),
+  );
+}
+
+function depthwiseBackpropFilter(x: Value, dy: Value, filterShape: readonly number[], a: ConvAttrs): Value {
+  const i = convInfo(x.shape, filterShape, a, true);
+  const [r, s, c, m] = filterShape as [number, number, number, number];
+  const images = reshape(transpose(x, [3, 0, 1, 2]), [1, c * i.batchSize, i.inHeight, i.inWidth]);
+  const gradients = transpose(dy, [3, 0, 1, 2]); // [C·M,N,P,Q]
+  const product = filterCorrelation(images, gradients, i, c); // [1,C·M,R,S]
+  return transpose(reshape(product, [c, m, r, s]), [2, 3, 0, 1]);
+}
+
+interface FusedAttrs extends ConvAttrs {
+  activation?: string;
+  leakyreluAlpha?: number;
+}
+type FusedInputs = 'x' | 'filter' | 'bias' | 'preluActivationWeights';
+
+/** Adds the bias per channel and applies the activation, in either layout. */
+function finish(y: Value, bias: Value | undefined, prelu: Value | undefined, a: FusedAttrs): Value {
+  const perChannel = (v: Value | undefined): Value | undefined =>
+    v && a.dataFormat === 'NCHW' && sizeOf(v.shape) > 1 && v.shape.length <= 1
+      ? reshape(v, [v.shape[0]!, 1, 1])
+      : v;
+  return activate(bias ? add(y, perChannel(bias)!) : y, a.activation, a.leakyreluAlpha, perChannel(prelu));
+}
+
+export const convKernels: KernelDefinition[] = [
+  define<'x' | 'filter', ConvAttrs>('Conv2D', ({ x, filter }, a) => conv2d(x, filter, a)),
+  define<'dy' | 'filter', ConvAttrs & { inputShape: number[] }>('Conv2DBackpropInput', ({ dy, filter }, a) =>
+    conv2dBackpropInput(dy, filter, a.inputShape, a),
+  ),
+  define<'x' | 'dy', ConvAttrs & { filterShape: number[] }>('Conv2DBackpropFilter', ({ x, dy }, a) =>
+    conv2dBackpropFilter(x, dy, a.filterShape, a),
+  ),
+  define<'x' | 'filter', ConvAttrs>('DepthwiseConv2dNative', ({ x, filter }, a) =>
+    depthwiseConv2d(x, filter, a),
+  ),
+  define<'dy' | 'filter', ConvAttrs & { inputShape: number[] }>(
+    'DepthwiseConv2dNativeBackpropInput',
+    ({ dy, filter }, a) => {
+      const i = convInfo(a.inputShape, filter.shape, a, true);
+      return inputGradient(dy, groupedFilter(filter), i, i.inChannels);
+    },
+  ),
+  define<'x' | 'dy', ConvAttrs & { filterShape: number[] }>(
+    'DepthwiseConv2dNativeBackpropFilter',
+    ({ x, dy }, a) => depthwiseBackpropFilter(x, dy, a.filterShape, a),
+  ),
+  define<FusedInputs, FusedAttrs>('FusedConv2D', ({ x, filter, bias, preluActivationWeights }, a) =>
+    finish(conv2d(x, filter, a), bias, preluActivationWeights, a),
+  ),
+  define<FusedInputs, FusedAttrs>('FusedDepthwiseConv2D', ({ x, filter, bias, preluActivationWeights }, a) =>
+    finish(depthwiseConv2d(x, filter, a), bias, preluActivationWeights, a),
+  ),
+];

@@ -1,0 +1,82 @@
+/** Matrix products. One large product is always preferred over a batch of small ones. */
+import type * as tf from '@tensorflow/tfjs-core';
+import { EngineError } from '../errors.js';
+import { add, binary, cast, gemm, matMul, mul, op, reshape, unary, where } from '../graph/ops.js';
+import { sizeOf } from '../graph/shape.js';
+import { scalar, type Value } from '../graph/value.js';
+import { define, defineList, type KernelDefinition } from './define.js';
+
+const float = (x: Value): Value => cast(x, 'float32');
+const isMatrix = (x: Value): boolean => sizeOf(x.shape.slice(0, -2)) === 1;
+
+/**
+ * a·b with broadcast leading axes. When only `a` is batched and not transposed, [.., M, K] × [K, N] is the single
+ * product [..·M, K] × [K, N].
+ */
+export function batchMatMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
+  const rank = Math.max(a.shape.length, b.shape.length);
+  if (!isMatrix(b) || rank === 2) return matMul(a, b, { transposeA, transposeB });
+  const matrix = reshape(b, b.shape.slice(-2));
+  const columns = matrix.shape[transposeB ? 0 : 1]!;
+  if (isMatrix(a)) {
+    const product = matMul(reshape(a, a.shape.slice(-2)), matrix, { transposeA, transposeB });
+    return reshape(product, [...new Array<number>(rank - 2).fill(1), ...product.shape]);
+  }
+  if (transposeA) return matMul(a, b, { transposeA, transposeB });
+  const rows = reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape.at(-1)!]);
+  const lead = [...new Array<number>(rank - a.shape.length).fill(1), ...a.shape.slice(0, -1)];
+  return reshape(matMul(rows, matrix, { transposeB }), [...lead, columns]);
+}
+
+/** The activations that TensorFlow.js fuses into products and convolutions. */
+export function activate(x: Value, activation: string | undefined, alpha?: number, prelu?: Value): Value {
+  switch (activation) {
+    case undefined:
+    case null:
+    case 'linear':
+      return x;
+    case 'relu':
+      return unary('Relu', x);
+    case 'relu6':
+      return op('Clip', [x, scalar(0), scalar(6)], x.shape, x.type);
+    case 'elu':
+      return unary('Elu', x);
+    case 'sigmoid':
+      return unary('Sigmoid', x);
+    case 'leakyrelu':
+      return unary('LeakyRelu', x, x.type, { alpha: { float: alpha ?? 0.2 } });
+    case 'prelu':
+      return where(binary('Less', x, scalar(0), 'bool'), mul(x, prelu!), x);
+    default:
+      throw new EngineError('UNSUPPORTED_ARGUMENT', `unknown activation "${activation}".`);
+  }
+}
+
+export const matMulKernels: KernelDefinition[] = [
+  define<'a' | 'b', tf.BatchMatMulAttrs>('BatchMatMul', ({ a, b }, { transposeA, transposeB }) => {
+    const product = batchMatMul(float(a), float(b), transposeA, transposeB);
+    return cast(product, a.type === 'int32' && b.type === 'int32' ? 'int32' : 'float32');
+  }),
+  define<'a' | 'b' | 'bias' | 'preluActivationWeights', tf._FusedMatMulAttrs>(
+    '_FusedMatMul',
+    ({ a, b, bias, preluActivationWeights }, { transposeA, transposeB, activation, leakyreluAlpha }) => {
+      const matrices = a.shape.length === 2 && b.shape.length === 2;
+      const sum =
+        bias && matrices
+          ? gemm(a, b, bias, { transposeA, transposeB })
+          : bias
+            ? add(batchMatMul(a, b, transposeA, transposeB), bias)
+            : batchMatMul(a, b, transposeA, transposeB);
+      return activate(sum, activation, leakyreluAlpha, preluActivationWeights);
+    },
+  ),
+  defineList<tf.EinsumAttrs>('Einsum', (values, { equation }) => {
+    const [left, right] = equation.replace(/\s/g, '').split('->');
+    const sizes = new Map<string, number>();
+    left!
+      .split(',')
+      .forEach((term, i) => [...term].forEach((letter, k) => sizes.set(letter, values[i]!.shape[k]!)));
+    const shape = [...right!].map((letter) => sizes.get(letter)!);
+    return op('Einsum', values.map(float), shape, 'float32', { equation });
+  }),
+];

@@ -1,0 +1,101 @@
+/** Reductions, arg-reductions, cumulative sums, softmax. */
+import type * as tf from '@tensorflow/tfjs-core';
+import { binary, cast, op, reduce, reshape, softmax, unary } from '../graph/ops.js';
+import { normalizeAxes, reducedShape } from '../graph/shape.js';
+import { int64s, node, scalar, type Value } from '../graph/value.js';
+import { define, type KernelDefinition } from './define.js';
+
+interface AxisAttrs {
+  axis: number | number[];
+  keepDims: boolean;
+}
+
+const numeric = (x: Value): Value => (x.type === 'bool' ? cast(x, 'int32') : x);
+
+const reductions: KernelDefinition[] = [
+  define<'x', AxisAttrs>('Sum', ({ x }, { axis, keepDims }) =>
+    reduce('ReduceSum', numeric(x), axis, keepDims),
+  ),
+  define<'x', AxisAttrs>('Mean', ({ x }, { axis, keepDims }) =>
+    reduce('ReduceMean', cast(x, 'float32'), axis, keepDims),
+  ),
+  define<'x', AxisAttrs>('Prod', ({ x }, { axis, keepDims }) =>
+    reduce('ReduceProd', numeric(x), axis, keepDims),
+  ),
+  define<'x', tf.MaxAttrs>('Max', ({ x }, { reductionIndices, keepDims }) =>
+    reduce('ReduceMax', numeric(x), reductionIndices, keepDims),
+  ),
+  define<'x', AxisAttrs>('Min', ({ x }, { axis, keepDims }) =>
+    reduce('ReduceMin', numeric(x), axis, keepDims),
+  ),
+  define<'x', AxisAttrs>('All', ({ x }, { axis, keepDims }) =>
+    cast(reduce('ReduceMin', cast(x, 'int32'), axis, keepDims), 'bool'),
+  ),
+  define<'x', AxisAttrs>('Any', ({ x }, { axis, keepDims }) =>
+    cast(reduce('ReduceMax', cast(x, 'int32'), axis, keepDims), 'bool'),
+  ),
+];
+
+function argReduce(name: 'ArgMax' | 'ArgMin', x: Value, axis: number): Value {
+  const [a] = normalizeAxes(axis, x.shape.length);
+  const shape = reducedShape(x.shape, [a!], false);
+  return cast(op(name, [numeric(x)], shape, 'int64', { axis: a!, keepdims: 0 }), 'int32');
+}
+
+/** Scalars count as vectors of one element. */
+const vector = (x: Value): Value => (x.shape.length === 0 ? reshape(x, [1]) : x);
+
+const argReductions = (['ArgMax', 'ArgMin'] as const).map((name) =>
+  define<'x', { axis: number }>(name, ({ x }, { axis }) => argReduce(name, vector(x), axis)),
+);
+
+const cumulative: KernelDefinition[] = [
+  define<'x', tf.CumsumAttrs>('Cumsum', ({ x }, { axis, exclusive, reverse }) => {
+    const input = numeric(x);
+    const [a] = normalizeAxes(axis, x.shape.length);
+    const attributes = { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 };
+    return op('CumSum', [input, reshape(int64s([a!]), [])], x.shape, input.type, attributes);
+  }),
+];
+
+const normalisations: KernelDefinition[] = [
+  define<'logits', { dim: number }>('Softmax', ({ logits }, { dim }) =>
+    softmax(cast(logits, 'float32'), dim),
+  ),
+  define<'logits', { axis: number }>('LogSoftmax', ({ logits }, { axis }) => {
+    const [a] = normalizeAxes(axis, logits.shape.length);
+    return unary('LogSoftmax', cast(logits, 'float32'), 'float32', { axis: a! });
+  }),
+];
+
+/** Batch normalisation with given statistics over the last axis. */
+const batchNorm = define<'x' | 'mean' | 'variance' | 'offset' | 'scale', tf.FusedBatchNormAttrs>(
+  'FusedBatchNorm',
+  ({ x, mean, variance, offset, scale }, { varianceEpsilon }) => {
+    const inverse = unary('Reciprocal', unary('Sqrt', binary('Add', variance, scalar(varianceEpsilon))));
+    const factor = scale ? binary('Mul', inverse, scale) : inverse;
+    const product = binary('Mul', x, factor);
+    const shift = binary('Mul', mean, factor);
+    return binary('Add', product, offset ? binary('Sub', offset, shift) : unary('Neg', shift));
+  },
+);
+
+const topK = define<'x', tf.TopKAttrs>('TopK', ({ x }, { k, sorted }) => {
+  const shape = [...x.shape.slice(0, -1), k];
+  const attributes = { axis: x.shape.length - 1, sorted: sorted ? 1 : 0 };
+  const outputs = [
+    { type: x.type, shape },
+    { type: 'int64' as const, shape },
+  ];
+  const [values, indices] = node('TopK', [x, int64s([k])], attributes, outputs);
+  return [values!, cast(indices!, 'int32')];
+});
+
+export const reduceKernels: KernelDefinition[] = [
+  ...reductions,
+  ...argReductions,
+  ...cumulative,
+  ...normalisations,
+  batchNorm,
+  topK,
+];

@@ -1,0 +1,72 @@
+/** Element types in ONNX's numbering, and plain message types of the schema in descriptor.ts. */
+import type { ElementType, TypedArray } from '../graph/value.js';
+
+export const ONNX_ELEMENT: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+};
+
+export interface TensorMessage {
+  name?: string;
+  dims: readonly number[];
+  dataType: number;
+  rawData: Uint8Array;
+}
+export interface AttributeMessage {
+  name: string;
+  type: number;
+  f?: number;
+  i?: number;
+  s?: Uint8Array;
+  t?: TensorMessage;
+  ints?: readonly number[];
+}
+export interface NodeMessage {
+  name?: string;
+  opType: string;
+  domain?: string;
+  input: string[];
+  output: string[];
+  attribute?: AttributeMessage[];
+}
+export interface ValueInfoMessage {
+  name: string;
+  type: { tensorType: { elemType: number; shape: { dim: ({ dimValue: number } | { dimParam: string })[] } } };
+}
+export interface ModelMessage {
+  irVersion: number;
+  producerName: string;
+  producerVersion: string;
+  opsetImport: { domain: string; version: number }[];
+  metadataProps?: { key: string; value: string }[];
+  graph: {
+    name: string;
+    node: NodeMessage[];
+    initializer: TensorMessage[];
+    input: ValueInfoMessage[];
+    output: ValueInfoMessage[];
+  };
+}
+
+export const bytesOf = (data: TypedArray): Uint8Array =>
+  new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+/** A named input or output; a string among the dimensions is a symbolic one. */
+export function valueInfo(
+  name: string,
+  type: ElementType,
+  shape: readonly (number | string)[],
+): ValueInfoMessage {
+  const dim = shape.map((d) => (typeof d === 'string' ? { dimParam: d } : { dimValue: d }));
+  return { name, type: { tensorType: { elemType: ONNX_ELEMENT[type], shape: { dim } } } };
+}
+
+export const tensorMessage = (
+  name: string,
+  type: ElementType,
+  dims: readonly number[],
+  data: TypedArray,
+): TensorMessage => ({ name, dims, dataType: ONNX_ELEMENT[type], rawData: bytesOf(data) });
