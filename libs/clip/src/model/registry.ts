@@ -5,11 +5,14 @@ import { ClipError } from '../errors.js';
 import { bert } from './text/bert.js';
 import { roberta } from './text/roberta.js';
 import type { TextInputs, TextTower, Tower, TowerDefinition, VisionInputs, VisionTower } from './types.js';
+import { deit } from './vision/deit.js';
+import { dinov2 } from './vision/dinov2.js';
+import { swin } from './vision/swin.js';
 import { vit } from './vision/vit.js';
 
 type Factory<Inputs> = (json: unknown) => Tower<Inputs>;
 
-const visionTowers = register<VisionInputs>([bind(vit)]);
+const visionTowers = register<VisionInputs>([bind(vit), bind(deit), bind(dinov2), bind(swin)]);
 const textTowers = register<TextInputs>([bind(bert), bind(roberta)]);
 
 /** @throws ClipError MODEL_UNSUPPORTED, CONFIG_INVALID */

@@ -5,3 +5,4 @@ export { embedding } from './embedding.js';
 export { layerNorm } from './layer-norm.js';
 export { linear } from './linear.js';
 export { firstToken } from './tokens.js';
+export { inversePermutation, permuteTokens } from './permute.js';

@@ -10,9 +10,24 @@ describe.skipIf(!data)('towers compute what transformers computes (needs CLIP_TE
   beforeAll(async () => {
     await tf.setBackend('cpu');
   });
-  const folders = ['vit', 'vit-image-classification', 'roberta', 'roberta-masked-lm', 'xlm-roberta', 'bert'];
+  const folders = [
+    'vit',
+    'vit-image-classification',
+    'roberta',
+    'roberta-masked-lm',
+    'xlm-roberta',
+    'bert',
+    'deit',
+    'dinov2',
+    'dinov2-swiglu',
+    'swin',
+    'swin-padded',
+    'swin-window7',
+    'swin-image-classification',
+  ];
   it.each(folders)('%s: outputs and all gradients', async (folder) => {
     const result = await checkFolder(join(data!, 'golden/models', folder));
+    process.stderr.write(JSON.stringify([folder, result.gradients, result.output, result.gradient]) + '\n');
     expect(result).toMatchObject({ passed: true });
   });
 });
