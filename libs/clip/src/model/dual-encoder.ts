@@ -160,7 +160,8 @@ export function l2Normalize(x: tf.Tensor): tf.Tensor2D {
 function headSpecs(config: DualEncoderConfig, name: string, inputs: number): TensorSpec[] {
   if (config.projection_head === 'none') return [];
   const E = config.projection_dim;
-  const init = { kind: 'normal', std: 0.02 } as const;
+  const std = config.kind === 'clip' ? inputs ** -0.5 : 0.02;
+  const init = { kind: 'normal', std } as const;
   const projection = paramSpec(`${name}.weight`, [E, inputs], init);
   if (config.projection_head === 'linear') return [projection];
   return [

@@ -3,17 +3,37 @@
  */
 import { ClipError } from '../errors.js';
 import { bert } from './text/bert.js';
+import { clipText } from './text/clip-text.js';
+import { distilbert } from './text/distilbert.js';
+import { mpnet } from './text/mpnet.js';
 import { roberta } from './text/roberta.js';
+import { siglipText } from './text/siglip-text.js';
 import type { TextInputs, TextTower, Tower, TowerDefinition, VisionInputs, VisionTower } from './types.js';
+import { clipVision } from './vision/clip-vision.js';
 import { deit } from './vision/deit.js';
 import { dinov2 } from './vision/dinov2.js';
+import { siglipVision } from './vision/siglip-vision.js';
 import { swin } from './vision/swin.js';
 import { vit } from './vision/vit.js';
 
 type Factory<Inputs> = (json: unknown) => Tower<Inputs>;
 
-const visionTowers = register<VisionInputs>([bind(vit), bind(deit), bind(dinov2), bind(swin)]);
-const textTowers = register<TextInputs>([bind(bert), bind(roberta)]);
+const visionTowers = register<VisionInputs>([
+  bind(vit),
+  bind(deit),
+  bind(dinov2),
+  bind(swin),
+  bind(clipVision),
+  bind(siglipVision),
+]);
+const textTowers = register<TextInputs>([
+  bind(bert),
+  bind(roberta),
+  bind(distilbert),
+  bind(mpnet),
+  bind(clipText),
+  bind(siglipText),
+]);
 
 /** @throws ClipError MODEL_UNSUPPORTED, CONFIG_INVALID */
 export function createVisionTower(json: unknown): VisionTower {

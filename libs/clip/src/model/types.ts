@@ -24,8 +24,8 @@ export type Initializer =
   | { readonly kind: 'constant'; readonly value: number }
   /** Normal with mean 0; row `zeroRow` (the padding token's) is 0. */
   | { readonly kind: 'normal'; readonly std: number; readonly zeroRow?: number }
-  /** Normal with mean 0, redrawn outside [-2, 2] as torch's `trunc_normal_` does by default. */
-  | { readonly kind: 'truncatedNormal'; readonly std: number }
+  /** Normal with mean 0, redrawn outside [-limit, limit]; 2 is the default of torch's `trunc_normal_`. */
+  | { readonly kind: 'truncatedNormal'; readonly std: number; readonly limit?: number }
   /** Uniform in [-bound, bound). */
   | { readonly kind: 'uniform'; readonly bound: number }
   /** These numbers, row-major. */

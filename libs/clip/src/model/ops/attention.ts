@@ -7,8 +7,8 @@ import type { ForwardContext } from '../types.js';
 import { dropout } from './dropout.js';
 import { hasKernel, runKernel } from './kernels.js';
 
-/** What a masked position adds to its score: the most negative float, as transformers uses. */
-const MASKED = -3.4028234663852886e38;
+/** What a masked position adds to its score: half the most negative float, so that two masks can add up. */
+const MASKED = -1.7014117331926443e38;
 
 export interface AttentionOptions {
   readonly numHeads: number;

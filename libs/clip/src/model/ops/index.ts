@@ -4,5 +4,5 @@ export { dropout, dropPath, dropPathRates } from './dropout.js';
 export { embedding } from './embedding.js';
 export { layerNorm } from './layer-norm.js';
 export { linear } from './linear.js';
-export { firstToken } from './tokens.js';
+export { firstToken, lastToken, tokenAt } from './tokens.js';
 export { inversePermutation, permuteTokens } from './permute.js';

@@ -6,3 +6,22 @@ export function firstToken(x: tf.Tensor): tf.Tensor {
   const [B, , D] = x.shape as [number, number, number];
   return tf.reshape(tf.slice(x, [0, 0, 0], [B, 1, D]), [B, D]);
 }
+
+/**
+ * The token at one place of each sequence.
+ * @param x [B, T, D]
+ * @param position [B] int32, 0 … T - 1
+ * @returns [B, D]
+ */
+export function tokenAt(x: tf.Tensor, position: tf.Tensor): tf.Tensor {
+  const [B, T, D] = x.shape as [number, number, number];
+  const places = tf.range(0, T, 1, 'int32');
+  const chosen = tf.cast(tf.equal(tf.reshape(position, [B, 1]), places), 'float32'); // [B, T]
+  return tf.reshape(tf.matMul(tf.reshape(chosen, [B, 1, T]), x), [B, D]);
+}
+
+/** [B, T, D] → [B, D]: the last token. */
+export function lastToken(x: tf.Tensor): tf.Tensor {
+  const [B, T, D] = x.shape as [number, number, number];
+  return tf.reshape(tf.slice(x, [0, T - 1, 0], [B, 1, D]), [B, D]);
+}

@@ -24,6 +24,11 @@ describe.skipIf(!data)('towers compute what transformers computes (needs CLIP_TE
     'swin-padded',
     'swin-window7',
     'swin-image-classification',
+    'clip',
+    'clip-legacy-eos',
+    'siglip',
+    'distilbert',
+    'mpnet',
   ];
   it.each(folders)('%s: outputs and all gradients', async (folder) => {
     const result = await checkFolder(join(data!, 'golden/models', folder));

@@ -5,7 +5,7 @@
 import type { HostTensor, Initializer, TensorSpec } from '../types.js';
 import { normalStream, uniformStream } from './random.js';
 
-/** torch's `trunc_normal_` default limits: absolute, not in standard deviations. */
+/** The default limit of torch's `trunc_normal_`: absolute, not in standard deviations. */
 const TRUNCATION = 2;
 
 /** Every tensor of a model from scratch, by name. */
@@ -51,10 +51,11 @@ function fill<T extends Float32Array | Int32Array>(
       return data;
     }
     case 'truncatedNormal': {
+      const limit = init.limit ?? TRUNCATION;
       const normal = normalStream(uniform);
       for (let i = 0; i < data.length; i++) {
         let value = normal() * init.std;
-        while (Math.abs(value) > TRUNCATION) value = normal() * init.std;
+        while (Math.abs(value) > limit) value = normal() * init.std;
         data[i] = value;
       }
       return data;
