@@ -15,3 +15,14 @@ export {
   type TokenIdsOptions,
   type Tokenizer,
 } from './tokenizer/index.js';
+export {
+  decodeImage,
+  DEFAULT_IMAGE_LIMITS,
+  IMAGE_FORMATS,
+  imageFormat,
+  ImageProcessor,
+  type ImageFormat,
+  type ImageLimits,
+  type ImageSource,
+  type RgbImage,
+} from './preprocess/index.js';

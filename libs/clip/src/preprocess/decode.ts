@@ -1,0 +1,159 @@
+/**
+ * Image files → RGB pixels, safely: an allow-list of formats told by their first bytes, limits on bytes and
+ * pixels before anything is decoded, and an error for a file that is cut off.
+ *
+ * Decoding is sharp's (libvips); the pixels equal those of `PIL.Image.open(…).convert("RGB")` bit by bit for
+ * 8-bit JPEG (CMYK too), PNG, WebP and GIF: colour profiles are ignored, alpha is dropped and not blended,
+ * palettes are expanded, an animation gives its first frame. 16-bit PNGs keep their high byte. The orientation
+ * that EXIF states is applied, as transformers' `load_image` does.
+ *
+ * Shape letters: H height, W width.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import sharp, { type Sharp } from 'sharp';
+import { ClipError } from '../errors.js';
+
+/** Formats that are decoded. SVG, TIFF, PDF, HEIF and the rest are not: more code at risk than use. */
+export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif'] as const;
+export type ImageFormat = (typeof IMAGE_FORMATS)[number];
+
+/** What an image may cost. */
+export interface ImageLimits {
+  /** Bytes of the file. */
+  maxBytes: number;
+  /** Width × height. */
+  maxPixels: number;
+}
+
+export const DEFAULT_IMAGE_LIMITS: Readonly<ImageLimits> = { maxBytes: 32 << 20, maxPixels: 50_000_000 };
+
+/** The bytes of an image file, or its path. */
+export type ImageSource = Uint8Array | string;
+
+/** Pixels [H, W, 3], row-major, 8 bits a channel. */
+export interface RgbImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** A decode that takes longer than this is given up, in seconds. */
+const DECODE_TIMEOUT = 30;
+
+/**
+ * Decodes an image file to RGB.
+ * @throws ClipError IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or IMAGE_UNREADABLE
+ */
+export async function decodeImage(
+  source: ImageSource,
+  limits: ImageLimits = DEFAULT_IMAGE_LIMITS,
+): Promise<RgbImage> {
+  const bytes = await readImageBytes(source, limits);
+  const format = imageFormat(bytes);
+  if (format === undefined) {
+    throw new ClipError('IMAGE_FORMAT_UNSUPPORTED', 'the image is in a format that is not supported', {
+      expected: IMAGE_FORMATS.join(', '),
+      found: bytes.byteLength === 0 ? 'no bytes' : `bytes that begin ${hex(bytes.subarray(0, 8))}`,
+    });
+  }
+  try {
+    const image = sharp(bytes, {
+      failOn: 'error',
+      ignoreIcc: true,
+      autoOrient: true,
+      limitInputPixels: limits.maxPixels,
+    }).timeout({ seconds: DECODE_TIMEOUT });
+    const { width, height, space } = await sharp(bytes, { limitInputPixels: false }).metadata();
+    if (width * height > limits.maxPixels) {
+      throw new ClipError('IMAGE_TOO_LARGE', 'the image has too many pixels', {
+        expected: `at most ${limits.maxPixels}`,
+        found: `${width} × ${height}`,
+      });
+    }
+    return space === 'cmyk' ? await cmykPixels(image) : await rgbPixels(image);
+  } catch (error) {
+    if (error instanceof ClipError) throw error;
+    throw new ClipError('IMAGE_UNREADABLE', `the ${format} image is damaged or incomplete`, {
+      found: oneLine(error),
+      cause: error,
+    });
+  }
+}
+
+/** Tells the format of an allowed image by its first bytes; undefined for anything else. */
+export function imageFormat(bytes: Uint8Array): ImageFormat | undefined {
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 12)).toString('latin1');
+  if (head.startsWith('\xff\xd8\xff')) return 'jpeg';
+  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
+  if (head.startsWith('RIFF') && head.endsWith('WEBP')) return 'webp';
+  if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'gif';
+  return undefined;
+}
+
+async function readImageBytes(source: ImageSource, { maxBytes }: ImageLimits): Promise<Uint8Array> {
+  let size: number;
+  let bytes: Uint8Array | undefined;
+  if (typeof source === 'string') {
+    const status = await stat(source).catch((cause: unknown) => unreadableFile(source, cause));
+    if (!status.isFile()) unreadableFile(source, 'not a regular file');
+    size = status.size;
+  } else {
+    bytes = source;
+    size = source.byteLength;
+  }
+  if (size > maxBytes) {
+    throw new ClipError('IMAGE_TOO_LARGE', 'the image file has too many bytes', {
+      expected: `at most ${maxBytes}`,
+      found: `${size}`,
+    });
+  }
+  return (
+    bytes ??
+    (await readFile(source as string).catch((cause: unknown) => unreadableFile(source as string, cause)))
+  );
+}
+
+function unreadableFile(path: string, cause: unknown): never {
+  throw new ClipError('IMAGE_UNREADABLE', `the image file ${path} cannot be read`, {
+    found: oneLine(cause),
+    cause,
+  });
+}
+
+async function rgbPixels(image: Sharp): Promise<RgbImage> {
+  const { data, info } = await image
+    .toColourspace('srgb')
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels`);
+  return { data, width: info.width, height: info.height };
+}
+
+/** Inverts ink to light without a colour profile, in the fixed-point arithmetic of PIL. */
+async function cmykPixels(image: Sharp): Promise<RgbImage> {
+  const { data, info } = await image
+    .pipelineColourspace('cmyk')
+    .toColourspace('cmyk')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 4) throw new Error(`decoded to ${info.channels} channels`);
+  const rgb = new Uint8Array(info.width * info.height * 3);
+  for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {
+    const light = 255 - data[from + 3]!;
+    for (let channel = 0; channel < 3; channel++) {
+      const product = data[from + channel]! * light + 128;
+      rgb[to + channel] = Math.max(0, light - (((product >> 8) + product) >> 8));
+    }
+  }
+  return { data: rgb, width: info.width, height: info.height };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s+/g, ' ').trim().slice(0, 160);
+}

@@ -1,0 +1,160 @@
+/**
+ * Images → pixel_values, as a checkpoint's preprocessor_config.json asks and as transformers computes them.
+ *
+ * The result of resizing and cropping equals that of the Python image processors (PIL) bit by bit, and
+ * pixel_values to the last bit of float32.
+ *
+ * Shape letters: H height, W width of the model's input.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClipError, isSystemError } from '../errors.js';
+import { parsePreprocessorConfig, type PreprocessPlan } from './config.js';
+import {
+  decodeImage,
+  DEFAULT_IMAGE_LIMITS,
+  type ImageLimits,
+  type ImageSource,
+  type RgbImage,
+} from './decode.js';
+import { Resampler } from './resample.js';
+
+export const PREPROCESSOR_CONFIG_FILE = 'preprocessor_config.json';
+
+/** Turns images into the input of a vision tower. */
+export class ImageProcessor {
+  /** The steps that this processor takes. */
+  readonly plan: Readonly<PreprocessPlan>;
+  readonly height: number;
+  readonly width: number;
+
+  private readonly resampler: Resampler;
+  private readonly limits: Readonly<ImageLimits>;
+  /** Value of pixel `p` of channel `c` at `c · 256 + p`. */
+  private readonly values: Float32Array;
+
+  /**
+   * @param config the content of preprocessor_config.json
+   * @throws ClipError CONFIG_INVALID
+   */
+  constructor(config: unknown, limits: Partial<ImageLimits> = {}) {
+    this.plan = parsePreprocessorConfig(config);
+    this.height = this.plan.height;
+    this.width = this.plan.width;
+    this.resampler = new Resampler(this.plan.filter);
+    this.limits = { ...DEFAULT_IMAGE_LIMITS, ...limits };
+    this.values = pixelTable(this.plan);
+  }
+
+  /**
+   * Reads preprocessor_config.json of a folder.
+   * @throws ClipError CHECKPOINT_NOT_FOUND, CONFIG_INVALID
+   */
+  static async load(folder: string, limits?: Partial<ImageLimits>): Promise<ImageProcessor> {
+    const path = join(folder, PREPROCESSOR_CONFIG_FILE);
+    let config: unknown;
+    try {
+      config = JSON.parse(await readFile(path, 'utf8'));
+    } catch (cause) {
+      if (isSystemError(cause, 'ENOENT'))
+        throw new ClipError('CHECKPOINT_NOT_FOUND', `no ${path}`, { cause });
+      throw new ClipError('CONFIG_INVALID', `${path} is not valid JSON`, { cause });
+    }
+    return new ImageProcessor(config, limits);
+  }
+
+  /**
+   * Decodes, resizes, crops, rescales and normalises.
+   * @returns pixel_values [3, H, W]
+   * @throws ClipError IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED, IMAGE_UNREADABLE
+   */
+  async pixelValues(image: ImageSource): Promise<Float32Array> {
+    return this.normalize(await this.resizedPixels(image));
+  }
+
+  /**
+   * Decodes, resizes and crops: what can be kept, at a quarter of the size of pixel_values.
+   * @returns pixels [H, W, 3]
+   * @throws ClipError as {@link pixelValues}
+   */
+  async resizedPixels(image: ImageSource): Promise<Uint8Array> {
+    return this.resize(await decodeImage(image, this.limits));
+  }
+
+  /** Resizes and crops decoded pixels. @returns pixels [H, W, 3] */
+  resize(image: RgbImage): Uint8Array {
+    const { width, height } = this.resizedSize(image);
+    const { cropRounding } = this.plan;
+    const columns = cropRange(width, this.width, cropRounding);
+    const rows = cropRange(height, this.height, cropRounding);
+    const window = { left: columns.start, top: rows.start, width: columns.length, height: rows.length };
+    const pixels = this.resampler.resize(image, width, height, window);
+    if (columns.length === this.width && rows.length === this.height) return pixels;
+    const out = new Uint8Array(this.height * this.width * 3);
+    for (let y = 0; y < rows.length; y++) {
+      const row = pixels.subarray(y * columns.length * 3, (y + 1) * columns.length * 3);
+      out.set(row, ((rows.padding + y) * this.width + columns.padding) * 3);
+    }
+    return out;
+  }
+
+  /**
+   * Rescales and normalises.
+   * @param pixels [H, W, 3]
+   * @param out gets [3, H, W] from `offset` on; a new array when not given
+   */
+  normalize(pixels: Uint8Array, out = new Float32Array(pixels.length), offset = 0): Float32Array {
+    const { values } = this;
+    const plane = this.height * this.width;
+    if (pixels.length !== plane * 3) {
+      throw new RangeError(
+        `pixels of ${this.height} × ${this.width} × 3 = ${plane * 3} bytes expected, found ${pixels.length}`,
+      );
+    }
+    for (let i = 0, from = 0; i < plane; i++, from += 3) {
+      const to = offset + i;
+      out[to] = values[pixels[from]!]!;
+      out[to + plane] = values[256 + pixels[from + 1]!]!;
+      out[to + 2 * plane] = values[512 + pixels[from + 2]!]!;
+    }
+    return out;
+  }
+
+  private resizedSize({ width, height }: RgbImage): { width: number; height: number } {
+    const { resize } = this.plan;
+    if (resize === null) return { width, height };
+    if ('height' in resize) return resize;
+    const edge = resize.shortestEdge;
+    return width <= height
+      ? { width: edge, height: Math.trunc((edge * height) / width) }
+      : { width: Math.trunc((edge * width) / height), height: edge };
+  }
+}
+
+/** The part of `size` pixels that a centre crop of `target` keeps, and the padding before it. */
+function cropRange(
+  size: number,
+  target: number,
+  rounding: PreprocessPlan['cropRounding'],
+): { start: number; length: number; padding: number } {
+  if (size < target) return { start: 0, length: size, padding: Math.ceil((target - size) / 2) };
+  let start = Math.floor((size - target) / 2);
+  if (rounding === 'even' && (size - target) % 2 === 1) start += start % 2;
+  return { start, length: target, padding: 0 };
+}
+
+/** All values that a channel can take, in the float32 arithmetic of NumPy. */
+function pixelTable({ rescaleFactor, normalize }: PreprocessPlan): Float32Array {
+  const table = new Float32Array(3 * 256);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let pixel = 0; pixel < 256; pixel++) {
+      let value = Math.fround(rescaleFactor === null ? pixel : pixel * rescaleFactor);
+      if (normalize !== null) {
+        const mean = Math.fround(normalize.mean[channel]!);
+        value = Math.fround(Math.fround(value - mean) / Math.fround(normalize.std[channel]!));
+      }
+      table[channel * 256 + pixel] = value;
+    }
+  }
+  return table;
+}
