@@ -46,7 +46,7 @@ interface Complex {
 function partsOf(info: tf.TensorInfo, backend: OnnxRuntimeBackend): Complex {
   const { real, imag } = backend.complexParts(info);
   const part = (tensor: tf.TensorInfo): Value =>
-    reshape(cast(backend.valueOf(tensor), 'float32'), info.shape);
+    reshape(cast(backend.graphValue(tensor), 'float32'), info.shape);
   return { real: part(real), imag: part(imag) };
 }
 
@@ -54,13 +54,16 @@ const makeComplex = ({ real, imag }: Complex, backend: OnnxRuntimeBackend): tf.T
   backend.makeComplex(backend.makeTensor(real), backend.makeTensor(imag));
 
 /** The inputs with complex tensors replaced by one of their parts; the part's shape is the tensor's. */
-function selectPart(infos: tf.NamedTensorInfoMap, part: 'real' | 'imag', backend: OnnxRuntimeBackend) {
-  return Object.fromEntries(
-    Object.entries(infos).map(([key, info]) => {
-      if (!isComplex(info)) return [key, info];
-      return [key, { ...backend.complexParts(info!)[part], shape: info!.shape }];
-    }),
-  ) as tf.NamedTensorInfoMap;
+function selectPart(
+  infos: tf.NamedTensorInfoMap,
+  part: 'real' | 'imag',
+  backend: OnnxRuntimeBackend,
+): tf.NamedTensorInfoMap {
+  const selected: tf.NamedTensorInfoMap = {};
+  for (const [key, info] of Object.entries(infos)) {
+    selected[key] = isComplex(info) ? { ...backend.complexParts(info!)[part], shape: info!.shape } : info;
+  }
+  return selected;
 }
 
 /** (a + ib)(c + id) = (ac − bd) + i(ad + bc) */
@@ -104,7 +107,7 @@ export function withComplex(definition: KernelDefinition): KernelDefinition {
     run(infos, attrs, backend) {
       for (const key in infos) if (isComplex(infos[key])) return complex(infos, attrs, backend);
       if (definition.name === 'Cast' && attrs.dtype === 'complex64') {
-        const real = cast(backend.valueOf(infos.x!), 'float32');
+        const real = cast(backend.graphValue(infos.x!), 'float32');
         return makeComplex({ real, imag: filled(0, 'float32', real.shape) }, backend);
       }
       return definition.run(infos, attrs, backend);
@@ -139,7 +142,7 @@ const fourierKernels = (['FFT', 'IFFT'] as const).map((name) =>
 
 export const complexKernels: KernelDefinition[] = [
   defineRaw('Complex', ({ real, imag }, _attrs, backend) =>
-    makeComplex({ real: backend.valueOf(real!), imag: backend.valueOf(imag!) }, backend),
+    makeComplex({ real: backend.graphValue(real!), imag: backend.graphValue(imag!) }, backend),
   ),
   ...(['real', 'imag'] as const).map((part) =>
     defineRaw(part === 'real' ? 'Real' : 'Imag', ({ input }, _attrs, backend) =>

@@ -10,11 +10,11 @@ type Result = Value | Value[];
 
 export interface KernelDefinition {
   name: string;
-  run(
+  run: (
     inputs: tf.NamedTensorInfoMap,
     attrs: tf.NamedAttrMap,
     backend: OnnxRuntimeBackend,
-  ): tf.TensorInfo | tf.TensorInfo[];
+  ) => tf.TensorInfo | tf.TensorInfo[];
 }
 
 /** A kernel with named inputs (`K`) that are graph values. Inputs that the caller left out are undefined. */
@@ -28,7 +28,7 @@ export function define<K extends string, A = unknown>(
       const inputs: Record<string, Value> = {};
       for (const key in infos) if (infos[key]) inputs[key] = backend.graphValue(infos[key], name);
       return finish(name, Object.values(inputs), backend, () =>
-        record(inputs as Record<K, Value>, attrs as A, backend),
+        record(inputs, attrs as A, backend),
       );
     },
   };

@@ -6,7 +6,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { OnnxRuntimeBackend } from '../backend.js';
 import { EngineError } from '../errors.js';
-import { materialised, type ElementType } from '../graph/value.js';
+import { materialised } from '../graph/value.js';
 import { defineRaw, type KernelDefinition } from './define.js';
 
 /** The element types of TensorFlow.js that are numbers. */
@@ -34,13 +34,13 @@ export function readHost(info: tf.TensorInfo, backend: OnnxRuntimeBackend, kerne
     const strings = backend.readSync(info.dataId) as Uint8Array[];
     return { dtype: 'string', shape: info.shape, data: NO_DATA, strings };
   }
-  const data = backend.contentsOf(backend.valueOf(info, kernel)) as NumberArray;
+  const data = backend.contentsOf(backend.graphValue(info, kernel)) as NumberArray;
   return { dtype: info.dtype, shape: info.shape, data, strings: [] };
 }
 
 export function writeHost(result: HostResult, backend: OnnxRuntimeBackend): tf.TensorInfo {
   if (result.dtype === 'string') return backend.makeStrings(result.strings, result.shape);
-  return backend.makeTensor(materialised(result.dtype as ElementType, result.shape, result.data));
+  return backend.makeTensor(materialised(result.dtype, result.shape, result.data));
 }
 
 /** A kernel with named inputs (`K`), computed on the host. */
@@ -51,7 +51,7 @@ export function defineHost<K extends string, A = unknown>(
   return defineRaw(name, (infos, attrs, backend) => {
     const inputs: Record<string, HostTensor> = {};
     for (const key in infos) if (infos[key]) inputs[key] = readHost(infos[key], backend, name);
-    const result = compute(inputs as Record<K, HostTensor>, attrs as A);
+    const result = compute(inputs, attrs as A);
     return Array.isArray(result) ? result.map((one) => writeHost(one, backend)) : writeHost(result, backend);
   });
 }

@@ -73,8 +73,9 @@ function resolveShape(inputShape: number[], target: number[]): number[] {
   const shape = [...target];
   if (unknown !== -1) {
     if (known <= 0) fail(backend_util.getSparseReshapeEmptyTensorZeroOutputDimErrorMessage());
-    shape[unknown] = Math.trunc(size / known);
-    if (known * shape[unknown] !== size)
+    const inferred = Math.trunc(size / known);
+    shape[unknown] = inferred;
+    if (known * inferred !== size)
       fail(backend_util.getSparseReshapeInputOutputMultipleErrorMessage(inputShape, shape));
   }
   if (shape.reduce((n, d) => n * d, 1) !== size)
@@ -111,7 +112,7 @@ function segmentReduce(
   if (count !== ids.length) fail(`segmentIds and indices should have same size.`);
   const inputRows = data.shape[0]!;
   const width = data.shape.slice(1).reduce((n, d) => n * d, 1);
-  const outputRows = count > 0 ? ids[count - 1]! + 1 : 0;
+  const outputRows = count > 0 ? ids.at(-1)! + 1 : 0;
   if (outputRows < 0) fail(backend_util.getSparseSegmentReductionNegativeSegmentIdsErrorMessage());
   if (count > 0 && ids[0]! < 0) fail(backend_util.getSparseSegmentReductionNegativeSegmentIdsErrorMessage());
   const type = data.dtype as NumberType;

@@ -153,6 +153,12 @@ function splitBytes(text: Uint8Array, delimiter: Uint8Array, skipEmpty: boolean)
   return pieces;
 }
 
+/** FarmHash of the bytes modulo the number of buckets; tfjs-core's hash is a 64-bit object of the package `long`. */
+function bucketOf(bytes: Uint8Array, numBuckets: number): number {
+  const hash = tf.util.fingerPrint64(bytes) as unknown as { toString(): string };
+  return Number(BigInt.asUintN(64, BigInt(hash.toString())) % BigInt(numBuckets));
+}
+
 interface NGramsAttrs {
   separator: string;
   nGramWidths: number[];
@@ -235,7 +241,7 @@ export const stringKernels: KernelDefinition[] = [
   ),
   defineHost<'input', { numBuckets: number }>('StringToHashBucketFast', ({ input }, { numBuckets }) =>
     ints(
-      input.strings.map((bytes) => tf.util.fingerPrint64(bytes).modu(numBuckets).getLowBitsUnsigned()),
+      input.strings.map((bytes) => bucketOf(bytes, numBuckets)),
       input.shape,
     ),
   ),

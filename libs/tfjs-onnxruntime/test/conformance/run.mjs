@@ -44,7 +44,7 @@ await build({
   // Native or CommonJS packages that tfjs-core's specs do not share state with.
   external: ['onnxruntime-*', 'protobufjs', 'jasmine', 'jasmine-core', 'node-fetch'],
   banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    js: "import { createRequire as createBundleRequire } from 'node:module'; const require = createBundleRequire(import.meta.url);",
   },
   logLevel: 'warning',
 });
