@@ -236,22 +236,29 @@ function resizeAlongY(
   return new Uint8Array(out.buffer);
 }
 
-function nearest(
-  { data, width: inputWidth, height: inputHeight }: RgbImage,
-  width: number,
-  height: number,
-  window: Window,
-): Uint8Array {
+function nearest(image: RgbImage, width: number, height: number, window: Window): Uint8Array {
+  const columns = nearestPositions(image.width, width, window.left, window.width);
+  const rows = nearestPositions(image.height, height, window.top, window.height);
   const out = new Uint8Array(window.width * window.height * 3);
   let to = 0;
-  for (let y = 0; y < window.height; y++) {
-    const row = Math.floor((window.top + y + 0.5) * (inputHeight / height)) * inputWidth;
-    for (let x = 0; x < window.width; x++) {
-      const from = (row + Math.floor((window.left + x + 0.5) * (inputWidth / width))) * 3;
-      out[to++] = data[from]!;
-      out[to++] = data[from + 1]!;
-      out[to++] = data[from + 2]!;
+  for (const row of rows) {
+    for (const column of columns) {
+      const from = (row * image.width + column) * 3;
+      out[to++] = image.data[from]!;
+      out[to++] = image.data[from + 1]!;
+      out[to++] = image.data[from + 2]!;
     }
   }
   return out;
+}
+
+/** The input position under each output position; summed step by step as PIL does, for the same rounding. */
+function nearestPositions(inputSize: number, outputSize: number, start: number, length: number): Int32Array {
+  const scale = inputSize / outputSize;
+  const positions = new Int32Array(length);
+  let position = scale * 0.5;
+  for (let i = 0; i < start; i++) position += scale;
+  for (let i = 0; i < length; i++, position += scale)
+    positions[i] = Math.min(inputSize - 1, Math.trunc(position));
+  return positions;
 }
