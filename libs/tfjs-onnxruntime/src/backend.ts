@@ -52,7 +52,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly #live = new Map<Value, number>();
   readonly sessions: SessionCache;
   readonly sessionOptions: SessionOptions;
-  readonly counters = { runs: 0, runMs: 0, compileMs: 0, recordedNodes: 0 };
+  readonly counters = { runs: 0, runMs: 0, compileMs: 0, traceMs: 0 };
   #maxPending: number;
   #flushedAt = 0;
   #trace: TraceScope | undefined;
@@ -255,23 +255,24 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   }
 
   #compute(wanted: Value[]): void {
-    const pending = wanted.filter((value) => value.producer !== undefined);
+    const needed = new Set(wanted);
+    for (const value of wanted) for (const key in value.companions) needed.add(value.companions[key]!);
+    const pending = [...needed].filter((value) => value.producer !== undefined);
     if (pending.length === 0) return;
     const graph = order(pending);
     const compiled = this.sessions.getOrCreate(structureKey(graph, pending), () => {
       const inputs = new Map<Value, string>();
       for (const leaf of graph.leaves) if (!leaf.inline) inputs.set(leaf, `i${inputs.size}`);
       const outputs = pending.map((value, i) => ({ name: `o${i}`, value }));
-      const model = encodeModel(modelMessage(graph, { inputs, outputs }));
+      const model = encodeModel(modelMessage(graph, { inputs, outputs }).message);
       const session = new OrtSession(model, this.sessionOptions);
-      this.counters.compileMs += session.compileMs;
-      return {
+      return this.noteSession({
         session,
         inputs: [...inputs.values()],
         outputs: outputs.map((o) => o.name),
         nodes: graph.nodes.length,
         model,
-      };
+      });
     });
     const feeds: Record<string, HostArray> = {};
     let next = 0;
@@ -290,10 +291,26 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     pending.forEach((value, i) => {
       value.data = results[compiled.outputs[i]!];
       value.producer = undefined;
-      value.companions = undefined;
+      value.update = undefined;
       this.#live.delete(value);
     });
     if (!this.#trace) this.#flushedAt = latestValueId();
+  }
+
+  /** Counts a run of a session. */
+  timed<T>(run: () => T): T {
+    const started = performance.now();
+    const result = run();
+    this.counters.runs++;
+    this.counters.runMs += performance.now() - started;
+    return result;
+  }
+
+  /** Counts a new session. */
+  noteSession(compiled: CompiledGraph): CompiledGraph {
+    this.counters.compileMs += compiled.session.compileMs;
+    this.lastGraph = compiled;
+    return compiled;
   }
 
   /** Called after each kernel: keeps loops that never read from piling up work without bound. */

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BACKEND_NAME, OnnxRuntimeBackend, type BackendOptions } from './backend.js';
+import { fusedGradients, fusedKernels } from './fused/index.js';
 import { allKernels } from './kernels/index.js';
 import { register } from './kernels/define.js';
 
@@ -14,10 +15,19 @@ import { register } from './kernels/define.js';
 export function registerOnnxRuntimeBackend(options: BackendOptions = {}): void {
   if (tf.findBackendFactory(BACKEND_NAME) !== null) return;
   tf.registerBackend(BACKEND_NAME, () => new OnnxRuntimeBackend(options), 3);
-  register(allKernels);
+  register([...allKernels, ...fusedKernels]);
+  for (const gradient of fusedGradients) tf.registerGradient(gradient);
 }
 
 registerOnnxRuntimeBackend();
 
 export { BACKEND_NAME, OnnxRuntimeBackend, type BackendOptions } from './backend.js';
 export { EngineError, type EngineErrorCode, type EngineErrorDetails } from './errors.js';
+export type { HostTensor } from './replay/host-tensor.js';
+export {
+  ReplayedFunction,
+  type ReplayOptions,
+  type StatefulFunction,
+  type StatefulResult,
+} from './replay/replayed-function.js';
+export { exportOnnx, type ExportSpec } from './export/export-onnx.js';

@@ -4,7 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { OnnxRuntimeBackend } from '../backend.js';
-import { add, cast, concat, filled, mul, op, reshape, slice, sqrt, sub } from '../graph/ops.js';
+import { add, binary, cast, concat, div, equal, filled, mul, op, reshape, slice, sqrt, sub, unary, where } from '../graph/ops.js';
 import { scalar, type Value } from '../graph/value.js';
 import { defineRaw, type KernelDefinition } from './define.js';
 
@@ -88,6 +88,12 @@ function complexVariant(definition: KernelDefinition): KernelDefinition['run'] |
       return run({ x: { ...backend.complexParts(x).real, shape: x.shape } }, attrs, backend);
     };
   }
+  if (name === 'OnesLike') {
+    return ({ x }, _attrs, backend) => {
+      const part = (value: number): Value => filled(value, 'float32', x!.shape);
+      return makeComplex({ real: part(1), imag: part(0) }, backend);
+    };
+  }
   if (!PARTWISE.has(name)) return undefined;
   return (infos, attrs, backend) => {
     const real = run(selectPart(infos, 'real', backend), attrs, backend);
@@ -113,6 +119,14 @@ export function withComplex(definition: KernelDefinition): KernelDefinition {
       return definition.run(infos, attrs, backend);
     },
   };
+}
+
+/** √(x² + y²) without underflow or overflow of the squares: m·√(1 + (n/m)²) with m the larger of |x| and |y|. */
+function hypotenuse(x: Value, y: Value): Value {
+  const larger = binary('Max', unary('Abs', x), unary('Abs', y));
+  const smaller = binary('Min', unary('Abs', x), unary('Abs', y));
+  const ratio = div(smaller, larger);
+  return where(equal(larger, scalar(0)), larger, mul(larger, sqrt(add(mul(ratio, ratio), 1))));
 }
 
 /** Discrete Fourier transform along the last axis of a matrix [B, N]. The inverse divides by N. */
@@ -151,7 +165,7 @@ export const complexKernels: KernelDefinition[] = [
   ),
   defineRaw('ComplexAbs', ({ x }, _attrs, backend) => {
     const { real, imag } = partsOf(x!, backend);
-    return backend.makeTensor(sqrt(add(mul(real, real), mul(imag, imag))));
+    return backend.makeTensor(hypotenuse(real, imag));
   }),
   ...fourierKernels,
 ];

@@ -37,7 +37,7 @@ function convInfo(
     filterShape as [number, number, number, number],
     a.strides,
     a.dilations ?? 1,
-    a.pad as 'same',
+    a.pad,
     a.dimRoundingMode,
     depthwise,
     format,

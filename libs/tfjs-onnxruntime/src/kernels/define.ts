@@ -27,9 +27,7 @@ export function define<K extends string, A = unknown>(
     run(infos, attrs, backend) {
       const inputs: Record<string, Value> = {};
       for (const key in infos) if (infos[key]) inputs[key] = backend.graphValue(infos[key], name);
-      return finish(name, Object.values(inputs), backend, () =>
-        record(inputs, attrs as A, backend),
-      );
+      return finish(name, Object.values(inputs), backend, () => record(inputs, attrs as A, backend));
     },
   };
 }
@@ -51,6 +49,17 @@ export function defineList<A = unknown>(
 /** A kernel that deals with tensors itself: host computation, strings, complex numbers. */
 export function defineRaw(name: string, run: KernelDefinition['run']): KernelDefinition {
   return { name, run };
+}
+
+/** The kernel with a check of its arguments first, whose errors reach the caller as they are. */
+export function checked({ name, run }: KernelDefinition, check: (...args: Parameters<KernelDefinition['run']>) => void): KernelDefinition {
+  return {
+    name,
+    run(...args) {
+      check(...args);
+      return run(...args);
+    },
+  };
 }
 
 function finish(

@@ -19,8 +19,21 @@ export function segmentSum(x: Value, ids: Value, numSegments: number): Value {
   return scatter(filled(0, x.type, shape), reshape(ids, [...ids.shape, 1]), x, 'add');
 }
 
-function batchedGather(x: Value, indices: Value, axis: number, batchDims: number): Value {
-  const a = normalizeAxes(axis, x.shape.length)[0]!;
+/** What tfjs-core's shape functions look at. */
+const shapeOnly = ({ shape, type }: Value): tf.Tensor =>
+  ({ shape: [...shape], rank: shape.length, dtype: type }) as unknown as tf.Tensor;
+
+/** Checks the shapes, and the indices themselves where they are known already. */
+function checkGather(x: Value, indices: Value, axis: number, batchDims: number): void {
+  tf.backend_util.segment_util.collectGatherOpShapeInfo(shapeOnly(x), shapeOnly(indices), axis, batchDims);
+  const size = x.shape[axis]!;
+  const outside = (indices.data as Int32Array | undefined)?.find((index) => index < 0 || index >= size);
+  if (outside !== undefined) {
+    throw new EngineError('BAD_INPUT', `the index ${outside} is not in [0, ${size - 1}].`);
+  }
+}
+
+function batchedGather(x: Value, indices: Value, a: number, batchDims: number): Value {
   const batch = sizeOf(x.shape.slice(0, batchDims));
   const outer = x.shape.slice(batchDims, a);
   const inner = x.shape.slice(a + 1);
@@ -50,10 +63,13 @@ function batchedGather(x: Value, indices: Value, axis: number, batchDims: number
 
 export const gatherKernels: KernelDefinition[] = [
   define<'x' | 'indices', tf.GatherV2Attrs>('GatherV2', ({ x, indices }, { axis, batchDims }) => {
-    if (batchDims > 0) return batchedGather(x, indices, axis, batchDims);
-    return gather(x, integers(indices), normalizeAxes(axis, x.shape.length)[0]);
+    const a = normalizeAxes(axis, x.shape.length)[0]!;
+    checkGather(x, indices, a, batchDims);
+    const dims = batchDims < 0 ? batchDims + indices.shape.length : batchDims;
+    return dims > 0 ? batchedGather(x, indices, a, dims) : gather(x, integers(indices), a);
   }),
   define<'params' | 'indices'>('GatherNd', ({ params, indices }) => {
+    tf.gather_util.prepareAndValidate(shapeOnly(params), shapeOnly(indices));
     const depth = indices.shape.at(-1)!;
     const shape = [...indices.shape.slice(0, -1), ...params.shape.slice(depth)];
     return op('GatherND', [params, cast(indices, 'int64')], shape, params.type);

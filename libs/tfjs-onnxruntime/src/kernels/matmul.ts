@@ -1,10 +1,10 @@
 /** Matrix products. One large product is always preferred over a batch of small ones. */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
 import { add, binary, cast, gemm, matMul, mul, op, reshape, unary, where } from '../graph/ops.js';
 import { sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
-import { define, defineList, type KernelDefinition } from './define.js';
+import { checked, define, defineList, type KernelDefinition } from './define.js';
 
 const float = (x: Value): Value => cast(x, 'float32');
 const isMatrix = (x: Value): boolean => sizeOf(x.shape.slice(0, -2)) === 1;
@@ -15,6 +15,10 @@ const isMatrix = (x: Value): boolean => sizeOf(x.shape.slice(0, -2)) === 1;
  */
 export function batchMatMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
   const rank = Math.max(a.shape.length, b.shape.length);
+  const inner = [a.shape.at(transposeA ? -2 : -1), b.shape.at(transposeB ? -1 : -2)];
+  if (a.shape.length < 2 || b.shape.length < 2 || inner[0] !== inner[1]) {
+    throw new EngineError('SHAPE_MISMATCH', `the inner dimensions of the matrices differ: ${inner[0]} and ${inner[1]}.`);
+  }
   if (!isMatrix(b) || rank === 2) return matMul(a, b, { transposeA, transposeB });
   const matrix = reshape(b, b.shape.slice(-2));
   const columns = matrix.shape[transposeB ? 0 : 1]!;
@@ -52,6 +56,16 @@ export function activate(x: Value, activation: string | undefined, alpha?: numbe
   }
 }
 
+const einsum = defineList<tf.EinsumAttrs>('Einsum', (values, { equation }) => {
+  const [left, right] = equation.replace(/\s/g, '').split('->');
+  const sizes = new Map<string, number>();
+  left!
+    .split(',')
+    .forEach((term, i) => [...term].forEach((letter, k) => sizes.set(letter, values[i]!.shape[k]!)));
+  const shape = [...right!].map((letter) => sizes.get(letter)!);
+  return op('Einsum', values.map(float), shape, 'float32', { equation });
+});
+
 export const matMulKernels: KernelDefinition[] = [
   define<'a' | 'b', tf.BatchMatMulAttrs>('BatchMatMul', ({ a, b }, { transposeA, transposeB }) => {
     const product = batchMatMul(float(a), float(b), transposeA, transposeB);
@@ -70,13 +84,9 @@ export const matMulKernels: KernelDefinition[] = [
       return activate(sum, activation, leakyreluAlpha, preluActivationWeights);
     },
   ),
-  defineList<tf.EinsumAttrs>('Einsum', (values, { equation }) => {
-    const [left, right] = equation.replace(/\s/g, '').split('->');
-    const sizes = new Map<string, number>();
-    left!
-      .split(',')
-      .forEach((term, i) => [...term].forEach((letter, k) => sizes.set(letter, values[i]!.shape[k]!)));
-    const shape = [...right!].map((letter) => sizes.get(letter)!);
-    return op('Einsum', values.map(float), shape, 'float32', { equation });
+  checked(einsum, (infos, attrs) => {
+    const tensors = Object.values(infos) as tf.Tensor[];
+    const { allDims, idDims } = tf.backend_util.decodeEinsumEquation(attrs.equation as string, tensors.length);
+    tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors);
   }),
 ];

@@ -43,32 +43,32 @@ function evaluate(backend: string, { shapes, f, positive = false, grad = true }:
 }
 
 const M: Record<string, Case> = {
-  'add with broadcast': { shapes: [[2, 3], [3]], f: (a, b) => tf.add(a!, b!) },
+  'add with broadcast': { shapes: [[2, 3], [3]], f: (a, b) => tf.add(a, b) },
   'sub and mul with broadcast': {
     shapes: [
       [2, 1, 3],
       [4, 1],
     ],
-    f: (a, b) => tf.mul(tf.sub(a!, b!), b!),
+    f: (a, b) => tf.mul(tf.sub(a, b), b),
   },
   div: {
     shapes: [
       [2, 3],
       [2, 1],
     ],
-    f: (a, b) => tf.div(a!, b!),
+    f: (a, b) => tf.div(a, b),
     positive: true,
   },
   'pow, max, min': {
     shapes: [[5], [5]],
     positive: true,
-    f: (a, b) => tf.add(tf.pow(a!, b!), tf.mul(tf.maximum(a!, b!), tf.minimum(a!, b!))),
+    f: (a, b) => tf.add(tf.pow(a, b), tf.mul(tf.maximum(a, b), tf.minimum(a, b))),
   },
   'squared difference and atan2': {
     shapes: [[6], [6]],
-    f: (a, b) => tf.add(tf.squaredDifference(a!, b!), tf.atan2(a!, b!)),
+    f: (a, b) => tf.add(tf.squaredDifference(a, b), tf.atan2(a, b)),
   },
-  'mod and floorDiv': { shapes: [[7], [7]], f: (a, b) => [tf.mod(a!, b!), tf.floorDiv(a!, b!)], grad: false },
+  'mod and floorDiv': { shapes: [[7], [7]], f: (a, b) => [tf.mod(a, b), tf.floorDiv(a, b)], grad: false },
   'integer division': {
     shapes: [],
     grad: false,
@@ -80,77 +80,69 @@ const M: Record<string, Case> = {
   },
   'smooth functions': {
     shapes: [[9]],
-    f: (x) => [tf.exp(x!), tf.tanh(x!), tf.sigmoid(x!), tf.sin(x!), tf.cos(x!), tf.erf(x!), tf.softplus(x!)],
+    f: (x) => [tf.exp(x), tf.tanh(x), tf.sigmoid(x), tf.sin(x), tf.cos(x), tf.erf(x), tf.softplus(x)],
   },
   'functions of positive numbers': {
     shapes: [[9]],
     positive: true,
-    f: (x) => [tf.log(x!), tf.sqrt(x!), tf.rsqrt(x!), tf.reciprocal(x!), tf.log1p(x!), tf.expm1(x!)],
+    f: (x) => [tf.log(x), tf.sqrt(x), tf.rsqrt(x), tf.reciprocal(x), tf.log1p(x), tf.expm1(x)],
   },
   'piecewise functions': {
     shapes: [[9]],
     f: (x) => [
-      tf.relu(x!),
-      tf.relu6(x!),
-      tf.elu(x!),
-      tf.selu(x!),
-      tf.leakyRelu(x!, 0.1),
-      tf.abs(x!),
-      tf.clipByValue(x!, -1, 0.5),
-      tf.prelu(x!, tf.scalar(0.2)),
+      tf.relu(x),
+      tf.relu6(x),
+      tf.elu(x),
+      tf.selu(x),
+      tf.leakyRelu(x, 0.1),
+      tf.abs(x),
+      tf.clipByValue(x, -1, 0.5),
+      tf.prelu(x, tf.scalar(0.2)),
     ],
   },
   rounding: {
     shapes: [[9]],
     grad: false,
-    f: (x) => [
-      tf.floor(x!),
-      tf.ceil(x!),
-      tf.round(x!),
-      tf.sign(x!),
-      tf.step(x!),
-      tf.isNaN(x!),
-      tf.isFinite(x!),
-    ],
+    f: (x) => [tf.floor(x), tf.ceil(x), tf.round(x), tf.sign(x), tf.step(x), tf.isNaN(x), tf.isFinite(x)],
   },
   'comparison, logic, where, cast': {
     shapes: [[4, 3], [3]],
     grad: false,
     f: (a, b) => {
-      const less = tf.less(a!, b!);
-      const both = tf.logicalAnd(less, tf.notEqual(a!, b!));
+      const less = tf.less(a, b);
+      const both = tf.logicalAnd(less, tf.notEqual(a, b));
       return [
-        tf.where(both, a!, tf.zerosLike(a!)),
-        tf.cast(tf.logicalOr(less, tf.greaterEqual(a!, b!)), 'int32'),
+        tf.where(both, a, tf.zerosLike(a)),
+        tf.cast(tf.logicalOr(less, tf.greaterEqual(a, b)), 'int32'),
         tf.cast(tf.logicalNot(less), 'float32'),
-        tf.cast(a!, 'int32'),
-        tf.cast(a!, 'bool'),
-        tf.equal(a!, a!),
-        tf.greater(a!, b!),
-        tf.lessEqual(a!, b!),
+        tf.cast(a, 'int32'),
+        tf.cast(a, 'bool'),
+        tf.equal(a, a),
+        tf.greater(a, b),
+        tf.lessEqual(a, b),
         tf.logicalXor(less, both),
       ];
     },
   },
   reductions: {
     shapes: [[2, 3, 4]],
-    f: (x) => [tf.sum(x!, 1), tf.mean(x!, [0, 2], true), tf.max(x!, -1), tf.min(x!, 0), tf.sum(x!)],
+    f: (x) => [tf.sum(x, 1), tf.mean(x, [0, 2], true), tf.max(x, -1), tf.min(x, 0), tf.sum(x)],
   },
   'product, all, any, arg max': {
     shapes: [[2, 3]],
     grad: false,
     f: (x) => [
-      tf.prod(x!, 1),
-      tf.all(tf.greater(x!, 0), 1),
-      tf.any(tf.greater(x!, 0)),
-      tf.argMax(x!, 1),
-      tf.argMin(x!, 0),
+      tf.prod(x, 1),
+      tf.all(tf.greater(x, 0), 1),
+      tf.any(tf.greater(x, 0)),
+      tf.argMax(x, 1),
+      tf.argMin(x, 0),
     ],
   },
-  'cumulative sum': { shapes: [[2, 5]], f: (x) => tf.cumsum(x!, 1, true, true) },
+  'cumulative sum': { shapes: [[2, 5]], f: (x) => tf.cumsum(x, 1, true, true) },
   'softmax and log softmax': {
     shapes: [[2, 5]],
-    f: (x) => [tf.softmax(x!), tf.logSoftmax(x!), tf.logSumExp(x!, 1)],
+    f: (x) => [tf.softmax(x), tf.logSoftmax(x), tf.logSumExp(x, 1)],
   },
   'matrix products with every transposition': {
     shapes: [
@@ -158,10 +150,10 @@ const M: Record<string, Case> = {
       [4, 5],
     ],
     f: (a, b) => [
-      tf.matMul(a!, b!),
-      tf.matMul(tf.transpose(a!), b!, true),
-      tf.matMul(a!, tf.transpose(b!), false, true),
-      tf.matMul(tf.transpose(a!), tf.transpose(b!), true, true),
+      tf.matMul(a, b),
+      tf.matMul(tf.transpose(a), b, true),
+      tf.matMul(a, tf.transpose(b), false, true),
+      tf.matMul(tf.transpose(a), tf.transpose(b), true, true),
     ],
   },
   'batched products': {
@@ -169,7 +161,7 @@ const M: Record<string, Case> = {
       [2, 3, 4],
       [2, 4, 5],
     ],
-    f: (a, b) => [tf.matMul(a!, b!), tf.matMul(a!, a!, true, false), tf.matMul(a!, a!, false, true)],
+    f: (a, b) => [tf.matMul(a, b), tf.matMul(a, a, true, false), tf.matMul(a, a, false, true)],
   },
   'products with a shared matrix': {
     shapes: [
@@ -177,12 +169,11 @@ const M: Record<string, Case> = {
       [1, 1, 4, 5],
     ],
     grad: false, // tfjs-core does not sum the gradient of the shared matrix
-    f: (a, b) => tf.matMul(a!, b!),
+    f: (a, b) => tf.matMul(a, b),
   },
   'fused product': {
     shapes: [[3, 4], [4, 5], [5]],
-    f: (a, b, bias) =>
-      tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias: bias!, activation: 'relu' }),
+    f: (a, b, bias) => tf.fused.matMul({ a: a, b: b, bias: bias, activation: 'relu' }),
   },
   einsum: {
     shapes: [
@@ -190,15 +181,15 @@ const M: Record<string, Case> = {
       [3, 4],
     ],
     grad: false,
-    f: (a, b) => tf.einsum('ij,jk->ik', a!, b!),
+    f: (a, b) => tf.einsum('ij,jk->ik', a, b),
   },
   'reshape, transpose, expand, squeeze': {
     shapes: [[2, 3, 4]],
     f: (x) => [
-      tf.reshape(tf.transpose(x!, [2, 0, 1]), [4, -1]),
-      tf.transpose(tf.reshape(x!, [6, 4])),
-      tf.squeeze(tf.expandDims(x!, 1)),
-      tf.transpose(tf.transpose(x!, [1, 0, 2]), [2, 1, 0]),
+      tf.reshape(tf.transpose(x, [2, 0, 1]), [4, -1]),
+      tf.transpose(tf.reshape(x, [6, 4])),
+      tf.squeeze(tf.expandDims(x, 1)),
+      tf.transpose(tf.transpose(x, [1, 0, 2]), [2, 1, 0]),
     ],
   },
   'slices, split, stack, unstack, concat': {
@@ -207,39 +198,39 @@ const M: Record<string, Case> = {
       [4, 2],
     ],
     f: (x, y) => [
-      tf.slice(x!, [1, 2], [2, 3]),
-      ...tf.split(x!, 3, 1),
-      ...tf.split(x!, [1, 2, 3], 1),
-      tf.concat([x!, y!], 1),
-      tf.stack([x!, x!], 1),
-      ...tf.unstack(y!, 1),
-      tf.reverse(x!, 1),
+      tf.slice(x, [1, 2], [2, 3]),
+      ...tf.split(x, 3, 1),
+      ...tf.split(x, [1, 2, 3], 1),
+      tf.concat([x, y], 1),
+      tf.stack([x, x], 1),
+      ...tf.unstack(y, 1),
+      tf.reverse(x, 1),
     ],
   },
   'strided slice': {
     shapes: [[4, 6]],
     grad: false,
     f: (x) => [
-      tf.stridedSlice(x!, [0, 1], [4, 6], [2, 2]),
-      tf.stridedSlice(x!, [3, 5], [0, 0], [-1, -2]),
-      tf.stridedSlice(x!, [0, 0], [0, 0], [1, -1], 3, 3),
+      tf.stridedSlice(x, [0, 1], [4, 6], [2, 2]),
+      tf.stridedSlice(x, [3, 5], [0, 0], [-1, -2]),
+      tf.stridedSlice(x, [0, 0], [0, 0], [1, -1], 3, 3),
     ],
   },
   'padding and tiling': {
     shapes: [[2, 3]],
     f: (x) => [
       tf.pad(
-        x!,
+        x,
         [
           [1, 0],
           [0, 2],
         ],
         0.5,
       ),
-      tf.tile(x!, [2, 3]),
-      tf.broadcastTo(tf.reshape(x!, [2, 1, 3]), [2, 4, 3]),
+      tf.tile(x, [2, 3]),
+      tf.broadcastTo(tf.reshape(x, [2, 1, 3]), [2, 4, 3]),
       tf.mirrorPad(
-        x!,
+        x,
         [
           [1, 0],
           [1, 2],
@@ -247,7 +238,7 @@ const M: Record<string, Case> = {
         'reflect',
       ),
       tf.mirrorPad(
-        x!,
+        x,
         [
           [1, 2],
           [3, 1],
@@ -272,27 +263,27 @@ const M: Record<string, Case> = {
   gather: {
     shapes: [[5, 3]],
     f: (x) => [
-      tf.gather(x!, tf.tensor2d([4, 0, 0, 2], [2, 2], 'int32')),
-      tf.gather(x!, tf.tensor1d([2, 2, 1], 'int32'), 1),
+      tf.gather(x, tf.tensor2d([4, 0, 0, 2], [2, 2], 'int32')),
+      tf.gather(x, tf.tensor1d([2, 2, 1], 'int32'), 1),
     ],
   },
   'gather and scatter by coordinates': {
     shapes: [[3, 2]],
     grad: false,
     f: (x) => [
-      tf.gatherND(x!, tf.tensor2d([0, 1, 2, 0], [2, 2], 'int32')),
-      tf.scatterND(tf.tensor2d([4, 1, 4], [3, 1], 'int32'), x!, [5, 2]),
-      tf.unsortedSegmentSum(x!, tf.tensor1d([1, 0, 1], 'int32'), 3),
-      tf.gather(x!, tf.tensor2d([1, 0, 0, 1, 1, 1], [3, 2], 'int32'), 1, 1),
-      tf.tensorScatterUpdate(x!, tf.tensor2d([1], [1, 1], 'int32'), tf.ones([1, 2])),
+      tf.gatherND(x, tf.tensor2d([0, 1, 2, 0], [2, 2], 'int32')),
+      tf.scatterND(tf.tensor2d([4, 1, 4], [3, 1], 'int32'), x, [5, 2]),
+      tf.unsortedSegmentSum(x, tf.tensor1d([1, 0, 1], 'int32'), 3),
+      tf.gather(x, tf.tensor2d([1, 0, 0, 1, 1, 1], [3, 2], 'int32'), 1, 1),
+      tf.tensorScatterUpdate(x, tf.tensor2d([1], [1, 1], 'int32'), tf.ones([1, 2])),
     ],
   },
-  'top k': { shapes: [[2, 6]], grad: false, f: (x) => Object.values(tf.topk(x!, 3)) },
+  'top k': { shapes: [[2, 6]], grad: false, f: (x) => Object.values(tf.topk(x, 3)) },
   'space to batch and back': {
     shapes: [[1, 4, 6, 2]],
     f: (x) => [
       tf.spaceToBatchND(
-        x!,
+        x,
         [2, 2],
         [
           [0, 0],
@@ -305,8 +296,7 @@ const M: Record<string, Case> = {
   'batch norm': {
     shapes: [[2, 3, 3, 4], [4], [4], [4], [4]],
     positive: true,
-    f: (x, m, v, o, s) =>
-      tf.batchNorm(x!, m as tf.Tensor1D, v as tf.Tensor1D, o as tf.Tensor1D, s as tf.Tensor1D),
+    f: (x, m, v, o, s) => tf.batchNorm(x, m, v, o, s),
   },
 };
 

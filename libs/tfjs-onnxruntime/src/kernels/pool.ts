@@ -19,7 +19,7 @@ const poolInfo = (shape: readonly number[], a: PoolAttrs): Info =>
     a.filterSize,
     a.strides,
     1,
-    a.pad as 'same',
+    a.pad,
     a.dimRoundingMode,
   );
 

@@ -70,13 +70,13 @@ function resolveShape(inputShape: number[], target: number[]): number[] {
     } else if (dimension < 0) fail(backend_util.getSparseReshapeNegativeOutputDimErrorMessage(i, dimension));
     else known *= dimension;
   });
-  const shape = [...target];
+  const shape = target.map((dimension) => (dimension === -1 ? 1 : dimension));
   if (unknown !== -1) {
     if (known <= 0) fail(backend_util.getSparseReshapeEmptyTensorZeroOutputDimErrorMessage());
     const inferred = Math.trunc(size / known);
-    shape[unknown] = inferred;
     if (known * inferred !== size)
       fail(backend_util.getSparseReshapeInputOutputMultipleErrorMessage(inputShape, shape));
+    shape[unknown] = inferred;
   }
   if (shape.reduce((n, d) => n * d, 1) !== size)
     fail(backend_util.getSparseReshapeInputOutputMismatchErrorMessage(inputShape, shape));
@@ -113,8 +113,7 @@ function segmentReduce(
   const inputRows = data.shape[0]!;
   const width = data.shape.slice(1).reduce((n, d) => n * d, 1);
   const outputRows = count > 0 ? ids.at(-1)! + 1 : 0;
-  if (outputRows < 0) fail(backend_util.getSparseSegmentReductionNegativeSegmentIdsErrorMessage());
-  if (count > 0 && ids[0]! < 0) fail(backend_util.getSparseSegmentReductionNegativeSegmentIdsErrorMessage());
+  if (count > 0 && outputRows <= 0) fail(backend_util.getSparseSegmentReductionNegativeSegmentIdsErrorMessage());
   const type = data.dtype as NumberType;
   const output = arrayLike(type, outputRows * width, kernel);
   const counts = new Int32Array(outputRows);

@@ -46,8 +46,9 @@ const MOVES: Readonly<Record<string, readonly number[] | undefined>> = {
       ...['TensorScatterUpdate', 'SpaceToBatchND', 'BatchToSpaceND'],
     ].map((name) => [name, undefined]),
   ),
-  Equal: [],
-  NotEqual: [],
+  ...Object.fromEntries(
+    ['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual'].map((name) => [name, []]),
+  ),
   Unique: [0],
   SparseFillEmptyRows: [1],
   RaggedGather: [-1],

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
 import { cast, concat, expand, filled, op, pad, reshape, slice, transpose, where } from '../graph/ops.js';
-import { normalizeAxes, range, sizeOf } from '../graph/shape.js';
+import { normalizeAxes, range, sameShape, sizeOf } from '../graph/shape.js';
 import { int64s, node, scalar, type ElementType, type Value } from '../graph/value.js';
 import { define, defineList, defineRaw, type KernelDefinition } from './define.js';
 
@@ -11,7 +11,11 @@ const shapes: KernelDefinition[] = [
     reshape(x, tf.util.inferFromImplicitShape(shape, sizeOf(x.shape))),
   ),
   define<'input', { dim: number }>('ExpandDims', ({ input }, { dim }) => {
-    const at = dim < 0 ? dim + input.shape.length + 1 : dim;
+    const rank = input.shape.length;
+    if (dim < -(rank + 1) || dim > rank) {
+      throw new EngineError('BAD_INPUT', `axis must be in [${-(rank + 1)}, ${rank}], found ${dim}.`);
+    }
+    const at = dim < 0 ? dim + rank + 1 : dim;
     return reshape(input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]);
   }),
   define<'x', tf.TransposeAttrs>('Transpose', ({ x }, { perm }) => transpose(x, perm)),
@@ -87,11 +91,21 @@ function split(x: Value, sizes: readonly number[], axis: number): Value[] {
 }
 
 const joins: KernelDefinition[] = [
-  defineList<tf.ConcatAttrs>('Concat', (values, { axis }) =>
-    concat(values, normalizeAxes(axis, values[0]!.shape.length)[0]!),
-  ),
+  defineList<tf.ConcatAttrs>('Concat', (values, { axis }) => {
+    const a = normalizeAxes(axis, values[0]!.shape.length)[0]!;
+    tf.backend_util.assertParamsConsistent(
+      values.map((v) => [...v.shape]),
+      a,
+    );
+    return concat(values, a);
+  }),
   defineList<tf.PackAttrs>('Pack', (values, { axis }) => {
     const rank = values[0]!.shape.length + 1;
+    for (const { shape, type } of values) {
+      if (type !== values[0]!.type || !sameShape(shape, values[0]!.shape)) {
+        throw new EngineError('SHAPE_MISMATCH', 'all tensors must have the same shape and dtype.');
+      }
+    }
     const [a] = normalizeAxes(axis, rank);
     return concat(
       values.map((v) => reshape(v, [...v.shape.slice(0, a), 1, ...v.shape.slice(a)])),
@@ -147,12 +161,13 @@ const fills: KernelDefinition[] = [
   define<'x'>('OnesLike', ({ x }) => filled(1, x.type, x.shape)),
   defineRaw('Range', (_inputs, attrs, backend) => {
     const { start, stop, step, dtype } = attrs as unknown as tf.RangeAttrs;
-    const valid = start === stop || step === 0 || (start < stop && step < 0) || (stop < start && step > 1);
-    const size = valid ? 0 : Math.max(0, Math.abs(Math.ceil((stop - start) / step)));
+    // A step of 1 is the default and counts downwards where stop is below start.
+    const delta = stop < start && step === 1 ? -1 : step;
+    const size = delta === 0 ? 0 : Math.max(0, Math.ceil((stop - start) / delta));
     const type = dtype as ElementType;
-    return backend.makeTensor(
-      op('Range', [scalar(start, type), scalar(start + size * step, type), scalar(step, type)], [size], type),
-    );
+    // The end lies between the last element and the one after it, so that rounding cannot change the number.
+    const end = start + (type === 'float32' ? size - 0.5 : size) * delta;
+    return backend.makeTensor(op('Range', [scalar(start, type), scalar(end, type), scalar(delta, type)], [size], type));
   }),
   defineRaw('LinSpace', (_inputs, attrs, backend) => {
     const { start, stop, num } = attrs as unknown as tf.LinSpaceAttrs;

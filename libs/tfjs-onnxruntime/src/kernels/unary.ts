@@ -18,7 +18,7 @@ import {
   where,
 } from '../graph/ops.js';
 import { scalar, type ElementType, type Value } from '../graph/value.js';
-import { define, type KernelDefinition } from './define.js';
+import { define, defineRaw, type KernelDefinition } from './define.js';
 
 const float = (x: Value): Value => cast(x, 'float32');
 
@@ -60,7 +60,7 @@ const numeric = (x: Value): Value => (x.type === 'bool' ? cast(x, 'int32') : x);
 const composed: KernelDefinition[] = [
   define<'x'>('Abs', ({ x }) => unary('Abs', numeric(x))),
   define<'x'>('Neg', ({ x }) => neg(numeric(x))),
-  define<'x'>('Sign', ({ x }) => unary('Sign', numeric(x))),
+  define<'x'>('Sign', ({ x }) => sign(numeric(x))),
   define<'x'>('Square', ({ x }) => mul(numeric(x), numeric(x))),
   define<'x'>('Rsqrt', ({ x }) => unary('Reciprocal', sqrt(float(x)))),
   define<'x'>('Reciprocal', ({ x }) => unary('Reciprocal', float(x))),
@@ -73,10 +73,13 @@ const composed: KernelDefinition[] = [
   define<'x', tf.LeakyReluAttrs>('LeakyRelu', ({ x }, { alpha }) =>
     unary('LeakyRelu', float(x), 'float32', { alpha: { float: alpha } }),
   ),
-  define<'x' | 'alpha'>('Prelu', ({ x, alpha }) => where(less(x, 0), mul(x, alpha), x)),
-  define<'x', { alpha?: number }>('Step', ({ x }, { alpha = 0 }) => {
+  define<'x' | 'alpha'>('Prelu', ({ x, alpha }) => {
     const value = float(x);
-    return where(unary('IsNaN', value, 'bool'), value, where(greater(value, 0), scalar(1), scalar(alpha)));
+    return where(less(value, 0), mul(value, float(alpha)), value);
+  }),
+  define<'x', { alpha?: number }>('Step', ({ x }, { alpha = 0 }) => {
+    if (x.type !== 'float32') return where(greater(numeric(x), 0), scalar(1, 'int32'), scalar(alpha, 'int32'));
+    return where(unary('IsNaN', x, 'bool'), x, where(greater(x, 0), scalar(1), scalar(alpha)));
   }),
   define<'x', tf.ClipByValueAttrs>('ClipByValue', ({ x }, { clipValueMin, clipValueMax }) =>
     clip(numeric(x), clipValueMin, clipValueMax),
@@ -100,8 +103,18 @@ const casts: KernelDefinition[] = [
     if (dtype === 'bool' && x.type !== 'bool') return not(equal(x, scalar(0, x.type)));
     return cast(x, dtype as ElementType);
   }),
-  define<'x'>('Identity', ({ x }) => x),
+  // The same buffer under another tensor: clones cost nothing and are not counted as memory.
+  defineRaw('Identity', ({ x }, _attrs, backend) => {
+    backend.incRef(x!.dataId);
+    return { dataId: x!.dataId, shape: x!.shape, dtype: x!.dtype };
+  }),
 ];
+
+/** 1, 0 or −1; 0 for NaN, where ONNX' Sign gives NaN. */
+function sign(x: Value): Value {
+  if (x.type !== 'float32') return unary('Sign', x);
+  return sub(cast(greater(x, 0), 'float32'), cast(less(x, 0), 'float32'));
+}
 
 /** exp(x) − 1 without cancellation: tanh(x/2)·(exp(x)+1), which is exact algebra. */
 function expm1(x: Value): Value {

@@ -27,9 +27,14 @@ export interface ModelOptions {
   portable?: boolean;
 }
 
-/** The message before encoding, for callers that go on editing it (export). */
-export function modelMessage(graph: OrderedGraph, options: ModelOptions): ModelMessage {
+/** The message before encoding, and the names its values got. */
+export function modelMessage(
+  graph: OrderedGraph,
+  options: ModelOptions,
+): { message: ModelMessage; names: ReadonlyMap<Value, string> } {
   const names = new Map<Value, string>();
+  const outputNames = new Map<Value, string>();
+  for (const { name, value } of options.outputs) if (!outputNames.has(value)) outputNames.set(value, name);
   const initializer: ModelMessage['graph']['initializer'] = [];
   const input: ModelMessage['graph']['input'] = [];
   for (const leaf of graph.leaves) {
@@ -54,23 +59,29 @@ export function modelMessage(graph: OrderedGraph, options: ModelOptions): ModelM
   }
   const nodes: NodeMessage[] = [];
   graph.nodes.forEach((node, i) => {
-    node.outputs.forEach((value, k) => names.set(value, k === 0 ? `v${i}` : `v${i}_${k}`));
+    node.outputs.forEach((value, k) => {
+      names.set(value, outputNames.get(value) ?? (k === 0 ? `v${i}` : `v${i}_${k}`));
+    });
     writeNode(nodes, node, `${node.kernel ?? node.op}_${i}`, names, options.portable ?? false);
   });
   const output = options.outputs.map(({ name, value }) => {
-    nodes.push({ opType: 'Identity', name: `output_${name}`, input: [names.get(value)!], output: [name] });
+    // A value that is an input or a constant, or is returned twice, needs a node of its own to carry the name.
+    if (names.get(value) !== name) {
+      nodes.push({ opType: 'Identity', name: `output_${name}`, input: [names.get(value)!], output: [name] });
+    }
     return valueInfo(name, value.type, value.shape);
   });
   const opsetImport = [{ domain: '', version: OPSET }];
   if (nodes.some((n) => n.domain === 'com.microsoft'))
     opsetImport.push({ domain: 'com.microsoft', version: 1 });
-  return {
+  const message: ModelMessage = {
     irVersion: IR_VERSION,
     producerName: 'tfjs-onnxruntime',
     producerVersion: '0.1.0',
     opsetImport,
     graph: { name: 'graph', node: nodes, initializer, input, output },
   };
+  return { message, names };
 }
 
 /** The bytes of the .onnx file. */
@@ -85,7 +96,7 @@ export function encodeModel(message: ModelMessage): Uint8Array {
       },
     );
   }
-  return ModelProto.encode(ModelProto.fromObject(message as unknown as Record<string, unknown>)).finish();
+  return ModelProto.encode(ModelProto.fromObject(message)).finish();
 }
 
 function writeNode(

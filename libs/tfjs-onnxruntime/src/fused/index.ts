@@ -1,0 +1,23 @@
+/** Fused kernels of transformer training, and the gradients that TensorFlow.js needs to know. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { KernelDefinition } from '../kernels/define.js';
+import { adamWKernels } from './adamw.js';
+import { attentionGradientConfig, attentionKernels } from './attention.js';
+import { dropoutGradientConfig, dropoutKernels } from './dropout.js';
+import { geluGradientConfig, geluKernels } from './gelu.js';
+import { layerNormGradientConfig, layerNormKernels } from './layer-norm.js';
+
+export const fusedKernels: readonly KernelDefinition[] = [
+  ...layerNormKernels,
+  ...geluKernels,
+  ...attentionKernels,
+  ...dropoutKernels,
+  ...adamWKernels,
+];
+
+export const fusedGradients: readonly tf.GradConfig[] = [
+  layerNormGradientConfig,
+  geluGradientConfig,
+  attentionGradientConfig,
+  dropoutGradientConfig,
+];

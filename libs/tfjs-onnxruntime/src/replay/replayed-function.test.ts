@@ -1,0 +1,153 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  ReplayedFunction,
+  type HostTensor,
+  type OnnxRuntimeBackend,
+  type StatefulFunction,
+} from '../index.js';
+
+const f32 = (data: number[], shape: number[] = [data.length]): HostTensor => ({
+  data: Float32Array.from(data),
+  shape,
+  dtype: 'float32',
+});
+
+/** Least squares by AdamW: state w [2], inputs x [N,2] and y [N]. */
+const leastSquares: StatefulFunction = (state, inputs) => {
+  const loss = (w: tf.Tensor) =>
+    tf.mean(
+      tf.square(tf.sub(tf.reshape(tf.matMul(inputs.x!, tf.reshape(w, [2, 1])), [-1]), inputs.y!)),
+    ) as tf.Scalar;
+  const { value, grad } = tf.valueAndGrad(loss)(state.w!);
+  const scalars = {
+    lr: tf.scalar(0.05),
+    clip: tf.scalar(1),
+    correction1: tf.scalar(1),
+    correction2: tf.scalar(1),
+  };
+  const updated = tf
+    .engine()
+    .runKernel(
+      'FusedAdamW',
+      { param: state.w!, m: state.m!, v: state.v!, grad, ...scalars },
+      { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+    ) as tf.Tensor[];
+  return { state: { w: updated[0]!, m: updated[1]!, v: updated[2]! }, outputs: { loss: value } };
+};
+const zeroState = () => ({ w: f32([0, 0]), m: f32([0, 0]), v: f32([0, 0]) });
+const batch = { x: f32([1, 0, 0, 1, 1, 1], [3, 2]), y: f32([2, -1, 1]) };
+
+beforeAll(async () => {
+  await tf.setBackend('onnxruntime');
+});
+
+describe('ReplayedFunction', () => {
+  it('carries its state from step to step and learns', async () => {
+    const step = new ReplayedFunction(leastSquares, zeroState());
+    let loss = Infinity;
+    for (let i = 0; i < 500; i++) loss = (await step.run(batch)).loss!.data[0] as number;
+    expect(loss).toBeLessThan(1e-3);
+    expect(Number(step.readState(['w']).w!.data[0])).toBeCloseTo(2, 1);
+    step.dispose();
+  });
+
+  it('traces once for a signature and leaves the tensor count alone', async () => {
+    let traces = 0;
+    const before = tf.memory().numTensors;
+    const step = new ReplayedFunction((state, inputs) => {
+      traces++;
+      return leastSquares(state, inputs);
+    }, zeroState());
+    for (let i = 0; i < 5; i++) await step.run(batch);
+    expect(traces).toBe(1);
+    await step.run({ x: f32([1, 1], [1, 2]), y: f32([1]) });
+    expect(traces).toBe(2);
+    expect(step.signatures).toBe(2);
+    expect(tf.memory().numTensors).toBe(before);
+    expect((tf.backend() as OnnxRuntimeBackend).numDataIds()).toBe(before);
+    step.dispose();
+  });
+
+  it('computes what eager execution computes', async () => {
+    const step = new ReplayedFunction(leastSquares, zeroState());
+    const tensors = (map: Record<string, HostTensor>) =>
+      Object.fromEntries(
+        Object.entries(map).map(([k, t]) => [k, tf.tensor(t.data as Float32Array, t.shape)]),
+      );
+    let state = tensors(zeroState());
+    for (let i = 0; i < 3; i++) {
+      const replayed = await step.run(batch);
+      const eager = leastSquares(state, tensors(batch));
+      expect(Number(replayed.loss!.data[0])).toBeCloseTo(eager.outputs.loss!.dataSync()[0]!, 6);
+      state = eager.state;
+    }
+    expect([...(step.readState().w!.data as Float32Array)]).toEqual([...state.w!.dataSync()]);
+    step.dispose();
+  });
+
+  it('reads and writes state by name', async () => {
+    const step = new ReplayedFunction(
+      (state, inputs) => ({
+        state: { n: tf.add(state.n!, inputs.by!) },
+        outputs: { twice: tf.mul(state.n!, 2) },
+      }),
+      { n: f32([1]), constant: f32([5]) },
+    );
+    await step.run({ by: f32([2]) });
+    step.writeState({ n: f32([10]) });
+    expect((await step.run({ by: f32([3]) })).twice!.data[0]).toBe(20);
+    const state = step.readState();
+    expect([state.n!.data[0], state.constant!.data[0]]).toEqual([13, 5]);
+    step.dispose();
+    await expect(step.run({ by: f32([1]) })).rejects.toMatchObject({ code: 'DISPOSED' });
+  });
+
+  it('outputs that are state, input or constant come back as they are', async () => {
+    const captured = tf.tensor1d([7]);
+    const step = new ReplayedFunction(
+      (state, inputs) => ({
+        state: {},
+        outputs: { s: state.s!, i: inputs.i!, c: captured, again: inputs.i! },
+      }),
+      { s: f32([1]) },
+    );
+    const out = await step.run({ i: f32([2]) });
+    expect([out.s, out.i, out.c, out.again].map((t) => t!.data[0])).toEqual([1, 2, 7, 2]);
+    step.dispose();
+  });
+
+  it('says which input a read inside the function depends on', async () => {
+    const step = new ReplayedFunction((_state, inputs) => {
+      tf.mul(inputs.x!, 2).dataSync();
+      return { state: {}, outputs: {} };
+    }, {});
+    await expect(step.run({ x: f32([1]) })).rejects.toMatchObject({ code: 'READ_DURING_TRACE' });
+    step.dispose();
+  });
+
+  it('refuses state of another shape, unknown state and inputs that do not fit their shape', async () => {
+    const grow = new ReplayedFunction((s) => ({ state: { s: tf.concat([s.s!, s.s!]) }, outputs: {} }), {
+      s: f32([1]),
+    });
+    await expect(grow.run({})).rejects.toMatchObject({ code: 'BAD_STATE' });
+    const invent = new ReplayedFunction((s) => ({ state: { t: s.s! }, outputs: {} }), { s: f32([1]) });
+    await expect(invent.run({})).rejects.toMatchObject({ code: 'BAD_STATE' });
+    await expect(invent.run({ x: f32([1, 2], [3]) })).rejects.toMatchObject({ code: 'BAD_INPUT' });
+  });
+
+  it('keeps a bounded number of signatures compiled', async () => {
+    const step = new ReplayedFunction(
+      (_s, i) => ({ state: {}, outputs: { y: tf.sum(i.x!) } }),
+      {},
+      { maxSignatures: 2 },
+    );
+    for (let n = 1; n <= 5; n++) {
+      const { y } = await step.run({ x: f32(new Array<number>(n).fill(1)) });
+      expect(y!.data[0]).toBe(n);
+    }
+    expect(step.signatures).toBe(2);
+    step.dispose();
+  });
+});

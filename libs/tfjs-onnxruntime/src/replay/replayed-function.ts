@@ -1,0 +1,183 @@
+/**
+ * A function on tensors that is traced once for each signature of its inputs and then replayed as one ONNX Runtime
+ * session run, without any TensorFlow.js work in between. Its state (parameters, optimiser moments, …) stays in
+ * buffers that ONNX Runtime reads and writes directly.
+ */
+import type * as tf from '@tensorflow/tfjs-core';
+import { EngineError } from '../errors.js';
+import type { TypedArray } from '../graph/value.js';
+import type { SessionOptions } from '../session/ort.js';
+import { compileStep, type CompiledStep } from './compile-step.js';
+import {
+  checkHostTensor,
+  checkSignature,
+  hostTensor,
+  type HostTensor,
+  type TensorSignature,
+} from './host-tensor.js';
+import { currentBackend, trace } from './trace.js';
+
+export interface StatefulResult {
+  /** New state; names that are left out keep their contents. */
+  state: tf.NamedTensorMap;
+  outputs: tf.NamedTensorMap;
+}
+export type StatefulFunction = (state: tf.NamedTensorMap, inputs: tf.NamedTensorMap) => StatefulResult;
+
+export interface ReplayOptions {
+  /** Shown in errors and profiles. */
+  name?: string;
+  /** Input signatures kept compiled; the least recently used is released first. Default 8. */
+  maxSignatures?: number;
+  sessionOptions?: SessionOptions;
+}
+
+/** A tensor of the state: the current contents and the buffer that the next step writes. */
+export interface StateSlot extends TensorSignature {
+  current: TypedArray;
+  /** Allocated when a step writes this tensor through the session. */
+  next: TypedArray | undefined;
+}
+
+export class ReplayedFunction {
+  readonly #fn: StatefulFunction;
+  readonly #name: string;
+  readonly #options: ReplayOptions;
+  readonly #slots = new Map<string, StateSlot>();
+  readonly #compiled = new Map<string, CompiledStep>();
+  #disposed = false;
+
+  /** @param initialState is copied */
+  constructor(
+    fn: StatefulFunction,
+    initialState: Readonly<Record<string, HostTensor>>,
+    options: ReplayOptions = {},
+  ) {
+    this.#fn = fn;
+    this.#name = options.name ?? (fn.name || 'function');
+    this.#options = options;
+    for (const name in initialState) {
+      const { data, shape, dtype } = checkHostTensor(name, initialState[name]);
+      this.#slots.set(name, { type: dtype, shape: [...shape], current: data.slice(), next: undefined });
+    }
+  }
+
+  /** Signatures that are compiled now. */
+  get signatures(): number {
+    return this.#compiled.size;
+  }
+
+  /** Bytes of the state, including the second buffers of what the session writes. */
+  get stateBytes(): number {
+    let bytes = 0;
+    for (const { current, next } of this.#slots.values())
+      bytes += current.byteLength + (next?.byteLength ?? 0);
+    return bytes;
+  }
+
+  /**
+   * One step: state and outputs of `fn` for these inputs. The state is replaced only when the whole step succeeds.
+   * @throws EngineError BAD_INPUT, READ_DURING_TRACE, SESSION_RUN_FAILED, …
+   */
+  async run(inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
+    this.#assertUsable();
+    const names = Object.keys(inputs).sort();
+    const signature = names
+      .map((name) => {
+        const { dtype, shape } = checkHostTensor(name, inputs[name]);
+        return `${name}:${dtype}[${shape.join(',')}]`;
+      })
+      .join(' ');
+    let step = this.#compiled.get(signature);
+    if (step) this.#compiled.delete(signature);
+    else step = this.#compile(inputs);
+    this.#compiled.set(signature, step);
+    this.#evict();
+    return step.run(this.#slots, inputs);
+  }
+
+  #compile(inputs: Readonly<Record<string, HostTensor>>): CompiledStep {
+    const signatures: Record<string, TensorSignature> = {};
+    for (const [name, slot] of this.#slots) signatures[`state/${name}`] = slot;
+    for (const name in inputs) {
+      signatures[`input/${name}`] = { type: inputs[name]!.dtype, shape: inputs[name]!.shape };
+    }
+    const started = performance.now();
+    const traced = trace(this.#name, signatures, (tensors) => {
+      const state = withoutPrefix(tensors, 'state/');
+      const result = this.#fn(state, withoutPrefix(tensors, 'input/'));
+      for (const name in result.state) {
+        const slot = this.#slots.get(name);
+        if (slot === undefined) {
+          throw new EngineError(
+            'BAD_STATE',
+            `${this.#name} returned the state "${name}", which it was not given.`,
+          );
+        }
+        const found = result.state[name]!;
+        checkSignature(name, { type: found.dtype as 'float32', shape: found.shape }, slot);
+      }
+      return { ...withPrefix(result.state, 'state/'), ...withPrefix(result.outputs, 'output/') };
+    });
+    const backend = currentBackend();
+    backend.counters.traceMs += performance.now() - started;
+    return compileStep(backend, traced, this.#options.sessionOptions ?? {});
+  }
+
+  #evict(): void {
+    const limit = this.#options.maxSignatures ?? 8;
+    for (const [signature, step] of this.#compiled) {
+      if (this.#compiled.size <= limit) break;
+      step.dispose();
+      this.#compiled.delete(signature);
+    }
+  }
+
+  /** Copies of the state's tensors. @param names all when left out */
+  readState(names: readonly string[] = [...this.#slots.keys()]): Record<string, HostTensor> {
+    const result: Record<string, HostTensor> = {};
+    for (const name of names) {
+      const { type, shape, current } = this.#slot(name);
+      result[name] = hostTensor(type, shape, current.slice());
+    }
+    return result;
+  }
+
+  /** Overwrites state tensors; shapes and dtypes must be those of the initial state. */
+  writeState(values: Readonly<Record<string, HostTensor>>): void {
+    for (const name in values) {
+      const { dtype, shape, data } = checkHostTensor(name, values[name]);
+      const slot = this.#slot(name);
+      checkSignature(name, { type: dtype, shape }, slot);
+      (slot.current as Float32Array).set(data as Float32Array);
+    }
+  }
+
+  #slot(name: string): StateSlot {
+    this.#assertUsable();
+    const slot = this.#slots.get(name);
+    if (slot === undefined) throw new EngineError('BAD_STATE', `there is no state named "${name}".`);
+    return slot;
+  }
+
+  #assertUsable(): void {
+    if (this.#disposed) throw new EngineError('DISPOSED', `${this.#name} has been disposed.`);
+  }
+
+  /** Releases sessions and buffers. */
+  dispose(): void {
+    for (const step of this.#compiled.values()) step.dispose();
+    this.#compiled.clear();
+    this.#slots.clear();
+    this.#disposed = true;
+  }
+}
+
+function withPrefix<T>(map: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
+  return Object.fromEntries(Object.entries(map).map(([name, value]) => [prefix + name, value]));
+}
+
+function withoutPrefix<T>(map: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
+  const matching = Object.entries(map).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(matching.map(([name, value]) => [name.slice(prefix.length), value]));
+}
