@@ -10,8 +10,11 @@ import { roberta } from './text/roberta.js';
 import { siglipText } from './text/siglip-text.js';
 import type { TextInputs, TextTower, Tower, TowerDefinition, VisionInputs, VisionTower } from './types.js';
 import { clipVision } from './vision/clip-vision.js';
+import { convnext } from './vision/convnext.js';
 import { deit } from './vision/deit.js';
 import { dinov2 } from './vision/dinov2.js';
+import { mobilenetV2 } from './vision/mobilenet-v2.js';
+import { resnet } from './vision/resnet.js';
 import { siglipVision } from './vision/siglip-vision.js';
 import { swin } from './vision/swin.js';
 import { vit } from './vision/vit.js';
@@ -25,6 +28,9 @@ const visionTowers = register<VisionInputs>([
   bind(swin),
   bind(clipVision),
   bind(siglipVision),
+  bind(resnet),
+  bind(convnext),
+  bind(mobilenetV2),
 ]);
 const textTowers = register<TextInputs>([
   bind(bert),

@@ -52,6 +52,8 @@ export interface ForwardContext {
   readonly frozenTowers: boolean;
   /** 'training': batch norm uses the batch's statistics and reports new running statistics. */
   readonly batchNorm: 'evaluation' | 'training';
+  /** Overrides the momentum of the architecture (torch's sense), in (0, 1]. */
+  readonly batchNormMomentum?: number;
   /** Random masks drawn so far: each takes the next number as its salt. */
   masks: number;
   /** New running statistics by tensor name, filled by batch norm in training mode. */
@@ -60,10 +62,12 @@ export interface ForwardContext {
 
 /** The default is evaluation: no dropout, running statistics. */
 export function createContext(
-  options: Partial<Pick<ForwardContext, 'training' | 'seed' | 'frozenTowers' | 'batchNorm'>> = {},
+  options: Partial<
+    Pick<ForwardContext, 'training' | 'seed' | 'frozenTowers' | 'batchNorm' | 'batchNormMomentum'>
+  > = {},
 ): ForwardContext {
-  const { training = false, seed, frozenTowers = false, batchNorm = 'evaluation' } = options;
-  return { training, seed, frozenTowers, batchNorm, masks: 0, statistics: {} };
+  const { training = false, frozenTowers = false, batchNorm = 'evaluation', ...rest } = options;
+  return { ...rest, training, frozenTowers, batchNorm, masks: 0, statistics: {} };
 }
 
 /** What a tower gives. A tower without a pooler leaves `pooler_output` out. */

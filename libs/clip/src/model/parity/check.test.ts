@@ -29,6 +29,9 @@ describe.skipIf(!data)('towers compute what transformers computes (needs CLIP_TE
     'siglip',
     'distilbert',
     'mpnet',
+    'resnet',
+    'convnext',
+    'mobilenet-v2',
   ];
   it.each(folders)('%s: outputs and all gradients', async (folder) => {
     const result = await checkFolder(join(data!, 'golden/models', folder));

@@ -64,7 +64,7 @@ function tensorSpecs(config: Config): TensorSpec[] {
 
 function forward(weights: Weights, config: Config, { pixel_values }: VisionInputs, ctx: ForwardContext) {
   checkPixels(pixel_values, config.num_channels, [config.image_size, config.image_size]);
-  const B = pixel_values.shape[0]!;
+  const B = pixel_values.shape[0];
   const { hidden_size: D, layer_norm_eps } = config;
   const patches = embedPatches(pixel_values, param(weights, `${EMBEDDINGS}.patch_embedding.weight`));
   const token = tf.tile(tf.reshape(param(weights, `${EMBEDDINGS}.class_embedding`), [1, 1, D]), [B, 1, 1]);

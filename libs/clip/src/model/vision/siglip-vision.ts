@@ -93,7 +93,7 @@ function forward(weights: Weights, config: Config, { pixel_values }: VisionInput
     param(weights, `${EMBEDDINGS}.patch_embedding.weight`),
     param(weights, `${EMBEDDINGS}.patch_embedding.bias`),
   );
-  const tokens = tf.reshape(patches, [pixel_values.shape[0]!, -1, config.hidden_size]);
+  const tokens = tf.reshape(patches, [pixel_values.shape[0], -1, config.hidden_size]);
   const placed = tf.add(tokens, param(weights, `${EMBEDDINGS}.position_embedding.weight`));
   const encoded = encode(weights, 'vision_model.encoder', config, placed, undefined, ctx);
   const last_hidden_state = layerNormLayer(

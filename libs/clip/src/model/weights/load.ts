@@ -48,9 +48,7 @@ export async function loadWeights(
     for (const spec of specs) {
       const stored = names.get(spec.name);
       tensors[spec.name] =
-        stored === undefined || spec.dtype === 'int64'
-          ? initTensor(spec, options.seed ?? 0)
-          : { data: await source.readFloat32(stored), shape: spec.shape, dtype: 'float32' };
+        stored === undefined ? initTensor(spec, options.seed ?? 0) : await read(source, stored, spec);
     }
     if (initialised.length > 0) {
       options.onWarning?.(
@@ -61,6 +59,13 @@ export async function loadWeights(
   } finally {
     await source.close();
   }
+}
+
+async function read(source: TensorSource, stored: string, { shape, dtype }: TensorSpec): Promise<HostTensor> {
+  const data = await source.readFloat32(stored);
+  return dtype === 'int64'
+    ? { data: Int32Array.from(data), shape, dtype: 'int32' }
+    : { data, shape, dtype: 'float32' };
 }
 
 /** Spec name → the file's name of it, under the prefix that fits the most tensors. */
