@@ -4,7 +4,23 @@
  */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { OnnxRuntimeBackend } from '../backend.js';
-import { add, binary, cast, concat, div, equal, filled, mul, op, reshape, slice, sqrt, sub, unary, where } from '../graph/ops.js';
+import {
+  add,
+  binary,
+  cast,
+  concat,
+  div,
+  equal,
+  filled,
+  mul,
+  op,
+  reshape,
+  slice,
+  sqrt,
+  sub,
+  unary,
+  where,
+} from '../graph/ops.js';
 import { scalar, type Value } from '../graph/value.js';
 import { defineRaw, type KernelDefinition } from './define.js';
 

@@ -85,6 +85,13 @@ const outputMatrix = (y: Value, i: Info): Value =>
 const filterMatrix = (filter: Value, i: Info): Value =>
   reshape(filter, [i.filterHeight * i.filterWidth * i.inChannels, i.outChannels]);
 
+/** The attributes for channels last: explicit padding is listed per axis. */
+function channelsLast(a: ConvAttrs): ConvAttrs {
+  const explicit = a.dataFormat === 'NCHW' && Array.isArray(a.pad) ? a.pad : undefined;
+  const pad = explicit ? (NCHW_TO_NHWC.map((p) => explicit[p]!) as ConvAttrs['pad']) : a.pad;
+  return { ...a, pad, dataFormat: 'NHWC' };
+}
+
 /** Kernels that know one layout see channels last; NCHW callers pay two transposes. */
 function inChannelsLast(format: string | undefined, x: Value, run: (x: Value) => Value): Value {
   return format === 'NCHW' ? toChannelsFirst(run(toChannelsLast(x))) : run(x);
@@ -92,7 +99,7 @@ function inChannelsLast(format: string | undefined, x: Value, run: (x: Value) =>
 
 export function conv2d(x: Value, filter: Value, a: ConvAttrs): Value {
   return inChannelsLast(a.dataFormat, x, (input) => {
-    const i = convInfo(input.shape, filter.shape, { ...a, dataFormat: 'NHWC' });
+    const i = convInfo(input.shape, filter.shape, channelsLast(a));
     const shape = [i.batchSize, i.outHeight, i.outWidth, i.outChannels];
     if (isTiling(i)) return reshape(matMul(toPatches(input, i), filterMatrix(filter, i)), shape);
     const nchw = [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
@@ -121,9 +128,14 @@ export function conv2dBackpropInput(
   inputShape: readonly number[],
   a: ConvAttrs,
 ): Value {
-  return inChannelsLast(a.dataFormat, dy, (gradient) => {
+  return inChannelsLast(a.dataFormat, dy, (full) => {
     const shape = a.dataFormat === 'NCHW' ? NCHW_TO_NHWC.map((p) => inputShape[p]!) : inputShape;
-    const i = convInfo(shape, filter.shape, { ...a, dataFormat: 'NHWC' });
+    const i = convInfo(shape, filter.shape, channelsLast(a));
+    // What lies beyond the output that the input's shape asks for has no part in it.
+    const gradient = slice(full, [
+      { axis: 1, start: 0, end: i.outHeight },
+      { axis: 2, start: 0, end: i.outWidth },
+    ]);
     if (isTiling(i)) {
       return fromPatches(matMul(outputMatrix(gradient, i), filterMatrix(filter, i), { transposeB: true }), i);
     }
@@ -141,7 +153,7 @@ export function conv2dBackpropFilter(
   const last = a.dataFormat === 'NCHW';
   const input = last ? toChannelsLast(x) : x;
   const gradient = last ? toChannelsLast(dy) : dy;
-  const i = convInfo(input.shape, filterShape, { ...a, dataFormat: 'NHWC' });
+  const i = convInfo(input.shape, filterShape, channelsLast(a));
   if (isTiling(i)) {
     return reshape(matMul(toPatches(input, i), outputMatrix(gradient, i), { transposeA: true }), filterShape);
   }

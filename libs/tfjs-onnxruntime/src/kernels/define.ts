@@ -52,7 +52,10 @@ export function defineRaw(name: string, run: KernelDefinition['run']): KernelDef
 }
 
 /** The kernel with a check of its arguments first, whose errors reach the caller as they are. */
-export function checked({ name, run }: KernelDefinition, check: (...args: Parameters<KernelDefinition['run']>) => void): KernelDefinition {
+export function checked(
+  { name, run }: KernelDefinition,
+  check: (...args: Parameters<KernelDefinition['run']>) => void,
+): KernelDefinition {
   return {
     name,
     run(...args) {

@@ -1,8 +1,9 @@
 /** Indexing kernels: gather, scatter, segment sums. ONNX wants int64 indices for scatters. */
 import * as tf from '@tensorflow/tfjs-core';
-import { cast, filled, gather, op, reshape, transpose } from '../graph/ops.js';
+import { EngineError } from '../errors.js';
+import { cast, filled, gather, less, op, reshape, transpose, where } from '../graph/ops.js';
 import { normalizeAxes, range, sizeOf } from '../graph/shape.js';
-import type { Value } from '../graph/value.js';
+import { scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
 
 /** Indices as integers; TensorFlow.js also passes float indices. */
@@ -17,6 +18,24 @@ export function scatter(base: Value, indices: Value, updates: Value, reduction: 
 export function segmentSum(x: Value, ids: Value, numSegments: number): Value {
   const shape = [numSegments, ...x.shape.slice(ids.shape.length)];
   return scatter(filled(0, x.type, shape), reshape(ids, [...ids.shape, 1]), x, 'add');
+}
+
+/** The ids before they were reshaped or converted. */
+function origin(ids: Value): Value {
+  const { producer } = ids;
+  return producer?.op === 'Reshape' || producer?.op === 'Cast' ? origin(producer.inputs[0]!) : ids;
+}
+
+/**
+ * Rows with a negative id do not count: they add zero to segment 0. Nothing is recorded for ids that are known to be
+ * good, nor for inputs of a traced function (token ids in a training step), which must be good.
+ */
+function dropNegativeIds(x: Value, ids: Value): [rows: Value, ids: Value] {
+  const { data, placeholder } = origin(ids);
+  if (placeholder !== undefined || (data && !(data as Int32Array).some((id) => id < 0))) return [x, ids];
+  const whole = integers(ids);
+  const negative = reshape(less(whole, 0), [...ids.shape, ...x.shape.slice(ids.shape.length).map(() => 1)]);
+  return [where(negative, scalar(0, x.type), x), op('Max', [whole, scalar(0, 'int32')], ids.shape, 'int32')];
 }
 
 /** What tfjs-core's shape functions look at. */
@@ -91,6 +110,9 @@ export const gatherKernels: KernelDefinition[] = [
   ),
   define<'x' | 'segmentIds', tf.UnsortedSegmentSumAttrs>(
     'UnsortedSegmentSum',
-    ({ x, segmentIds }, { numSegments }) => segmentSum(x, segmentIds, numSegments),
+    ({ x, segmentIds }, { numSegments }) => {
+      const [rows, ids] = dropNegativeIds(x, segmentIds);
+      return segmentSum(rows, ids, numSegments);
+    },
   ),
 ];

@@ -17,7 +17,10 @@ export function batchMatMul(a: Value, b: Value, transposeA: boolean, transposeB:
   const rank = Math.max(a.shape.length, b.shape.length);
   const inner = [a.shape.at(transposeA ? -2 : -1), b.shape.at(transposeB ? -1 : -2)];
   if (a.shape.length < 2 || b.shape.length < 2 || inner[0] !== inner[1]) {
-    throw new EngineError('SHAPE_MISMATCH', `the inner dimensions of the matrices differ: ${inner[0]} and ${inner[1]}.`);
+    throw new EngineError(
+      'SHAPE_MISMATCH',
+      `the inner dimensions of the matrices differ: ${inner[0]} and ${inner[1]}.`,
+    );
   }
   if (!isMatrix(b) || rank === 2) return matMul(a, b, { transposeA, transposeB });
   const matrix = reshape(b, b.shape.slice(-2));
@@ -86,7 +89,10 @@ export const matMulKernels: KernelDefinition[] = [
   ),
   checked(einsum, (infos, attrs) => {
     const tensors = Object.values(infos) as tf.Tensor[];
-    const { allDims, idDims } = tf.backend_util.decodeEinsumEquation(attrs.equation as string, tensors.length);
+    const { allDims, idDims } = tf.backend_util.decodeEinsumEquation(
+      attrs.equation as string,
+      tensors.length,
+    );
     tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors);
   }),
 ];

@@ -1,7 +1,7 @@
 /** 2-D pooling and its gradients, NHWC. Padding never counts in averages. */
 import * as tf from '@tensorflow/tfjs-core';
 import { div, filled, op, reshape, transpose } from '../graph/ops.js';
-import { sizeOf } from '../graph/shape.js';
+import { sameShape, sizeOf } from '../graph/shape.js';
 import { constant, node, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
 
@@ -32,6 +32,12 @@ const windowAttributes = (i: Info) => ({
 const toChannelsFirst = (x: Value): Value => transpose(x, [0, 3, 1, 2]);
 const toChannelsLast = (x: Value): Value => transpose(x, [0, 2, 3, 1]);
 const outputShape = (i: Info): number[] => [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
+
+/** Windows of one element that keep the shape; TensorFlow.js takes them as the identity whatever the padding. */
+function isIdentity(x: Value, a: PoolAttrs): boolean {
+  const i = poolInfo(x.shape, a);
+  return i.filterHeight === 1 && i.filterWidth === 1 && sameShape(i.inShape, i.outShape);
+}
 
 function averagePool(x: Value, a: PoolAttrs): Value {
   const i = poolInfo(x.shape, a);
@@ -85,8 +91,10 @@ function maxPoolGradient(dy: Value, input: Value, a: PoolAttrs): Value {
 }
 
 export const poolKernels: KernelDefinition[] = [
-  define<'x', PoolAttrs>('MaxPool', ({ x }, a) => toChannelsLast(maxPool(x, poolInfo(x.shape, a))[0])),
-  define<'x', PoolAttrs>('AvgPool', ({ x }, a) => averagePool(x, a)),
+  define<'x', PoolAttrs>('MaxPool', ({ x }, a) =>
+    isIdentity(x, a) ? x : toChannelsLast(maxPool(x, poolInfo(x.shape, a))[0]),
+  ),
+  define<'x', PoolAttrs>('AvgPool', ({ x }, a) => (isIdentity(x, a) ? x : averagePool(x, a))),
   define<'dy' | 'input' | 'output', PoolAttrs>('MaxPoolGrad', ({ dy, input }, a) =>
     maxPoolGradient(dy, input, a),
   ),

@@ -1,6 +1,6 @@
 /** Reductions, arg-reductions, cumulative sums, softmax. */
 import type * as tf from '@tensorflow/tfjs-core';
-import { binary, cast, op, reduce, reshape, softmax, unary } from '../graph/ops.js';
+import { binary, cast, op, reduce, reshape, softmax, unary, where } from '../graph/ops.js';
 import { normalizeAxes, reducedShape } from '../graph/shape.js';
 import { int64s, node, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -11,6 +11,19 @@ interface AxisAttrs {
 }
 
 const numeric = (x: Value): Value => (x.type === 'bool' ? cast(x, 'int32') : x);
+
+/** Largest or smallest element; NaN where there is one, which ONNX Runtime's reductions may skip. */
+function extremum(
+  name: 'ReduceMax' | 'ReduceMin',
+  x: Value,
+  axis: number | readonly number[] | null | undefined,
+  keepDims: boolean,
+): Value {
+  const result = reduce(name, x, axis, keepDims);
+  if (x.type !== 'float32' || result.producer?.op !== name) return result;
+  const spoilt = reduce('ReduceMax', cast(unary('IsNaN', x, 'bool'), 'int32'), axis, keepDims);
+  return where(cast(spoilt, 'bool'), scalar(NaN), result);
+}
 
 const reductions: KernelDefinition[] = [
   define<'x', AxisAttrs>('Sum', ({ x }, { axis, keepDims }) =>
@@ -23,10 +36,10 @@ const reductions: KernelDefinition[] = [
     reduce('ReduceProd', numeric(x), axis, keepDims),
   ),
   define<'x', tf.MaxAttrs>('Max', ({ x }, { reductionIndices, keepDims }) =>
-    reduce('ReduceMax', numeric(x), reductionIndices, keepDims),
+    extremum('ReduceMax', numeric(x), reductionIndices, keepDims),
   ),
   define<'x', AxisAttrs>('Min', ({ x }, { axis, keepDims }) =>
-    reduce('ReduceMin', numeric(x), axis, keepDims),
+    extremum('ReduceMin', numeric(x), axis, keepDims),
   ),
   define<'x', AxisAttrs>('All', ({ x }, { axis, keepDims }) =>
     cast(reduce('ReduceMin', cast(x, 'int32'), axis, keepDims), 'bool'),
@@ -36,10 +49,16 @@ const reductions: KernelDefinition[] = [
   ),
 ];
 
+/** NaN is never the largest nor the smallest. */
+function withoutNaN(x: Value, name: 'ArgMax' | 'ArgMin'): Value {
+  if (x.type !== 'float32') return x;
+  return where(unary('IsNaN', x, 'bool'), scalar(name === 'ArgMax' ? -Infinity : Infinity), x);
+}
+
 function argReduce(name: 'ArgMax' | 'ArgMin', x: Value, axis: number): Value {
   const [a] = normalizeAxes(axis, x.shape.length);
   const shape = reducedShape(x.shape, [a!], false);
-  return cast(op(name, [numeric(x)], shape, 'int64', { axis: a!, keepdims: 0 }), 'int32');
+  return cast(op(name, [withoutNaN(numeric(x), name)], shape, 'int64', { axis: a!, keepdims: 0 }), 'int32');
 }
 
 /** Scalars count as vectors of one element. */
@@ -80,9 +99,10 @@ const batchNorm = define<'x' | 'mean' | 'variance' | 'offset' | 'scale', tf.Fuse
   },
 );
 
-const topK = define<'x', tf.TopKAttrs>('TopK', ({ x }, { k, sorted }) => {
+/** Always sorted: equal elements come in the order of their indices, which `sorted: false` promises too. */
+const topK = define<'x', tf.TopKAttrs>('TopK', ({ x }, { k }) => {
   const shape = [...x.shape.slice(0, -1), k];
-  const attributes = { axis: x.shape.length - 1, sorted: sorted ? 1 : 0 };
+  const attributes = { axis: x.shape.length - 1, sorted: 1 };
   const outputs = [
     { type: x.type, shape },
     { type: 'int64' as const, shape },

@@ -113,7 +113,8 @@ function segmentReduce(
   const inputRows = data.shape[0]!;
   const width = data.shape.slice(1).reduce((n, d) => n * d, 1);
   const outputRows = count > 0 ? ids.at(-1)! + 1 : 0;
-  if (count > 0 && outputRows <= 0) fail(backend_util.getSparseSegmentReductionNegativeSegmentIdsErrorMessage());
+  if (count > 0 && outputRows <= 0)
+    fail(backend_util.getSparseSegmentReductionNegativeSegmentIdsErrorMessage());
   const type = data.dtype as NumberType;
   const output = arrayLike(type, outputRows * width, kernel);
   const counts = new Int32Array(outputRows);

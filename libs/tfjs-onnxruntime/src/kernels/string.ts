@@ -54,17 +54,27 @@ const MOVES: Readonly<Record<string, readonly number[] | undefined>> = {
   RaggedGather: [-1],
 };
 
-/** Replaces string tensors by int32 tensors in which equal strings have equal numbers. */
+/** Replaces string tensors by int32 tensors whose numbers are ordered as the strings are. */
 class StringNumbers {
-  readonly strings: Uint8Array[] = [];
+  readonly #strings: Uint8Array[];
   readonly #numbers = new Map<string, number>();
   readonly #made: tf.TensorInfo[] = [];
 
-  constructor(private readonly backend: OnnxRuntimeBackend) {}
+  constructor(
+    private readonly backend: OnnxRuntimeBackend,
+    infos: readonly tf.TensorInfo[],
+  ) {
+    const distinct = new Map<string, Uint8Array>();
+    for (const { dataId } of infos)
+      for (const bytes of backend.readSync(dataId) as Uint8Array[]) distinct.set(keyOf(bytes), bytes);
+    const keys = [...distinct.keys()].sort();
+    keys.forEach((key, number) => this.#numbers.set(key, number));
+    this.#strings = keys.map((key) => distinct.get(key)!);
+  }
 
   encode(info: tf.TensorInfo): tf.TensorInfo {
     const values = this.backend.readSync(info.dataId) as Uint8Array[];
-    const data = Int32Array.from(values, (bytes) => this.#numberOf(bytes));
+    const data = Int32Array.from(values, (bytes) => this.#numbers.get(keyOf(bytes))!);
     const made = this.backend.makeTensor(materialised('int32', info.shape, data));
     this.#made.push(made);
     return made;
@@ -74,7 +84,7 @@ class StringNumbers {
     const numbers = this.backend.readSync(info.dataId) as Int32Array;
     this.backend.disposeData(info.dataId);
     return this.backend.makeStrings(
-      Array.from(numbers, (i) => this.strings[i]!),
+      Array.from(numbers, (i) => this.#strings[i]!),
       info.shape,
     );
   }
@@ -82,29 +92,19 @@ class StringNumbers {
   dispose(): void {
     for (const { dataId } of this.#made) this.backend.disposeData(dataId);
   }
-
-  #numberOf(bytes: Uint8Array): number {
-    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-    let number = this.#numbers.get(key);
-    if (number === undefined) {
-      number = this.strings.push(bytes) - 1;
-      this.#numbers.set(key, number);
-    }
-    return number;
-  }
 }
+
+/** One character per byte: UTF-8 bytes sort as their code points do. */
+const keyOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 
 /** Inputs are tensors, or lists of tensors for the ragged kernels. */
 type Inputs = Record<string, tf.TensorInfo | tf.TensorInfo[] | undefined>;
 
-function hasStrings(infos: Inputs): boolean {
-  for (const key in infos) {
-    const info = infos[key];
-    if (Array.isArray(info) ? info.some(({ dtype }) => dtype === 'string') : info?.dtype === 'string')
-      return true;
-  }
-  return false;
-}
+const stringTensors = (infos: Inputs): tf.TensorInfo[] =>
+  Object.values(infos)
+    .flat()
+    .filter((info) => info?.dtype === 'string') as tf.TensorInfo[];
 
 /** The kernel, taking strings too when all it does with elements is to move or compare them. */
 export function withStrings(definition: KernelDefinition): KernelDefinition {
@@ -114,7 +114,8 @@ export function withStrings(definition: KernelDefinition): KernelDefinition {
   return {
     name,
     run(infos, attrs, backend) {
-      if (!hasStrings(infos)) return run(infos, attrs, backend);
+      const strings = stringTensors(infos);
+      if (strings.length === 0) return run(infos, attrs, backend);
       if (name === 'ZerosLike') {
         const { shape } = infos.x!;
         return backend.makeStrings(
@@ -122,7 +123,7 @@ export function withStrings(definition: KernelDefinition): KernelDefinition {
           shape,
         );
       }
-      const numbers = new StringNumbers(backend);
+      const numbers = new StringNumbers(backend, strings);
       const swap = (info: tf.TensorInfo): tf.TensorInfo =>
         info.dtype === 'string' ? numbers.encode(info) : info;
       const swapped: Inputs = {};

@@ -167,7 +167,9 @@ const fills: KernelDefinition[] = [
     const type = dtype as ElementType;
     // The end lies between the last element and the one after it, so that rounding cannot change the number.
     const end = start + (type === 'float32' ? size - 0.5 : size) * delta;
-    return backend.makeTensor(op('Range', [scalar(start, type), scalar(end, type), scalar(delta, type)], [size], type));
+    return backend.makeTensor(
+      op('Range', [scalar(start, type), scalar(end, type), scalar(delta, type)], [size], type),
+    );
   }),
   defineRaw('LinSpace', (_inputs, attrs, backend) => {
     const { start, stop, num } = attrs as unknown as tf.LinSpaceAttrs;

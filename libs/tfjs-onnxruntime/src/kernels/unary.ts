@@ -78,7 +78,8 @@ const composed: KernelDefinition[] = [
     return where(less(value, 0), mul(value, float(alpha)), value);
   }),
   define<'x', { alpha?: number }>('Step', ({ x }, { alpha = 0 }) => {
-    if (x.type !== 'float32') return where(greater(numeric(x), 0), scalar(1, 'int32'), scalar(alpha, 'int32'));
+    if (x.type !== 'float32')
+      return where(greater(numeric(x), 0), scalar(1, 'int32'), scalar(alpha, 'int32'));
     return where(unary('IsNaN', x, 'bool'), x, where(greater(x, 0), scalar(1), scalar(alpha)));
   }),
   define<'x', tf.ClipByValueAttrs>('ClipByValue', ({ x }, { clipValueMin, clipValueMax }) =>
