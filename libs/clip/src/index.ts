@@ -26,3 +26,32 @@ export {
   type ImageSource,
   type RgbImage,
 } from './preprocess/index.js';
+export {
+  CONFIG_FILE,
+  MODEL_CARD_FILE,
+  ONNX_SUFFIXES,
+  openCheckpoint,
+  PREPROCESSOR_CONFIG_FILE,
+  SPECIAL_TOKENS_FILE,
+  TEXT_MODEL_FILE,
+  TOKENIZER_CONFIG_FILE,
+  TOKENIZER_FILE,
+  TRAINING_FOLDER,
+  VISION_MODEL_FILE,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX_FILE,
+  type Checkpoint,
+  type CheckpointConfig,
+  type OnnxPrecision,
+  type OpenCheckpointOptions,
+  type Scoring,
+} from './checkpoint/index.js';
+export { ClipEncoder, type ClipEncoderOptions } from './encode/index.js';
+export {
+  DEFAULT_HYPOTHESIS_TEMPLATE,
+  labelPrompts,
+  NONE_OF_THE_ABOVE,
+  rankLabels,
+  type RankedLabel,
+  type RankLabelsOptions,
+} from './zero-shot/index.js';

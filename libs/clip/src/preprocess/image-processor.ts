@@ -8,6 +8,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PREPROCESSOR_CONFIG_FILE } from '../checkpoint/files.js';
 import { ClipError, isSystemError } from '../errors.js';
 import { parsePreprocessorConfig, type PreprocessPlan } from './config.js';
 import {
@@ -18,8 +19,6 @@ import {
   type RgbImage,
 } from './decode.js';
 import { Resampler } from './resample.js';
-
-export const PREPROCESSOR_CONFIG_FILE = 'preprocessor_config.json';
 
 /** Turns images into the input of a vision tower. */
 export class ImageProcessor {

@@ -1,0 +1,72 @@
+/**
+ * config.json of a model with an image and a text tower, as far as using its ONNX models goes. What the towers
+ * are made of is the business of `@clip-ts/clip/model`.
+ */
+import { z } from 'zod';
+import { ClipError } from '../errors.js';
+
+const tower = z.looseObject({
+  model_type: z.string().optional(),
+  max_position_embeddings: z.int().positive().optional(),
+  pad_token_id: z.int().nullish(),
+});
+
+const shared = {
+  vision_config: tower.default({}),
+  text_config: tower.default({}),
+  projection_dim: z.int().positive().optional(),
+  logit_scale_init_value: z.number().optional(),
+  /** The learned values (the scale as its logarithm), for folders whose weights are in ONNX models alone. */
+  logit_scale: z.number().optional(),
+  logit_bias: z.number().optional(),
+};
+
+const schema = z.discriminatedUnion('model_type', [
+  z.looseObject({
+    ...shared,
+    model_type: z.literal('vision-text-dual-encoder'),
+    projection_dim: z.int().positive(),
+    vision_config: tower.required({ model_type: true }),
+    text_config: tower.required({ model_type: true }),
+    /** This project's residual head instead of transformers' linear one. */
+    projection_head: z.enum(['linear', 'residual']).default('linear'),
+  }),
+  z.looseObject({ ...shared, model_type: z.literal('clip') }),
+  z.looseObject({ ...shared, model_type: z.literal('siglip') }),
+]);
+
+/** The content of config.json. Fields that are not listed pass through. */
+export type CheckpointConfig = z.infer<typeof schema>;
+
+/**
+ * Checks the content of config.json.
+ * @param path named in errors
+ * @throws ClipError CONFIG_INVALID, naming every field that is wrong; MODEL_UNSUPPORTED for another model_type
+ */
+export function parseCheckpointConfig(json: unknown, path: string): CheckpointConfig {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  if (issues.some(({ path: field }) => field.join('.') === 'model_type')) {
+    const found =
+      typeof json === 'object' && json !== null && 'model_type' in json ? json.model_type : undefined;
+    throw new ClipError('MODEL_UNSUPPORTED', `${path} is not of a model with an image and a text tower`, {
+      expected: 'model_type vision-text-dual-encoder, clip or siglip',
+      found: found === undefined ? 'no model_type' : JSON.stringify(found),
+    });
+  }
+  const fields = issues.map(({ path: field, message }) => `${field.join('.') || 'the file'}: ${message}`);
+  throw new ClipError('CONFIG_INVALID', `${path}: ${fields.join('; ')}`);
+}
+
+/**
+ * The most tokens that the text tower has positions for; undefined when config.json leaves it to the class.
+ * RoBERTa and its kin begin to count positions after the padding token's id.
+ */
+export function maxTextTokens({ model_type, text_config }: CheckpointConfig): number | undefined {
+  const { model_type: type, max_position_embeddings: positions, pad_token_id: padding } = text_config;
+  if (positions === undefined)
+    return { 'vision-text-dual-encoder': undefined, clip: 77, siglip: 64 }[model_type];
+  const offset = /roberta|mpnet|camembert/.test(type ?? '') ? (padding ?? 1) + 1 : 0;
+  return positions - offset;
+}

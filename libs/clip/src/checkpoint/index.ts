@@ -1,0 +1,18 @@
+export { maxTextTokens, type CheckpointConfig } from './config.js';
+export {
+  CONFIG_FILE,
+  MODEL_CARD_FILE,
+  ONNX_SUFFIXES,
+  PREPROCESSOR_CONFIG_FILE,
+  SPECIAL_TOKENS_FILE,
+  TEXT_MODEL_FILE,
+  TOKENIZER_CONFIG_FILE,
+  TOKENIZER_FILE,
+  TRAINING_FOLDER,
+  VISION_MODEL_FILE,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX_FILE,
+  type OnnxPrecision,
+} from './files.js';
+export { openCheckpoint, type Checkpoint, type OpenCheckpointOptions } from './open.js';
+export type { Scoring } from './scoring.js';

@@ -1,0 +1,247 @@
+/**
+ * A checkpoint in use: images and texts → embeddings in one space, with ONNX Runtime.
+ *
+ * ONNX Runtime computes on the thread that calls it; a server loads the encoder in a worker thread.
+ *
+ * Shape letters: B batch, T tokens, H height, W width, E embedding.
+ */
+import type { InferenceSession } from 'onnxruntime-node';
+import {
+  maxTextTokens,
+  openCheckpoint,
+  type Checkpoint,
+  type OpenCheckpointOptions,
+} from '../checkpoint/index.js';
+import { ClipError } from '../errors.js';
+import { DEFAULT_IMAGE_LIMITS, ImageProcessor, type ImageSource } from '../preprocess/index.js';
+import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
+import { OnnxModel, type Feed, type Rows } from './onnx-model.js';
+
+export interface ClipEncoderOptions extends OpenCheckpointOptions {
+  /** Bytes of an image file. Default: 32 MiB. */
+  maxImageBytes?: number;
+  /** Width × height of an image. Default: 50 million. */
+  maxImagePixels?: number;
+  /** Threads of one model run. Default: as many as ONNX Runtime chooses, one a core. */
+  intraOpThreads?: number;
+  /** Images or texts of one model run; longer lists take several. Default: 32. */
+  batchSize?: number;
+  /**
+   * Read special tokens that a text spells, such as `<|endoftext|>`, as that token, which Python's tokenizers do.
+   * Off by default: texts come from strangers, and theirs is no say in where a text ends.
+   */
+  parseSpecialTokens?: boolean;
+}
+
+/** Computes embeddings with the ONNX models of a checkpoint. Dispose of it when done. */
+export class ClipEncoder {
+  private constructor(
+    private readonly checkpoint: Checkpoint,
+    private readonly vision: OnnxModel,
+    private readonly text: OnnxModel,
+    private readonly processor: ImageProcessor,
+    private readonly tokenizer: Tokenizer,
+    private readonly batchSize: number,
+    private readonly splitSpecialTokens: boolean,
+    /** E: the length of every embedding. */
+    readonly embeddingSize: number,
+  ) {}
+
+  /**
+   * Loads a checkpoint folder: one of this project, or one of transformers.js for CLIP or SigLIP.
+   * @throws ClipError CHECKPOINT_NOT_FOUND, CHECKPOINT_INVALID, CONFIG_INVALID, MODEL_UNSUPPORTED, TOKENIZER_INVALID,
+   *   ONNX_INVALID
+   */
+  static async load(folder: string, options: ClipEncoderOptions = {}): Promise<ClipEncoder> {
+    const checkpoint = await openCheckpoint(folder, options);
+    const processor = await ImageProcessor.load(folder, {
+      maxBytes: options.maxImageBytes ?? DEFAULT_IMAGE_LIMITS.maxBytes,
+      maxPixels: options.maxImagePixels ?? DEFAULT_IMAGE_LIMITS.maxPixels,
+    });
+    const tokenizer = await loadTokenizer(folder);
+    const session: InferenceSession.SessionOptions = {
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      ...(options.intraOpThreads === undefined ? {} : { intraOpNumThreads: options.intraOpThreads }),
+    };
+    const vision = await OnnxModel.load(
+      checkpoint.visionModel,
+      ['pixel_values'],
+      ['image_embeds', 'pooler_output'],
+      session,
+    );
+    const text = await OnnxModel.load(
+      checkpoint.textModel,
+      ['input_ids'],
+      ['text_embeds', 'pooler_output'],
+      session,
+    );
+    requireImageSize(checkpoint, vision, processor);
+    return new ClipEncoder(
+      checkpoint,
+      vision,
+      text,
+      processor,
+      tokenizer,
+      options.batchSize ?? 32,
+      !(options.parseSpecialTokens ?? false),
+      await embeddingSize(checkpoint, vision, text, processor),
+    );
+  }
+
+  /** Factor on the cosine of an image and a text; exp is applied already. */
+  get logitScale(): number {
+    return this.checkpoint.scoring.logitScale;
+  }
+
+  /** Offset of the logit in models of the sigmoid kind (SigLIP); undefined in the others. */
+  get logitBias(): number | undefined {
+    return this.checkpoint.scoring.logitBias;
+  }
+
+  /** Identifies the model: embeddings of another hash are not comparable. */
+  get modelHash(): string {
+    return this.checkpoint.modelHash;
+  }
+
+  /**
+   * Encodes image files, given as bytes or paths.
+   * @returns one unit vector [E] an image
+   * @throws ClipError IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or IMAGE_UNREADABLE for the first that fails
+   */
+  async encodeImages(images: readonly ImageSource[]): Promise<Float32Array[]> {
+    const { height, width } = this.processor;
+    const size = 3 * height * width;
+    return this.inBatches(images, async (batch) => {
+      const pixels = await Promise.all(batch.map((image) => this.processor.resizedPixels(image)));
+      const pixelValues = new Float32Array(batch.length * size);
+      pixels.forEach((image, b) => this.processor.normalize(image, pixelValues, b * size));
+      return this.runVision(pixelValues, batch.length);
+    });
+  }
+
+  /**
+   * Encodes preprocessed images.
+   * @param pixelValues [B, 3, H, W] as the checkpoint's {@link ImageProcessor} gives them
+   * @returns B unit vectors [E]
+   */
+  async encodePixelValues(pixelValues: Float32Array): Promise<Float32Array[]> {
+    const { height, width } = this.processor;
+    const size = 3 * height * width;
+    if (pixelValues.length % size !== 0) {
+      throw new RangeError(
+        `pixel_values must hold whole images of 3 × ${height} × ${width} numbers, found ${pixelValues.length}`,
+      );
+    }
+    const images = Array.from({ length: pixelValues.length / size }, (_, b) => b);
+    return this.inBatches(images, (batch) =>
+      this.runVision(pixelValues.subarray(batch[0]! * size, (batch.at(-1)! + 1) * size), batch.length),
+    );
+  }
+
+  /**
+   * Encodes texts; longer ones than the model takes are cut.
+   * @returns one unit vector [E] a text
+   * @throws ClipError TEXT_INVALID
+   */
+  async encodeTexts(texts: readonly string[]): Promise<Float32Array[]> {
+    const fixed = this.text.inputShape('input_ids')[1];
+    const { config } = this.checkpoint;
+    const maxLength = Math.min(
+      fixed ?? Infinity,
+      this.tokenizer.maxLength,
+      maxTextTokens(config) ?? Infinity,
+    );
+    // SigLIP was trained without a mask on texts padded to the full length.
+    const padTo = fixed ?? (config.model_type === 'siglip' ? maxLength : undefined);
+    return this.inBatches(texts, async (batch) => {
+      const { input_ids, attention_mask, shape } = this.tokenizer.encode(batch, {
+        maxLength,
+        padTo,
+        splitSpecialTokens: this.splitSpecialTokens,
+      });
+      const feeds: Record<string, Feed> = { input_ids: { data: input_ids, shape } };
+      if (this.text.takes('attention_mask')) feeds.attention_mask = { data: attention_mask, shape };
+      return this.text.run(feeds);
+    });
+  }
+
+  /** Frees the models. The encoder cannot be used any more. */
+  async dispose(): Promise<void> {
+    await this.vision.release();
+    await this.text.release();
+  }
+
+  private runVision(pixelValues: Float32Array, B: number): Promise<Rows> {
+    const { height, width } = this.processor;
+    return this.vision.run({ pixel_values: { data: pixelValues, shape: [B, 3, height, width] } });
+  }
+
+  private async inBatches<T>(
+    items: readonly T[],
+    run: (batch: readonly T[]) => Promise<Rows>,
+  ): Promise<Float32Array[]> {
+    const embeddings: Float32Array[] = [];
+    for (let start = 0; start < items.length; start += this.batchSize) {
+      const { data, width } = await run(items.slice(start, start + this.batchSize));
+      for (let from = 0; from < data.length; from += width)
+        embeddings.push(unitVector(data.subarray(from, from + width)));
+    }
+    return embeddings;
+  }
+}
+
+/** Scales a vector to length 1, summing in double precision. */
+function unitVector(vector: Float32Array): Float32Array {
+  let squares = 0;
+  for (const value of vector) squares += value * value;
+  if (!(squares > 0 && squares < Infinity)) {
+    throw new ClipError('ONNX_INVALID', 'the model gave an embedding without a direction', {
+      found: squares === 0 ? 'all zeros' : 'numbers that are not finite',
+      hint: 'The checkpoint is damaged, or its training diverged',
+    });
+  }
+  const length = Math.sqrt(squares);
+  return vector.map((value) => value / length);
+}
+
+function requireImageSize(
+  { visionModel }: Checkpoint,
+  vision: OnnxModel,
+  { height, width }: ImageProcessor,
+): void {
+  const [, , H = height, W = width] = vision.inputShape('pixel_values');
+  if (H === height && W === width) return;
+  throw new ClipError(
+    'CHECKPOINT_INVALID',
+    `preprocessor_config.json makes images of another size than ${visionModel} takes`,
+    {
+      expected: `${H} × ${W}`,
+      found: `${height} × ${width}`,
+    },
+  );
+}
+
+/** E of both towers, from what the models state or else from a run. */
+async function embeddingSize(
+  checkpoint: Checkpoint,
+  vision: OnnxModel,
+  text: OnnxModel,
+  processor: ImageProcessor,
+): Promise<number> {
+  const { height, width } = processor;
+  const black = { data: new Float32Array(3 * height * width), shape: [1, 3, height, width] };
+  const size = vision.embeddingSize ?? (await vision.run({ pixel_values: black })).width;
+  for (const [name, found] of [
+    ['text_embeds', text.embeddingSize],
+    ['projection_dim of config.json', checkpoint.config.projection_dim],
+  ] as const) {
+    if (found !== undefined && found !== size) {
+      throw new ClipError('CHECKPOINT_INVALID', `image_embeds and ${name} differ in size`, {
+        expected: `${size}`,
+        found: `${found}`,
+      });
+    }
+  }
+  return size;
+}

@@ -1,0 +1,1 @@
+export { ClipEncoder, type ClipEncoderOptions } from './clip-encoder.js';

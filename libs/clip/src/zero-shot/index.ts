@@ -1,0 +1,2 @@
+export { DEFAULT_HYPOTHESIS_TEMPLATE, labelPrompts } from './prompts.js';
+export { NONE_OF_THE_ABOVE, rankLabels, type RankedLabel, type RankLabelsOptions } from './rank-labels.js';
