@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 /** The trainer's command line: one command a file in commands/. Exit code 0 done, 1 failed, 2 bad input. */
 import { Command, CommanderError } from 'commander';
+import { addEvaluateCommand } from './commands/evaluate.js';
+import { addExportCommand } from './commands/export.js';
+import { addPretrainCommand } from './commands/pretrain.js';
 import { addSampleDataCommand } from './commands/sample-data.js';
 import { describeFailure } from './errors.js';
 
@@ -10,6 +13,9 @@ const program = new Command('trainer')
   .exitOverride();
 
 addSampleDataCommand(program);
+addPretrainCommand(program);
+addEvaluateCommand(program);
+addExportCommand(program);
 for (const command of program.commands)
   command.exitOverride().showHelpAfterError(`(see: trainer ${command.name()} --help)`);
 

@@ -12,3 +12,18 @@ export function wholeNumber(option: string, low: number, high: number = Number.M
     return value;
   };
 }
+
+/** A number above 0. */
+export function positiveNumber(option: string) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+      throw new InputError(`${option} must be a number above 0, found '${text}'`);
+    }
+    return value;
+  };
+}
+
+export const GIGABYTE = 1e9;
+/** Enough for a small dataset; what does not fit is decoded as it comes. */
+export const DEFAULT_IMAGE_MEMORY_GB = 4;

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor, HostTensors, Program, Runner } from './runner.js';
 
-const toTensor = ({ data, shape, dtype }: HostTensor): tf.Tensor => tf.tensor(data, shape, dtype);
+const toTensor = ({ data, shape, dtype }: HostTensor): tf.Tensor => tf.tensor(data, [...shape], dtype);
 
 const toTensors = (tensors: HostTensors): tf.NamedTensorMap =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toTensor(tensor)]));

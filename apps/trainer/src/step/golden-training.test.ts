@@ -5,9 +5,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SafetensorsFile } from '@clip-ts/clip';
 import { createDualEncoder, dualEncoderSpecs } from '@clip-ts/clip/model';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Backend } from '../backend.js';
 import { learningRate } from '../recipe/schedule.js';
 import { contrastiveProgram, initialState, trainableNames } from './contrastive-program.js';
 import { createEagerRunner } from './eager-runner.js';
+import { createReplayedRunner } from './replayed-runner.js';
 import { float32, int32, type HostTensors } from './runner.js';
 import { trainStep, type PairBatch } from './trainer.js';
 
@@ -48,7 +50,7 @@ async function readBatch(golden: SafetensorsFile, index: number): Promise<PairBa
 }
 
 /** Trains as the reference did; returns its log's numbers and the largest difference of final weights, by tensor. */
-async function follow(run: string) {
+async function follow(run: string, createRunner: Backend['createRunner']) {
   const trajectory = readJson(path.join(folderOf(run), 'trajectory.json')) as Trajectory;
   const { options, log, micro_batches_per_step: micro } = trajectory;
   const model = createDualEncoder(readJson(path.join(folderOf(run), 'config.json')));
@@ -70,7 +72,7 @@ async function follow(run: string) {
     frozenTowers: trajectory.frozen_towers,
     wideBatch: micro > 1,
   });
-  const runner = createEagerRunner(program, initialState(weights, trainable, micro > 1));
+  const runner = createRunner(program, initialState(weights, trainable, micro > 1));
   const schedule = {
     kind: options.schedule,
     peak: options.lr,
@@ -99,23 +101,39 @@ async function follow(run: string) {
   return { log, found, differences, tensorCounts };
 }
 
-describe.skipIf(!data)('training follows the reference trajectory (PyTorch, transformers)', () => {
-  beforeAll(async () => {
-    await tf.setBackend('cpu');
-  });
+const RUNS = ['vit-roberta', 'swin-roberta', 'vit-roberta-frozen', 'vit-roberta-large-batch'];
+/** Op by op in plain JavaScript, one small run is enough; it is the same program. */
+const BACKENDS = [
+  { backend: 'onnxruntime', createRunner: createReplayedRunner, runs: RUNS },
+  {
+    backend: 'cpu',
+    createRunner: createEagerRunner,
+    runs: ['vit-roberta-frozen', 'vit-roberta-large-batch'],
+  },
+];
 
-  it.each(['vit-roberta', 'vit-roberta-frozen', 'vit-roberta-large-batch'])('%s', async (run) => {
-    const { log, found, differences, tensorCounts } = await follow(run);
-    log.forEach(({ loss, grad_norm, logit_scale }, step) => {
-      expect(Math.abs(found[step]!.loss - loss), `loss of step ${step}`).toBeLessThanOrEqual(1e-4);
-      expect(
-        Math.abs(found[step]!.gradientNorm - grad_norm) / grad_norm,
-        `gradient norm of step ${step}`,
-      ).toBeLessThanOrEqual(1e-3);
-      expect(found[step]!.logitScale).toBeCloseTo(logit_scale, 5);
+describe.skipIf(!data).each(BACKENDS)(
+  'training on $backend follows the reference trajectory (PyTorch, transformers)',
+  ({ backend, createRunner, runs }) => {
+    beforeAll(async () => {
+      await tf.setBackend(backend);
     });
-    for (const [name, difference] of Object.entries(differences))
-      expect(difference, name).toBeLessThanOrEqual(1e-3);
-    expect(new Set(tensorCounts).size, 'tensors alive after each step').toBe(1);
-  });
-});
+
+    it.each(runs)('%s', async (run) => {
+      const { log, found, differences, tensorCounts } = await follow(run, createRunner);
+      log.forEach(({ loss, grad_norm, logit_scale }, step) => {
+        const { gradientNorm } = found[step]!;
+        expect(Math.abs(found[step]!.loss - loss), `loss of step ${step}`).toBeLessThanOrEqual(1e-4);
+        expect(
+          Math.abs(gradientNorm - grad_norm) / grad_norm,
+          `gradient norm of step ${step}`,
+        ).toBeLessThanOrEqual(1e-3);
+        expect(found[step]!.logitScale).toBeCloseTo(logit_scale, 5);
+      });
+      for (const [name, difference] of Object.entries(differences)) {
+        expect(difference, name).toBeLessThanOrEqual(1e-3);
+      }
+      expect(new Set(tensorCounts).size, 'tensors alive after each step').toBe(1);
+    });
+  },
+);

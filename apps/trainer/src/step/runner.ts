@@ -8,7 +8,7 @@ import type { NamedTensorMap } from '@tensorflow/tfjs-core';
 /** A tensor in JavaScript memory. */
 export interface HostTensor {
   data: Float32Array | Int32Array;
-  shape: number[];
+  shape: readonly number[];
   dtype: 'float32' | 'int32';
 }
 
@@ -33,12 +33,16 @@ export interface Runner {
   dispose(): void;
 }
 
-export const float32 = (data: Float32Array, shape: number[]): HostTensor => ({
+export const float32 = (data: Float32Array, shape: readonly number[]): HostTensor => ({
   data,
   shape,
   dtype: 'float32',
 });
-export const int32 = (data: Int32Array, shape: number[]): HostTensor => ({ data, shape, dtype: 'int32' });
+export const int32 = (data: Int32Array, shape: readonly number[]): HostTensor => ({
+  data,
+  shape,
+  dtype: 'int32',
+});
 export const scalar = (value: number): HostTensor => float32(Float32Array.of(value), []);
 export const intScalar = (value: number): HostTensor => int32(Int32Array.of(value), []);
 

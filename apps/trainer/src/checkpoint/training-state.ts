@@ -1,0 +1,116 @@
+/**
+ * What a resumable checkpoint adds to a plain one, in training/: state.json (where training stands) and
+ * optimizer.safetensors (AdamW's moments). Random numbers need no state: they are functions of seed and counters.
+ *
+ * Rules of resuming:
+ * 1. `<output>/last` is written whole or not at all, at the end of each epoch and every checkpoint_seconds.
+ * 2. A run with the same settings continues from it; what came after it is done again, with the same numbers.
+ * 3. A run with other settings is refused and names the settings that differ.
+ * 4. A finished run does nothing.
+ */
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { recoverFolder, SafetensorsFile, writeSafetensors } from '@clip-ts/clip';
+import { z } from 'zod';
+import { InputError } from '../errors.js';
+import { float32, type HostTensors } from '../step/runner.js';
+
+const TRAINING_FOLDER = 'training';
+const STATE_FILE = 'state.json';
+const MOMENTS_FILE = 'optimizer.safetensors';
+
+const stateSchema = z.object({
+  version: z.literal(1),
+  /** Everything that makes this run what it is; see rule 3. */
+  settings: z.record(z.string(), z.unknown()),
+  /** Index of the stage in the run. */
+  stage: z.int(),
+  /** Epochs of the stage that are complete, and steps of the next one. */
+  epoch: z.int(),
+  step: z.int(),
+  /** Updates over all stages. */
+  updates: z.int(),
+  /** Seconds of training so far. */
+  seconds: z.number(),
+  /** Best validation so far, over all stages. */
+  best: z.object({ metric: z.number(), stage: z.int(), epoch: z.int() }).nullable(),
+  /** Epochs of this stage since its best. */
+  staleEpochs: z.int(),
+  /** Best metric of this stage. */
+  stageBest: z.number().nullable(),
+  finished: z.boolean(),
+});
+
+export type TrainingState = z.infer<typeof stateSchema>;
+
+export const freshState = (settings: Record<string, unknown>): TrainingState => ({
+  version: 1,
+  settings,
+  stage: 0,
+  epoch: 0,
+  step: 0,
+  updates: 0,
+  seconds: 0,
+  best: null,
+  staleEpochs: 0,
+  stageBest: null,
+  finished: false,
+});
+
+/** Writes training/ into a checkpoint folder that is being written. */
+export async function writeTrainingState(
+  folder: string,
+  state: TrainingState,
+  moments: HostTensors,
+): Promise<void> {
+  const target = path.join(folder, TRAINING_FOLDER);
+  await mkdir(target, { recursive: true });
+  const entries = Object.entries(moments).map(([name, { data, shape }]) => ({
+    name,
+    dtype: 'F32' as const,
+    shape,
+    data,
+  }));
+  await writeSafetensors(path.join(target, MOMENTS_FILE), entries);
+  await writeFile(path.join(target, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`);
+}
+
+/** The state of `<output>/last`, or undefined when there is none. */
+export async function readTrainingState(folder: string): Promise<TrainingState | undefined> {
+  await recoverFolder(folder);
+  const file = path.join(folder, TRAINING_FOLDER, STATE_FILE);
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const parsed = stateSchema.safeParse(JSON.parse(text));
+  if (parsed.success) return parsed.data;
+  throw new InputError(
+    `${file} was not written by this version of the trainer; pass --restart to begin anew`,
+  );
+}
+
+export async function readMoments(folder: string): Promise<HostTensors> {
+  const file = path.join(folder, TRAINING_FOLDER, MOMENTS_FILE);
+  const exists = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) return {};
+  const source = await SafetensorsFile.open(file);
+  try {
+    const moments: HostTensors = {};
+    for (const [name, { shape }] of source.tensors) {
+      moments[name] = float32(await source.readFloat32(name), [...shape]);
+    }
+    return moments;
+  } finally {
+    await source.close();
+  }
+}
+
+/** Names of the settings in which two runs differ, with both values. */
+export function differingSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  return names
+    .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
+    .map((name) => `${name} (was ${JSON.stringify(before[name])}, now ${JSON.stringify(now[name])})`);
+}

@@ -1,0 +1,44 @@
+/**
+ * Writes a checkpoint folder in the Hugging Face layout: config.json, model.safetensors, tokenizer and processor files,
+ * README.md, and training/ where training may go on from it. Atomic: the old folder stays until the new one is whole.
+ */
+import { cp, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { writeFolderAtomic } from '@clip-ts/clip';
+import { saveWeights, type TensorSpec } from '@clip-ts/clip/model';
+import type { HostTensors } from '../step/runner.js';
+import { writeTrainingState, type TrainingState } from './training-state.js';
+
+export interface CheckpointContent {
+  configJson: Record<string, unknown>;
+  specs: readonly TensorSpec[];
+  weights: HostTensors;
+  /** File name → content: tokenizer and image processor. */
+  assets: Readonly<Record<string, string>>;
+  /** README.md */
+  card: string;
+  training?: { state: TrainingState; moments: HostTensors };
+}
+
+export async function writeCheckpoint(folder: string, content: CheckpointContent): Promise<void> {
+  await writeFolderAtomic(folder, async (temporary) => {
+    const write = (name: string, text: string) => writeFile(path.join(temporary, name), text);
+    await write('config.json', `${JSON.stringify(content.configJson, null, 2)}\n`);
+    for (const [name, text] of Object.entries(content.assets)) await write(name, text);
+    await write('README.md', content.card);
+    await saveWeights(temporary, content.specs, content.weights);
+    if (content.training)
+      await writeTrainingState(temporary, content.training.state, content.training.moments);
+  });
+}
+
+/** Changes a checkpoint as one atomic step: `change` works on a copy, which replaces the checkpoint unless it throws. */
+export async function addToCheckpoint(
+  folder: string,
+  change: (temporary: string) => Promise<void>,
+): Promise<void> {
+  await writeFolderAtomic(folder, async (temporary) => {
+    await cp(folder, temporary, { recursive: true });
+    await change(temporary);
+  });
+}

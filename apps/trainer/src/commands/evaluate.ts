@@ -1,0 +1,37 @@
+/** `trainer evaluate`: retrieval recall and zero-shot accuracy of a checkpoint. */
+import { Option, type Command } from 'commander';
+import { BACKENDS } from '../backend.js';
+import { evaluate, evaluationTable, type EvaluateOptions } from '../evaluate.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
+
+interface EvaluateFlags extends Omit<EvaluateOptions, 'imageMemory'> {
+  imageMemory: number;
+  json: boolean;
+}
+
+export function addEvaluateCommand(program: Command): void {
+  program
+    .command('evaluate')
+    .description('measure a checkpoint: retrieval R@1/5/10 both ways and zero-shot accuracy')
+    .option('--checkpoint <folder>', 'the checkpoint', 'runs/coco/checkpoint')
+    .option('--data <folder>', 'dataset in COCO format', 'input/MSCOCO')
+    .option('--split <name>', 'split for retrieval', 'val2017')
+    .option('--zero-shot-splits <names...>', 'splits for zero-shot accuracy (default: all but train*)')
+    .addOption(new Option('--backend <name>', 'what computes').choices(BACKENDS).default('auto'))
+    .option('--batch-size <pairs>', 'images or captions at a time', wholeNumber('--batch-size', 1), 128)
+    .option(
+      '--image-memory <gigabytes>',
+      'decoded images kept in memory',
+      positiveNumber('--image-memory'),
+      DEFAULT_IMAGE_MEMORY_GB,
+    )
+    .option('--workers <images>', 'images decoded at a time', wholeNumber('--workers', 1), 4)
+    .option('--json', 'print the result as JSON, alone on the last line', false)
+    .action(runEvaluate);
+}
+
+async function runEvaluate({ json, imageMemory, ...options }: EvaluateFlags): Promise<void> {
+  const evaluation = await evaluate({ ...options, imageMemory: imageMemory * GIGABYTE });
+  console.log(evaluationTable(evaluation));
+  if (json) console.log(JSON.stringify(evaluation));
+}

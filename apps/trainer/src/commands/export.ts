@@ -1,0 +1,29 @@
+/** `trainer export`: writes the ONNX models of a checkpoint. */
+import { Option, type Command } from 'commander';
+import { BACKENDS, openBackend, type BackendName } from '../backend.js';
+import { exportCheckpoint } from '../export/export-checkpoint.js';
+
+export function addExportCommand(program: Command): void {
+  program
+    .command('export')
+    .description("write a checkpoint's onnx/ models and compare them with the trainer's own embeddings")
+    .option('--checkpoint <folder>', 'the checkpoint', 'runs/coco/checkpoint')
+    .addOption(
+      new Option('--backend <name>', 'what computes the embeddings to compare with')
+        .choices(BACKENDS)
+        .default('auto'),
+    )
+    .action(runExport);
+}
+
+async function runExport({
+  checkpoint,
+  backend: name,
+}: {
+  checkpoint: string;
+  backend: BackendName;
+}): Promise<void> {
+  const backend = await openBackend(name, 'cpu', console.log);
+  const { difference } = await exportCheckpoint(checkpoint, backend);
+  console.log(`ONNX export differs from the trainer's embeddings by at most ${difference.toExponential(1)}`);
+}

@@ -1,0 +1,57 @@
+/** `trainer pretrain`: trains a dual encoder in two stages and exports it. */
+import { Option, type Command } from 'commander';
+import { BACKENDS, type BackendName } from '../backend.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
+import { pretrain } from '../pretrain.js';
+import { readSettings, type SettingsOptions } from '../settings.js';
+
+interface PretrainFlags extends SettingsOptions {
+  backend: BackendName;
+  imageMemory: number;
+  restart: boolean;
+}
+
+export function addPretrainCommand(program: Command): void {
+  program
+    .command('pretrain')
+    .description('train a dual encoder in two stages (heads on frozen towers, then everything) and export it')
+    .option('--data <folder>', 'dataset in COCO format', 'input/MSCOCO')
+    .option('--train-split <name>', 'split to train on', 'train2017')
+    .option('--validation-split <name>', 'split to validate on', 'val2017')
+    .option('--output <folder>', "the run's folder (default: output_dir of the training config)")
+    .option('--model-config <file>', 'towers and heads', 'input/model_config.json')
+    .option('--freeze-training-config <file>', 'stage 1', 'input/freeze_training_config.json')
+    .option('--training-config <file>', 'stage 2', 'input/training_config.json')
+    .option(
+      '--wandb-config <file>',
+      'Weights & Biases account; placeholders leave it off',
+      'input/wandb_config.json',
+    )
+    .addOption(new Option('--backend <name>', 'what computes').choices(BACKENDS).default('auto'))
+    .option('--seed <number>', 'instead of the seeds of both configs', wholeNumber('--seed', 0))
+    .option(
+      '--freeze-epochs <number>',
+      'instead of the epochs of stage 1; 0 skips it',
+      wholeNumber('--freeze-epochs', 0),
+    )
+    .option('--epochs <number>', 'instead of the epochs of stage 2; 0 skips it', wholeNumber('--epochs', 0))
+    .option(
+      '--batch-size <pairs>',
+      'instead of the batch sizes of both configs',
+      wholeNumber('--batch-size', 2),
+    )
+    .option(
+      '--image-memory <gigabytes>',
+      'decoded images kept in memory',
+      positiveNumber('--image-memory'),
+      DEFAULT_IMAGE_MEMORY_GB,
+    )
+    .option('--restart', 'begin anew although the output holds a run', false)
+    .action(runPretrain);
+}
+
+async function runPretrain(flags: PretrainFlags): Promise<void> {
+  const settings = await readSettings(flags);
+  const { backend, restart, imageMemory } = flags;
+  await pretrain({ settings, backend, restart, imageMemory: imageMemory * GIGABYTE });
+}

@@ -1,0 +1,86 @@
+/**
+ * Turns image and caption numbers into the tensors of a step, and prepares the next step's while one runs.
+ * B pairs a micro-batch, H × W pixels.
+ */
+import { createRandom } from '../random.js';
+import { float32, type HostTensor } from '../step/runner.js';
+import type { PairBatch } from '../step/trainer.js';
+import { augment } from './augment.js';
+import { captionBatch, type CaptionStore } from './caption-store.js';
+import type { PixelProcessor, PixelStore } from './pixel-store.js';
+import { batchOf, captionChoice, epochOrder } from './sampler.js';
+
+export interface PairSource {
+  pixels: PixelStore;
+  captions: CaptionStore;
+  processor: PixelProcessor;
+}
+
+/** Keys of the random stream of augmentation, beside those of the sampler. */
+const AUGMENT = 3;
+
+/** pixel_values [B, 3, H, W] of images that are given as bytes. */
+function pixelValues(images: readonly Uint8Array[], { pixels, processor }: PairSource): HostTensor {
+  const { height, width } = pixels;
+  const size = 3 * height * width;
+  const values = new Float32Array(images.length * size);
+  images.forEach((image, index) => processor.normalize(image, values, index * size));
+  return float32(values, [images.length, 3, height, width]);
+}
+
+/** pixel_values of some images as they are, for validation. */
+export const imageBatch = async (source: PairSource, images: ArrayLike<number>): Promise<HostTensor> =>
+  pixelValues(await source.pixels.load(images), source);
+
+export interface TrainingBatches {
+  seed: number;
+  /** Pairs B in a micro-batch, and micro-batches in a step. */
+  batchSize: number;
+  microBatches: number;
+  augmentation: 'none' | 'mild';
+}
+
+async function trainingBatch(
+  source: PairSource,
+  images: Int32Array,
+  epoch: number,
+  options: TrainingBatches,
+): Promise<PairBatch> {
+  const { captions, pixels } = source;
+  const chosen = Array.from(images, (image) => {
+    const [from, to] = [captions.first[image]!, captions.first[image + 1]!];
+    return from + captionChoice(options.seed, epoch, image, to - from);
+  });
+  let loaded = await pixels.load(images);
+  if (options.augmentation === 'mild') {
+    loaded = loaded.map((bytes, position) =>
+      augment(bytes, pixels.height, pixels.width, createRandom(options.seed, AUGMENT, epoch, images[position]!)),
+    );
+  }
+  return { pixel_values: pixelValues(loaded, source), ...captionBatch(captions, chosen) };
+}
+
+/** The micro-batches of each step of an epoch, from `firstStep` on. The next step is prepared while one is used. */
+export async function* epochBatches(
+  source: PairSource,
+  epoch: number,
+  firstStep: number,
+  steps: number,
+  options: TrainingBatches,
+): AsyncGenerator<PairBatch[]> {
+  const { batchSize, microBatches, seed } = options;
+  const order = epochOrder({ seed, images: source.pixels.count }, epoch);
+  const prepare = (step: number) => {
+    const images = batchOf(order, batchSize * microBatches, step);
+    const parts = Array.from({ length: microBatches }, (_, part) => batchOf(images, batchSize, part));
+    return Promise.all(parts.map((part) => trainingBatch(source, part, epoch, options)));
+  };
+  let next = firstStep < steps ? prepare(firstStep) : undefined;
+  for (let step = firstStep; step < steps; step++) {
+    const current = await next!;
+    next = step + 1 < steps ? prepare(step + 1) : undefined;
+    // An error of the next batch is met when it is awaited; without this it would count as unhandled until then.
+    next?.catch(() => undefined);
+    yield current;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The tokenised captions of a split, flat: token ids of all captions in a row with their starts. Batches are padded to
+ * the next multiple of 8 tokens, so that few shapes occur (each is compiled once).
+ */
+import type { Tokenizer } from '@clip-ts/clip';
+import { int32, type HostTensor } from '../step/runner.js';
+
+export interface CaptionStore {
+  /** Number of captions C. */
+  count: number;
+  /** First caption of each image; [N + 1]. Captions of image n are first[n] … first[n + 1] − 1. */
+  first: Int32Array;
+  /** Token ids of all captions. */
+  ids: Int32Array;
+  /** Start of each caption in `ids`; [C + 1]. */
+  starts: Int32Array;
+  padTokenId: number;
+  /** Batches have at most this many tokens T. */
+  maximumLength: number;
+}
+
+const TEXTS_AT_A_TIME = 1024;
+const LENGTH_STEP = 8;
+
+/**
+ * Tokenises every caption once.
+ * @param captions [N] the captions of each image
+ * @param maximumLength tokens that a caption may have, special tokens included
+ */
+export function tokenizeCaptions(
+  captions: readonly (readonly string[])[],
+  tokenizer: Tokenizer,
+  maximumLength: number,
+): CaptionStore {
+  const texts = captions.flat();
+  const first = new Int32Array(captions.length + 1);
+  captions.forEach((own, image) => (first[image + 1] = first[image]! + own.length));
+  const starts = new Int32Array(texts.length + 1);
+  const parts: Int32Array[] = [];
+  for (let from = 0; from < texts.length; from += TEXTS_AT_A_TIME) {
+    const batch = texts.slice(from, from + TEXTS_AT_A_TIME);
+    const { input_ids, attention_mask, shape } = tokenizer.encode(batch, { maxLength: maximumLength });
+    for (let row = 0; row < batch.length; row++) {
+      const range = [row * shape[1], (row + 1) * shape[1]] as const;
+      const mask = attention_mask.subarray(...range);
+      const own = input_ids.subarray(...range).filter((_, token) => mask[token] === 1);
+      parts.push(own);
+      starts[from + row + 1] = starts[from + row]! + own.length;
+    }
+  }
+  const ids = new Int32Array(starts[texts.length]!);
+  parts.forEach((part, caption) => ids.set(part, starts[caption]));
+  return { count: texts.length, first, ids, starts, padTokenId: tokenizer.padTokenId, maximumLength };
+}
+
+/** input_ids and attention_mask [B, T] of some captions, T at least `leastLength`. */
+export function captionBatch(
+  store: CaptionStore,
+  captions: ArrayLike<number>,
+  leastLength = 1,
+): { input_ids: HostTensor; attention_mask: HostTensor } {
+  const B = captions.length;
+  let longest = leastLength;
+  for (let b = 0; b < B; b++) {
+    longest = Math.max(longest, store.starts[captions[b]! + 1]! - store.starts[captions[b]!]!);
+  }
+  const T = Math.min(store.maximumLength, Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP);
+  const ids = new Int32Array(B * T).fill(store.padTokenId);
+  const mask = new Int32Array(B * T);
+  for (let b = 0; b < B; b++) {
+    const own = store.ids.subarray(store.starts[captions[b]!], store.starts[captions[b]! + 1]);
+    ids.set(own, b * T);
+    mask.fill(1, b * T, b * T + own.length);
+  }
+  return { input_ids: int32(ids, [B, T]), attention_mask: int32(mask, [B, T]) };
+}

@@ -1,0 +1,61 @@
+/**
+ * The decoded and resized images of a split, as bytes [H, W, 3]: all in memory when they fit the limit, else decoded
+ * when asked for. Normalisation comes later, after augmentation.
+ */
+import { forEachParallel } from './parallel.js';
+
+/** The part of an image processor that the trainer uses. */
+export interface PixelProcessor {
+  /** Bytes [H, W, 3] of a file, resized and cropped, before rescaling and normalising. */
+  resizedPixels(image: string): Promise<Uint8Array>;
+  /** [H, W, 3] bytes → [3, H, W] floats at `offset` of `out`. */
+  normalize(pixels: Uint8Array, out?: Float32Array, offset?: number): Float32Array;
+}
+
+export interface PixelStore {
+  /** Number of images N. */
+  count: number;
+  height: number;
+  width: number;
+  inMemory: boolean;
+  /** Pixels of some images, in order; not to be written to. */
+  load(indices: ArrayLike<number>): Promise<Uint8Array[]>;
+}
+
+export interface PixelStoreOptions {
+  files: readonly string[];
+  processor: PixelProcessor;
+  height: number;
+  width: number;
+  /** Bytes that may be kept in memory. */
+  memoryLimit: number;
+  /** Images decoded at a time. */
+  workers: number;
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** Decodes all images now if they fit; throws what the processor throws, e.g. ClipError IMAGE_UNREADABLE naming a file. */
+export async function openPixelStore(options: PixelStoreOptions): Promise<PixelStore> {
+  const { files, processor, height, width, workers } = options;
+  const size = height * width * 3;
+  const shared = { count: files.length, height, width };
+  if (files.length * size > options.memoryLimit) {
+    const load = async (indices: ArrayLike<number>) => {
+      const loaded: Uint8Array[] = [];
+      await forEachParallel(indices.length, workers, async (position) => {
+        loaded[position] = await processor.resizedPixels(files[indices[position]!]!);
+      });
+      return loaded;
+    };
+    return { ...shared, inMemory: false, load };
+  }
+  const pixels = new Uint8Array(files.length * size);
+  let done = 0;
+  await forEachParallel(files.length, workers, async (index) => {
+    pixels.set(await processor.resizedPixels(files[index]!), index * size);
+    options.onProgress?.(++done, files.length);
+  });
+  const load = async (indices: ArrayLike<number>) =>
+    Array.from(indices, (index) => pixels.subarray(index * size, (index + 1) * size));
+  return { ...shared, inMemory: true, load };
+}

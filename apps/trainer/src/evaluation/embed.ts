@@ -1,0 +1,53 @@
+/** Embeds a split's images and captions with the program's evaluation mode. B batch, T tokens, E embedding. */
+import { imageBatch, type PairSource } from '../data/batches.js';
+import { captionBatch, type CaptionStore } from '../data/caption-store.js';
+import { splitRows } from '../step/trainer.js';
+import type { Runner } from '../step/runner.js';
+
+/** Cuts 0 … count−1 into rows of `size`; the last is filled up with its own last entry, so that one shape is enough. */
+function* fullBatches(
+  indices: ArrayLike<number>,
+  size: number,
+): Generator<{ batch: Int32Array; used: number }> {
+  for (let from = 0; from < indices.length; from += size) {
+    const used = Math.min(size, indices.length - from);
+    yield {
+      batch: Int32Array.from({ length: size }, (_, i) => indices[from + Math.min(i, used - 1)]!),
+      used,
+    };
+  }
+}
+
+/** image_embeds of all images, in order: N arrays of E numbers of length 1. */
+export async function embedImages(
+  runner: Runner,
+  source: PairSource,
+  batchSize: number,
+): Promise<Float32Array[]> {
+  const all = Int32Array.from({ length: source.pixels.count }, (_, i) => i);
+  const embeds: Float32Array[] = [];
+  for (const { batch, used } of fullBatches(all, Math.min(batchSize, all.length))) {
+    const { image_embeds } = await runner.run({ pixel_values: await imageBatch(source, batch) });
+    embeds.push(...splitRows(image_embeds!, used));
+  }
+  return embeds;
+}
+
+/** text_embeds of the given captions of a store, in order. */
+export async function embedCaptions(
+  runner: Runner,
+  store: CaptionStore,
+  captions: ArrayLike<number>,
+  batchSize: number,
+): Promise<Float32Array[]> {
+  let longest = 0;
+  for (let i = 0; i < captions.length; i++) {
+    longest = Math.max(longest, store.starts[captions[i]! + 1]! - store.starts[captions[i]!]!);
+  }
+  const embeds: Float32Array[] = [];
+  for (const { batch, used } of fullBatches(captions, Math.min(batchSize, captions.length))) {
+    const { text_embeds } = await runner.run(captionBatch(store, batch, longest));
+    embeds.push(...splitRows(text_embeds!, used));
+  }
+  return embeds;
+}

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { classEmbeddings, labelImages, PROMPTS, promptsOf, zeroShotAccuracy } from './zero-shot.js';
+
+const image = (id: number) => ({ id, fileName: `${id}.jpg`, file: `${id}.jpg`, captions: ['x'] });
+
+describe('zero-shot accuracy', () => {
+  it('asks with the right article', () => {
+    expect(promptsOf(['orange ring', 'red ring'])).toContain('a photo of an orange ring');
+    expect(promptsOf(['orange ring', 'red ring'])).toContain('a photo of a red ring');
+  });
+
+  it('averages prompts to unit length', () => {
+    const prompts = PROMPTS.map((_, i) => Float32Array.of(i === 0 ? 1 : 0, i === 0 ? 0 : 1));
+    const [mean] = classEmbeddings(prompts);
+    expect(Math.hypot(...mean!)).toBeCloseTo(1);
+    expect(mean![1]! / mean![0]!).toBeCloseTo(PROMPTS.length - 1);
+  });
+
+  it('takes images whose objects are of one category', () => {
+    const split = { folder: '', split: '', images: [image(1), image(2), image(3), image(4)], warnings: [] };
+    const categories = new Map([
+      [7, 'cat'],
+      [5, 'dog'],
+    ]);
+    const objects = new Map([
+      [1, [7, 7]],
+      [2, [7, 5]],
+      [4, [5]],
+    ]);
+    const { names, labelled } = labelImages(split, { categories, objects });
+    expect(names).toEqual(['dog', 'cat']);
+    expect(labelled).toEqual([
+      { image: 0, label: 1 },
+      { image: 3, label: 0 },
+    ]);
+  });
+
+  it('counts the right class among the first one and five, ties against it', () => {
+    const classes = [Float32Array.of(1, 0), Float32Array.of(0, 1)];
+    const images = [Float32Array.of(1, 0), Float32Array.of(0.5, 0.5)];
+    const labelled = [
+      { image: 0, label: 0 },
+      { image: 1, label: 1 },
+    ];
+    const result = zeroShotAccuracy('val', images, classes, labelled);
+    expect(result).toEqual({ name: 'val', classes: 2, images: 2, top1: 0.5, top5: 1 });
+  });
+});

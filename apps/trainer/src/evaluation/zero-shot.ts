@@ -1,0 +1,80 @@
+/**
+ * Zero-shot classification accuracy: the class whose text is nearest to the image wins. Each class is the mean of
+ * several prompts' embeddings (Radford et al. 2021, prompt ensembling). Images count when all their objects are of one
+ * category; the classes are all of the dataset's categories.
+ * L classes, E embedding.
+ */
+import type { CocoInstances, CocoSplit } from '../coco/read-coco.js';
+import { dot } from './retrieval.js';
+
+export interface ZeroShotResult {
+  name: string;
+  classes: number;
+  images: number;
+  top1: number;
+  top5: number;
+}
+
+/** Each is filled with the class name and its article, e.g. "an orange ring". */
+export const PROMPTS: readonly ((thing: string) => string)[] = [
+  (thing) => thing,
+  (thing) => `a photo of ${thing}`,
+  (thing) => `a picture of ${thing}`,
+  (thing) => `an image with ${thing}`,
+];
+
+export const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
+
+/** All prompts of all classes, class by class. */
+export const promptsOf = (names: readonly string[]): string[] =>
+  names.flatMap((name) => PROMPTS.map((prompt) => prompt(withArticle(name))));
+
+/** Means of the prompts' embeddings, of length 1: [L × prompts][E] → [L][E]. */
+export function classEmbeddings(promptEmbeds: readonly Float32Array[]): Float32Array[] {
+  const classes: Float32Array[] = [];
+  for (let from = 0; from < promptEmbeds.length; from += PROMPTS.length) {
+    const mean = new Float32Array(promptEmbeds[from]!.length);
+    for (const embed of promptEmbeds.slice(from, from + PROMPTS.length)) {
+      embed.forEach((value, e) => (mean[e] = mean[e]! + value));
+    }
+    const length = Math.sqrt(dot(mean, mean));
+    classes.push(mean.map((value) => value / length));
+  }
+  return classes;
+}
+
+export interface LabelledImages {
+  /** Names of the classes, in the order of the labels. */
+  names: string[];
+  /** Index into the split's images, and of its class. */
+  labelled: { image: number; label: number }[];
+}
+
+/** The split's images whose objects are all of one category. */
+export function labelImages({ images }: CocoSplit, { categories, objects }: CocoInstances): LabelledImages {
+  const ids = [...categories.keys()].sort((a, b) => a - b);
+  const labelled = images.flatMap(({ id }, image) => {
+    const [category, ...others] = new Set(objects.get(id) ?? []);
+    const label = category === undefined || others.length > 0 ? -1 : ids.indexOf(category);
+    return label < 0 ? [] : [{ image, label }];
+  });
+  return { names: ids.map((id) => categories.get(id)!), labelled };
+}
+
+/** Accuracy over the labelled images. A class that scores the same as the right one counts as ahead of it. */
+export function zeroShotAccuracy(
+  name: string,
+  imageEmbeds: readonly Float32Array[],
+  classEmbeds: readonly Float32Array[],
+  labelled: LabelledImages['labelled'],
+): ZeroShotResult {
+  let [top1, top5] = [0, 0];
+  for (const { image, label } of labelled) {
+    const scores = classEmbeds.map((embed) => dot(embed, imageEmbeds[image]!));
+    const ahead = scores.filter((score, other) => other !== label && score >= scores[label]!).length;
+    if (ahead < 1) top1++;
+    if (ahead < 5) top5++;
+  }
+  const images = labelled.length;
+  return { name, classes: classEmbeds.length, images, top1: top1 / images, top5: top5 / images };
+}

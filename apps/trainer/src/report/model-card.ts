@@ -1,0 +1,81 @@
+/** README.md of a checkpoint: what it is, what it was trained on and how, how good it is, how to use it. */
+import type { TrainingState } from '../checkpoint/training-state.js';
+import type { MetricsRecord, ValidationRecord } from '../metrics-log.js';
+import type { RunSettings } from '../settings.js';
+
+export interface CardFacts {
+  settings: RunSettings;
+  backend: string;
+  datasetName: string;
+  trainingImages: number;
+  validationImages: number;
+  parameters: number;
+  imageSize: readonly [height: number, width: number];
+  maximumLength: number;
+}
+
+const backboneName = (backbone: RunSettings['model']['vision_backbone']) =>
+  typeof backbone === 'string' ? `${backbone} (pretrained)` : `${backbone.model_type} (from scratch)`;
+
+/** The validation of the best checkpoint so far. */
+export const bestValidation = (records: readonly MetricsRecord[]): ValidationRecord | undefined =>
+  records.filter((record): record is ValidationRecord => record.kind === 'validation' && record.best).at(-1);
+
+const pythonUse = `\`\`\`python
+from transformers import AutoTokenizer, VisionTextDualEncoderModel
+model = VisionTextDualEncoderModel.from_pretrained("path/to/this/folder")
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+\`\`\``;
+
+const residualUse = `The projection heads are residual (\`projection_head\` in config.json), which transformers does not have: its
+VisionTextDualEncoderModel would load the linear part alone and give other embeddings. Use onnx/ from Python.`;
+
+function metricsTable(best: ValidationRecord | undefined): string {
+  if (!best) return 'Not validated yet.';
+  return `| metric, first caption of each validation image | value |
+|---|---|
+| loss (chance ${best.chance.toFixed(3)}) | ${best.loss.toFixed(4)} |
+| text → image R@10 | ${best.text_to_image_r10.toFixed(4)} |
+| image → text R@10 | ${best.image_to_text_r10.toFixed(4)} |`;
+}
+
+export function modelCard(facts: CardFacts, state: TrainingState, records: readonly MetricsRecord[]): string {
+  const { settings } = facts;
+  const { model } = settings;
+  const stages = settings.stages.map(
+    ({ name, config }, index) =>
+      `${index + 1}. ${name === 'heads' ? 'heads and logit_scale on frozen towers' : 'everything'}: ` +
+      `${config.epochs} epochs, batch ${config.batch_size} × ${config.gradient_accumulation_steps}, ` +
+      `AdamW at ${config.learning_rate} (${config.lr_scheduler_type}), weight decay ${config.weight_decay}, ` +
+      `gradient norm at most ${config.max_grad_norm}, augmentation ${config.augmentation}, seed ${config.seed}`,
+  );
+  const [height, width] = facts.imageSize;
+  return `---
+library_name: transformers
+pipeline_tag: zero-shot-image-classification
+tags: [clip, vision-text-dual-encoder]
+---
+# CLIP-style dual encoder
+
+| | |
+|---|---|
+| image tower | ${backboneName(model.vision_backbone)}, ${height}×${width} pixels |
+| text tower | ${backboneName(model.text_backbone)}, up to ${facts.maximumLength} tokens |
+| embedding | ${model.dim} numbers of length 1, ${model.projection_head} heads |
+| parameters | ${facts.parameters.toLocaleString('en')} |
+| data | ${facts.datasetName}: ${facts.trainingImages} images for training, ${facts.validationImages} for validation |
+| training | ${state.updates} updates, ${Math.round(state.seconds)} s, backend ${facts.backend} |
+
+## Recipe
+${stages.join('\n')}
+
+## Metrics
+${metricsTable(bestValidation(records))}
+
+## Use
+\`onnx/vision_model.onnx\` (pixel_values → image_embeds) and \`onnx/text_model.onnx\` (input_ids, attention_mask →
+text_embeds) run in any ONNX Runtime; \`preprocessor_config.json\` and \`tokenizer.json\` say how to make the inputs.
+
+${model.projection_head === 'residual' ? residualUse : pythonUse}
+`;
+}
