@@ -1,41 +1,27 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { checkFolder } from './check.js';
+import 'tfjs-onnxruntime';
+import { afterAll, describe, expect, it } from 'vitest';
+import { checkFolder, describeResult } from './check.js';
 
 const data = process.env.CLIP_TEST_DATA;
+const foldersOf = (parent: string) =>
+  data === undefined ? [] : readdirSync(join(data, parent)).map((name) => `${parent}/${name}`);
+const folders = [...foldersOf('golden/models'), ...foldersOf('golden/models-training-mode')];
 
-describe.skipIf(!data)('towers compute what transformers computes (needs CLIP_TEST_DATA)', () => {
-  beforeAll(async () => {
-    await tf.setBackend('cpu');
-  });
-  const folders = [
-    'vit',
-    'vit-image-classification',
-    'roberta',
-    'roberta-masked-lm',
-    'xlm-roberta',
-    'bert',
-    'deit',
-    'dinov2',
-    'dinov2-swiglu',
-    'swin',
-    'swin-padded',
-    'swin-window7',
-    'swin-image-classification',
-    'clip',
-    'clip-legacy-eos',
-    'siglip',
-    'distilbert',
-    'mpnet',
-    'resnet',
-    'convnext',
-    'mobilenet-v2',
-  ];
-  it.each(folders)('%s: outputs and all gradients', async (folder) => {
-    const result = await checkFolder(join(data!, 'golden/models', folder));
-    process.stderr.write(JSON.stringify([folder, result.gradients, result.output, result.gradient]) + '\n');
-    expect(result).toMatchObject({ passed: true });
-  });
-});
+describe.skipIf(!data)(
+  'every architecture computes what transformers computes (needs CLIP_TEST_DATA)',
+  () => {
+    afterAll(() => tf.setBackend('cpu'));
+
+    describe.each(['cpu', 'onnxruntime'])('on the backend %s', (backend) => {
+      it.each(folders)('%s: outputs and all gradients', async (folder) => {
+        await tf.setBackend(backend);
+        const result = await checkFolder(join(data!, folder));
+        expect(result.passed, describeResult(result)).toBe(true);
+      });
+    });
+  },
+);

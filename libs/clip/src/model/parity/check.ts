@@ -3,14 +3,27 @@
  * loss = Σ outputs · cotangents, on the current TensorFlow.js backend.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { countBatches } from '../blocks/batch-norm.js';
 import { valueAndGradients } from '../gradients.js';
 import { createContext, type HostTensor, type TensorSpec } from '../types.js';
-import { largest, readGolden, toTensor, worstDifference, type Difference, type Section } from './golden.js';
+import {
+  largest,
+  readGolden,
+  toTensor,
+  worstAngle,
+  worstDifference,
+  type Difference,
+  type Section,
+} from './golden.js';
 import { readSubject, type Subject } from './subject.js';
 
 /** Relative to the largest expected value of each tensor. */
-export const OUTPUT_TOLERANCE = 2e-5;
-export const GRADIENT_TOLERANCE = 2e-4;
+const OUTPUT_TOLERANCE = 2e-5;
+const GRADIENT_TOLERANCE = 2e-4;
+/** Batch norm in training mode divides by statistics of few values. */
+const TRAINING_OUTPUT_TOLERANCE = 1e-4;
+/** 1 - cosine; where relative differences exceed their tolerance in training mode. */
+const ANGLE_TOLERANCE = 1e-3;
 
 /** A gradient smaller than this share of the model's largest is compared with that share. */
 const GRADIENT_FLOOR = 1e-3;
@@ -21,28 +34,51 @@ export interface ParityResult {
   readonly gradients: number;
   readonly output: Difference;
   readonly gradient: Difference;
+  readonly gradientMeasure: 'relative' | 'angle';
   readonly passed: boolean;
 }
 
-/** Runs one folder. Errors of loading propagate. */
+/**
+ * Runs one folder: in evaluation mode or, when its golden file has running statistics `after.*`, with batch norm in
+ * training mode, when they count as outputs. Errors of loading propagate.
+ */
 export async function checkFolder(folder: string): Promise<ParityResult> {
   const subject = await readSubject(folder);
   const golden = await readGolden(folder);
-  const { outputs, gradients } = await evaluate(subject, golden);
-  const output = worstDifference(outputs, golden.output!, 0);
-  const gradient = worstDifference(gradients, golden.grad!, GRADIENT_FLOOR * largest(golden.grad!));
+  const trains = golden.after!.size > 0;
+  const { outputs, gradients } = await evaluate(subject, golden, trains ? 'training' : 'evaluation');
+  const expected = new Map([...golden.output!, ...golden.after!]);
+  const output = worstDifference(outputs, expected, 0);
+  const floor = GRADIENT_FLOOR * largest(golden.grad!);
+  const relative = worstDifference(gradients, golden.grad!, floor);
+  const byAngle = trains && relative.value > GRADIENT_TOLERANCE;
+  const gradient = byAngle ? worstAngle(gradients, golden.grad!, floor) : relative;
   const passed =
-    golden.output!.size > 0 && output.value <= OUTPUT_TOLERANCE && gradient.value <= GRADIENT_TOLERANCE;
-  return { folder, outputs: golden.output!.size, gradients: golden.grad!.size, output, gradient, passed };
+    expected.size > 0 &&
+    output.value <= (trains ? TRAINING_OUTPUT_TOLERANCE : OUTPUT_TOLERANCE) &&
+    gradient.value <= (byAngle ? ANGLE_TOLERANCE : GRADIENT_TOLERANCE);
+  return {
+    folder,
+    outputs: expected.size,
+    gradients: golden.grad!.size,
+    output,
+    gradient,
+    gradientMeasure: byAngle ? 'angle' : 'relative',
+    passed,
+  };
 }
 
 interface Evaluation {
-  readonly outputs: Map<string, Float32Array>;
-  readonly gradients: Map<string, Float32Array>;
+  readonly outputs: Map<string, ArrayLike<number>>;
+  readonly gradients: Map<string, ArrayLike<number>>;
 }
 
-/** Outputs and gradients of a subject on a golden file's inputs and cotangents, in evaluation mode. */
-async function evaluate(subject: Subject, golden: Record<string, Section>): Promise<Evaluation> {
+/** Outputs, new running statistics and gradients of a subject on a golden file's inputs and cotangents. */
+async function evaluate(
+  subject: Subject,
+  golden: Record<string, Section>,
+  batchNorm: 'evaluation' | 'training',
+): Promise<Evaluation> {
   const inputs = toTensors(golden.input!);
   const cotangents = toTensors(golden.cotangent!);
   const names = subject.specs.filter(isDifferentiable).map((spec) => spec.name);
@@ -50,20 +86,22 @@ async function evaluate(subject: Subject, golden: Record<string, Section>): Prom
   const kept: Record<string, tf.Tensor> = {};
   const { value, gradients } = valueAndGradients(
     (current) => {
-      const outputs = subject.forward(current, inputs, createContext());
+      const ctx = createContext({ batchNorm });
+      const outputs = subject.forward(current, inputs, ctx);
       const terms = Object.entries(cotangents).map(([name, cotangent]) => {
-        kept[name] = tf.keep(outputs[name]!);
+        kept[name] = outputs[name]!;
         return tf.sum(tf.mul(tf.reshape(outputs[name]!, cotangent.shape), cotangent));
       });
+      Object.assign(kept, ctx.statistics);
+      Object.values(kept).forEach((tensor) => tf.keep(tensor));
       return terms.reduce((sum, term) => tf.add(sum, term)) as tf.Scalar;
     },
     weights,
     names,
   );
-  const evaluation = {
-    outputs: await readAll(Object.entries(kept)),
-    gradients: await readAll(Object.entries(gradients)),
-  };
+  const outputs = await readAll(kept);
+  for (const [name, { data }] of Object.entries(countBatches(subject.tensors, 1))) outputs.set(name, data);
+  const evaluation = { outputs, gradients: await readAll(gradients) };
   tf.dispose([inputs, cotangents, weights, kept, value, gradients]);
   return evaluation;
 }
@@ -77,9 +115,19 @@ function toTensors(section: ReadonlyMap<string, HostTensor>): Record<string, tf.
 }
 
 async function readAll(
-  tensors: readonly (readonly [string, tf.Tensor])[],
-): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>();
-  for (const [name, tensor] of tensors) values.set(name, (await tensor.data()) as Float32Array);
+  tensors: Readonly<Record<string, tf.Tensor>>,
+): Promise<Map<string, ArrayLike<number>>> {
+  const values = new Map<string, ArrayLike<number>>();
+  for (const [name, tensor] of Object.entries(tensors)) values.set(name, await tensor.data());
   return values;
+}
+
+/** One line: the verdict, the folder, and the worst output and gradient difference with the tensor it is in. */
+export function describeResult(result: ParityResult): string {
+  const show = ({ tensor, value }: Difference) => `${value.toExponential(1)} (${tensor})`;
+  return (
+    `${result.passed ? 'ok  ' : 'FAIL'} ${result.folder}: ` +
+    `${result.outputs} outputs, worst ${show(result.output)}; ` +
+    `${result.gradients} gradients, worst ${show(result.gradient)}${result.gradientMeasure === 'angle' ? ' by angle' : ''}`
+  );
 }

@@ -81,6 +81,35 @@ function relativeDifference(found: ArrayLike<number>, expected: ArrayLike<number
   return difference / scale;
 }
 
+/**
+ * Compares tensors by direction: 1 - cosine, of those whose largest expected magnitude reaches `floor`.
+ * For gradients of batch norm in training mode under ReLU6, where rounding moves values across its corners.
+ */
+export function worstAngle(
+  found: ReadonlyMap<string, ArrayLike<number>>,
+  expected: Section,
+  floor: number,
+): Difference {
+  let worst: Difference = { tensor: '-', value: 0 };
+  for (const [name, { data }] of expected) {
+    if (largest(new Map([[name, expected.get(name)!]])) < floor) continue;
+    const values = found.get(name);
+    const value = values?.length === data.length ? 1 - cosine(values, data) : Infinity;
+    if (!(value <= worst.value)) worst = { tensor: name, value };
+  }
+  return worst;
+}
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [product, squaresA, squaresB] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    product += a[i]! * b[i]!;
+    squaresA += a[i]! ** 2;
+    squaresB += b[i]! ** 2;
+  }
+  return product / Math.sqrt(squaresA * squaresB);
+}
+
 /** The largest magnitude in a section. */
 export function largest(section: Section): number {
   let most = 0;

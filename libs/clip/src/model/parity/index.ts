@@ -1,0 +1,1 @@
+export { checkFolder, describeResult, type ParityResult } from './check.js';
