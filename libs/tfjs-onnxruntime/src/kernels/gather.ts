@@ -48,7 +48,9 @@ function checkGather(x: Value, indices: Value, axis: number, batchDims: number):
   const size = x.shape[axis]!;
   const outside = (indices.data as Int32Array | undefined)?.find((index) => index < 0 || index >= size);
   if (outside !== undefined) {
-    throw new EngineError('BAD_INPUT', `the index ${outside} is not in [0, ${size - 1}].`);
+    throw new EngineError('BAD_INPUT', `the index value ${outside} is not in [0, ${size - 1}]`, {
+      kernel: 'GatherV2',
+    });
   }
 }
 

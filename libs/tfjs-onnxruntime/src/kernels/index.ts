@@ -2,7 +2,9 @@
 import { binaryKernels } from './binary.js';
 import { complexKernels, withComplex } from './complex.js';
 import { convKernels } from './conv.js';
+import { conv3dKernels } from './conv3d.js';
 import type { KernelDefinition } from './define.js';
+import { dilationKernels } from './dilation.js';
 import { gatherKernels } from './gather.js';
 import { imageKernels } from './image.js';
 import { lrnKernels } from './lrn.js';
@@ -25,7 +27,9 @@ const numberKernels: readonly KernelDefinition[] = [
   ...transformKernels,
   ...gatherKernels,
   ...convKernels,
+  ...conv3dKernels,
   ...poolKernels,
+  ...dilationKernels,
   ...resizeKernels,
   ...imageKernels,
   ...lrnKernels,

@@ -1,102 +1,186 @@
-/** 2-D pooling and its gradients, NHWC. Padding never counts in averages. */
+/**
+ * Pooling over two (NHWC) or three (NDHWC) axes and its gradients. Padding never counts in averages.
+ * ONNX has the channels first; the axes between batch and channels are called spatial here, whatever their number.
+ */
 import * as tf from '@tensorflow/tfjs-core';
-import { div, filled, op, reshape, transpose } from '../graph/ops.js';
-import { sameShape, sizeOf } from '../graph/shape.js';
-import { constant, node, type Value } from '../graph/value.js';
+import { add, div, filled, mul, op, reshape, sub, transpose } from '../graph/ops.js';
+import { range, sameShape, sizeOf } from '../graph/shape.js';
+import { constant, materialised, node, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
 
 interface PoolAttrs {
-  filterSize: [number, number] | number;
-  strides: [number, number] | number;
+  filterSize: [number, number] | [number, number, number] | number;
+  strides: [number, number] | [number, number, number] | number;
   pad: tf.MaxPoolAttrs['pad'];
   dimRoundingMode?: 'floor' | 'round' | 'ceil';
 }
-type Info = ReturnType<typeof tf.backend_util.computePool2DInfo>;
 
-const poolInfo = (shape: readonly number[], a: PoolAttrs): Info =>
-  tf.backend_util.computePool2DInfo(
-    shape as [number, number, number, number],
-    a.filterSize,
-    a.strides,
-    1,
-    a.pad,
-    a.dimRoundingMode,
-  );
-
-const windowAttributes = (i: Info) => ({
-  kernel_shape: [i.filterHeight, i.filterWidth],
-  strides: [i.strideHeight, i.strideWidth],
-  pads: [i.padInfo.top, i.padInfo.left, i.padInfo.bottom, i.padInfo.right],
-});
-
-const toChannelsFirst = (x: Value): Value => transpose(x, [0, 3, 1, 2]);
-const toChannelsLast = (x: Value): Value => transpose(x, [0, 2, 3, 1]);
-const outputShape = (i: Info): number[] => [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
-
-/** Windows of one element that keep the shape; TensorFlow.js takes them as the identity whatever the padding. */
-function isIdentity(x: Value, a: PoolAttrs): boolean {
-  const i = poolInfo(x.shape, a);
-  return i.filterHeight === 1 && i.filterWidth === 1 && sameShape(i.inShape, i.outShape);
+/** The geometry of a pooling; every list has one entry per spatial axis. */
+interface Windows {
+  batch: number;
+  channels: number;
+  size: number[];
+  out: number[];
+  kernel: number[];
+  strides: number[];
+  before: number[];
+  after: number[];
 }
 
-function averagePool(x: Value, a: PoolAttrs): Value {
-  const i = poolInfo(x.shape, a);
-  const attributes = { ...windowAttributes(i), count_include_pad: 0 };
-  return toChannelsLast(op('AveragePool', [toChannelsFirst(x)], outputShape(i), 'float32', attributes));
+function windowsOf(shape: readonly number[], a: PoolAttrs): Windows {
+  const info = poolInfo(shape, a);
+  const { top, left, bottom, right } = info.padInfo;
+  const planar = {
+    batch: info.batchSize,
+    channels: info.inChannels,
+    size: [info.inHeight, info.inWidth],
+    out: [info.outHeight, info.outWidth],
+    kernel: [info.filterHeight, info.filterWidth],
+    strides: [info.strideHeight, info.strideWidth],
+    before: [top, left],
+    after: [bottom, right],
+  };
+  if (!('inDepth' in info)) return planar;
+  return {
+    ...planar,
+    size: [info.inDepth, ...planar.size],
+    out: [info.outDepth, ...planar.out],
+    kernel: [info.filterDepth, ...planar.kernel],
+    strides: [info.strideDepth, ...planar.strides],
+    before: [info.padInfo.front, ...planar.before],
+    after: [info.padInfo.back, ...planar.after],
+  };
+}
+
+function poolInfo(shape: readonly number[], a: PoolAttrs) {
+  const { computePool2DInfo, computePool3DInfo } = tf.backend_util;
+  return shape.length === 4
+    ? computePool2DInfo(
+        shape as [number, number, number, number],
+        a.filterSize as [number, number],
+        a.strides as [number, number],
+        1,
+        a.pad,
+        a.dimRoundingMode,
+      )
+    : computePool3DInfo(
+        shape as [number, number, number, number, number],
+        a.filterSize as [number, number, number],
+        a.strides as [number, number, number],
+        1,
+        a.pad as number,
+        a.dimRoundingMode,
+      );
+}
+
+const windowAttributes = (w: Windows) => ({
+  kernel_shape: w.kernel,
+  strides: w.strides,
+  pads: [...w.before, ...w.after],
+});
+
+function toChannelsFirst(x: Value): Value {
+  const last = x.shape.length - 1;
+  return transpose(x, [0, last, ...range(last - 1).map((i) => i + 1)]);
+}
+const toChannelsLast = (x: Value): Value =>
+  transpose(x, [0, ...range(x.shape.length - 2).map((i) => i + 2), 1]);
+const outputShape = (w: Windows): number[] => [w.batch, w.channels, ...w.out];
+const inputShape = (w: Windows): number[] => [w.batch, w.channels, ...w.size];
+
+/** Windows of one element that keep the shape; TensorFlow.js takes them as the identity whatever the padding. */
+const isIdentity = (w: Windows): boolean => w.kernel.every((k) => k === 1) && sameShape(w.size, w.out);
+
+function averagePool(x: Value, w: Windows): Value {
+  const attributes = { ...windowAttributes(w), count_include_pad: 0 };
+  return toChannelsLast(op('AveragePool', [toChannelsFirst(x)], outputShape(w), 'float32', attributes));
 }
 
 /** Each output hands dy ÷ (number of real inputs in its window) back to its window. */
-function averagePoolGradient(dy: Value, input: Value, a: PoolAttrs): Value {
-  const i = poolInfo(input.shape, a);
-  const { strides, pads, kernel_shape: kernel } = windowAttributes(i);
-  const size = [i.inHeight, i.inWidth];
-  const out = [i.outHeight, i.outWidth];
-  // Windows at the border hold fewer inputs; their number is an outer product of row and column counts.
-  const counts = [0, 1].map((k) =>
-    Array.from({ length: out[k]! }, (_, o) => {
-      const start = o * strides[k]! - pads[k]!;
-      return Math.min(start + kernel[k]!, size[k]!) - Math.max(start, 0);
+function averagePoolGradient(dy: Value, w: Windows): Value {
+  const { strides, pads, kernel_shape: kernel } = windowAttributes(w);
+  // Windows at the border hold fewer inputs; their number is an outer product of counts per axis.
+  const counts = w.out.map((n, k) =>
+    Array.from({ length: n }, (_, o) => {
+      const start = o * strides[k]! - w.before[k]!;
+      return Math.min(start + kernel[k]!, w.size[k]!) - Math.max(start, 0);
     }),
   );
-  const area = counts[0]!.flatMap((rows) => counts[1]!.map((columns) => rows * columns));
-  const share = div(toChannelsFirst(dy), constant('float32', [1, 1, ...out], area));
-  const extra = size.map((n, k) => n + pads[k]! + pads[k + 2]! - kernel[k]! - (out[k]! - 1) * strides[k]!);
-  const ones = filled(1, 'float32', [i.inChannels, 1, ...kernel]);
-  const shape = [i.batchSize, i.inChannels, ...size];
-  const attributes = { strides, pads, output_padding: extra, group: i.inChannels };
-  return toChannelsLast(op('ConvTranspose', [share, ones], shape, 'float32', attributes));
+  const area = counts.reduce<number[]>((all, axis) => all.flatMap((a) => axis.map((b) => a * b)), [1]);
+  const share = div(toChannelsFirst(dy), constant('float32', [1, 1, ...w.out], area));
+  const extra = w.size.map(
+    (n, k) => n + w.before[k]! + w.after[k]! - kernel[k]! - (w.out[k]! - 1) * strides[k]!,
+  );
+  const ones = filled(1, 'float32', [w.channels, 1, ...kernel]);
+  const attributes = { strides, pads, output_padding: extra, group: w.channels };
+  return toChannelsLast(op('ConvTranspose', [share, ones], inputShape(w), 'float32', attributes));
 }
 
-/** Maximum and, as ONNX gives it, its flat position in the NCHW input. */
-function maxPool(x: Value, i: Info): [values: Value, positions: Value] {
-  const shape = outputShape(i);
+/** Maximum and, as ONNX gives it, its flat position in the input with channels first. */
+function maxPool(x: Value, w: Windows): [values: Value, positions: Value] {
+  const shape = outputShape(w);
   const outputs = [
     { type: 'float32' as const, shape },
     { type: 'int64' as const, shape },
   ];
-  const [values, positions] = node('MaxPool', [toChannelsFirst(x)], windowAttributes(i), outputs);
+  const [values, positions] = node('MaxPool', [toChannelsFirst(x)], windowAttributes(w), outputs);
   return [values!, positions!];
 }
 
 /** Adds every dy to the place its maximum came from; overlapping windows add up. */
-function maxPoolGradient(dy: Value, input: Value, a: PoolAttrs): Value {
-  const i = poolInfo(input.shape, a);
-  const [, positions] = maxPool(input, i);
+function maxPoolGradient(dy: Value, input: Value, w: Windows): Value {
+  const [, positions] = maxPool(input, w);
   const length = sizeOf(input.shape);
   const count = sizeOf(dy.shape);
   const zeros = filled(0, 'float32', [length]);
   const flat = [zeros, reshape(positions, [count]), reshape(toChannelsFirst(dy), [count])];
   const summed = op('ScatterElements', flat, [length], 'float32', { axis: 0, reduction: 'add' });
-  return toChannelsLast(reshape(summed, [i.batchSize, i.inChannels, i.inHeight, i.inWidth]));
+  return toChannelsLast(reshape(summed, inputShape(w)));
+}
+
+/** The position with channels last: (y·W + x)·C + c, plus the image's start when the batch counts. */
+function channelsLastPositions(positions: Value, w: Windows, includeBatch: boolean): Value {
+  const plane = sizeOf(w.size);
+  const counter = (n: number, shape: number[]): Value =>
+    materialised(
+      'int64',
+      shape,
+      BigInt64Array.from({ length: n }, (_, i) => BigInt(i)),
+    );
+  const image = counter(w.batch, [w.batch, 1, 1, 1]);
+  const channel = counter(w.channels, [1, w.channels, 1, 1]);
+  const times = (x: Value, factor: number): Value => mul(x, scalar(factor, 'int64'));
+  const pixel = sub(positions, times(add(times(image, w.channels), channel), plane));
+  const within = add(times(pixel, w.channels), channel);
+  const flat = includeBatch ? add(within, times(image, plane * w.channels)) : within;
+  return op('Cast', [toChannelsLast(flat)], [w.batch, ...w.out, w.channels], 'int32', { to: 6 });
+}
+
+function poolKernelsFor(suffix: '' | '3D'): KernelDefinition[] {
+  return [
+    define<'x', PoolAttrs>(`MaxPool${suffix}`, ({ x }, a) => {
+      const w = windowsOf(x.shape, a);
+      return isIdentity(w) ? x : toChannelsLast(maxPool(x, w)[0]);
+    }),
+    define<'x', PoolAttrs>(`AvgPool${suffix}`, ({ x }, a) => {
+      const w = windowsOf(x.shape, a);
+      return isIdentity(w) ? x : averagePool(x, w);
+    }),
+    define<'dy' | 'input' | 'output', PoolAttrs>(`MaxPool${suffix}Grad`, ({ dy, input }, a) =>
+      maxPoolGradient(dy, input, windowsOf(input.shape, a)),
+    ),
+    define<'dy' | 'input', PoolAttrs>(`AvgPool${suffix}Grad`, ({ dy, input }, a) =>
+      averagePoolGradient(dy, windowsOf(input.shape, a)),
+    ),
+  ];
 }
 
 export const poolKernels: KernelDefinition[] = [
-  define<'x', PoolAttrs>('MaxPool', ({ x }, a) =>
-    isIdentity(x, a) ? x : toChannelsLast(maxPool(x, poolInfo(x.shape, a))[0]),
-  ),
-  define<'x', PoolAttrs>('AvgPool', ({ x }, a) => (isIdentity(x, a) ? x : averagePool(x, a))),
-  define<'dy' | 'input' | 'output', PoolAttrs>('MaxPoolGrad', ({ dy, input }, a) =>
-    maxPoolGradient(dy, input, a),
-  ),
-  define<'dy' | 'input', PoolAttrs>('AvgPoolGrad', ({ dy, input }, a) => averagePoolGradient(dy, input, a)),
+  ...poolKernelsFor(''),
+  ...poolKernelsFor('3D'),
+  define<'x', PoolAttrs & { includeBatchInIndex: boolean }>('MaxPoolWithArgmax', ({ x }, a) => {
+    const w = windowsOf(x.shape, a);
+    const [values, positions] = maxPool(x, w);
+    return [toChannelsLast(values), channelsLastPositions(positions, w, a.includeBatchInIndex)];
+  }),
 ];

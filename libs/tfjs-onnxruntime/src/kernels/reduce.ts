@@ -1,6 +1,6 @@
 /** Reductions, arg-reductions, cumulative sums, softmax. */
 import type * as tf from '@tensorflow/tfjs-core';
-import { binary, cast, op, reduce, reshape, softmax, unary, where } from '../graph/ops.js';
+import { binary, cast, mul, op, pad, reduce, reshape, slice, softmax, unary, where } from '../graph/ops.js';
 import { normalizeAxes, reducedShape } from '../graph/shape.js';
 import { int64s, node, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -77,6 +77,32 @@ const cumulative: KernelDefinition[] = [
   }),
 ];
 
+/** Products of 1, 2, 4, … neighbours: log₂ n multiplications of the whole tensor, since ONNX has only the sum. */
+function cumulativeProduct(x: Value, axis: number): Value {
+  const n = x.shape[axis]!;
+  const zeros = x.shape.map(() => 0);
+  let result = x;
+  for (let step = 1; step < n; step *= 2) {
+    const before = zeros.with(axis, step);
+    result = mul(result, pad(slice(result, [{ axis, start: 0, end: n - step }]), before, zeros, 1));
+  }
+  return result;
+}
+
+function shiftedByOne(x: Value, axis: number): Value {
+  const zeros = x.shape.map(() => 0);
+  return pad(slice(x, [{ axis, start: 0, end: x.shape[axis]! - 1 }]), zeros.with(axis, 1), zeros, 1);
+}
+
+const cumulativeProducts = define<'x', tf.CumprodAttrs>('Cumprod', ({ x }, { axis, exclusive, reverse }) => {
+  const [a] = normalizeAxes(axis, x.shape.length);
+  const n = x.shape[a!]!;
+  const turned = (value: Value): Value =>
+    reverse ? slice(value, [{ axis: a!, start: n - 1, end: -1 - n, step: -1 }]) : value;
+  const input = turned(numeric(x));
+  return turned(cumulativeProduct(exclusive ? shiftedByOne(input, a!) : input, a!));
+});
+
 const normalisations: KernelDefinition[] = [
   define<'logits', { dim: number }>('Softmax', ({ logits }, { dim }) =>
     softmax(cast(logits, 'float32'), dim),
@@ -115,6 +141,7 @@ export const reduceKernels: KernelDefinition[] = [
   ...reductions,
   ...argReductions,
   ...cumulative,
+  cumulativeProducts,
   ...normalisations,
   batchNorm,
   topK,

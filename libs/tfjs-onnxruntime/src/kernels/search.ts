@@ -1,7 +1,7 @@
-/** Counting, searching and drawing: histogram kernels as recorded nodes, the rest on the host. */
+/** Counting, searching, drawing and shape arithmetic: histograms as recorded nodes, the rest on the host. */
 import * as tf from '@tensorflow/tfjs-core';
 import { add, cast, filled, greater, less, mul, op, reshape, slice, where } from '../graph/ops.js';
-import { sizeOf } from '../graph/shape.js';
+import { broadcastShapes, sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
 import { scatter } from './gather.js';
@@ -122,6 +122,9 @@ export const searchKernels: KernelDefinition[] = [
       const result = binaryOutput ? cast(greater(counts, 0), counts.type) : counts;
       return reshape(result, [...x.shape.slice(0, -1), size]);
     },
+  ),
+  defineHost<'s0' | 's1'>('BroadcastArgs', ({ s0, s1 }) =>
+    ints(broadcastShapes(Array.from(s0.data), Array.from(s1.data))),
   ),
   defineHost<'x', { axis: number }>('Unique', ({ x }, { axis }) => unique(x, axis)),
   defineHost<'sortedSequence' | 'values', { side: 'left' | 'right' }>(

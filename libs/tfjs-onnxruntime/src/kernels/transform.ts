@@ -192,6 +192,16 @@ const fills: KernelDefinition[] = [
   }),
 ];
 
+const diagonals: KernelDefinition[] = [
+  /** The elements of x, of any shape S, on the diagonal of a tensor of shape [...S, ...S]. */
+  define<'x'>('Diag', ({ x }) => {
+    const n = sizeOf(x.shape);
+    const counter = op('Range', [scalar(0, 'int32'), scalar(n, 'int32'), scalar(1, 'int32')], [n], 'int32');
+    const onDiagonal = op('Equal', [reshape(counter, [n, 1]), counter], [n, n], 'bool');
+    return reshape(where(onDiagonal, reshape(x, [n]), scalar(0, x.type)), [...x.shape, ...x.shape]);
+  }),
+];
+
 const blocks: KernelDefinition[] = [
   define<'x', tf.DepthToSpaceAttrs>('DepthToSpace', ({ x }, { blockSize: s, dataFormat }) => {
     if (dataFormat !== 'NHWC') {
@@ -247,5 +257,6 @@ export const transformKernels: KernelDefinition[] = [
   ...joins,
   ...paddings,
   ...fills,
+  ...diagonals,
   ...blocks,
 ];
