@@ -122,21 +122,24 @@ export class ClipEncoder {
 
   /**
    * Encodes preprocessed images.
-   * @param pixelValues [B, 3, H, W] as the checkpoint's {@link ImageProcessor} gives them
-   * @returns B unit vectors [E]
+   * @param pixelValues one [3, H, W] an image, as the checkpoint's {@link ImageProcessor} gives them
+   * @returns one unit vector [E] an image
    */
-  async encodePixelValues(pixelValues: Float32Array): Promise<Float32Array[]> {
+  async encodePixelValues(pixelValues: readonly Float32Array[]): Promise<Float32Array[]> {
     const { height, width } = this.processor;
     const size = 3 * height * width;
-    if (pixelValues.length % size !== 0) {
-      throw new RangeError(
-        `pixel_values must hold whole images of 3 × ${height} × ${width} numbers, found ${pixelValues.length}`,
-      );
-    }
-    const images = Array.from({ length: pixelValues.length / size }, (_, b) => b);
-    return this.inBatches(images, (batch) =>
-      this.runVision(pixelValues.subarray(batch[0]! * size, (batch.at(-1)! + 1) * size), batch.length),
-    );
+    return this.inBatches(pixelValues, (batch) => {
+      const stacked = new Float32Array(batch.length * size);
+      batch.forEach((image, b) => {
+        if (image.length !== size) {
+          throw new RangeError(
+            `pixel_values of 3 × ${height} × ${width} = ${size} numbers expected, found ${image.length}`,
+          );
+        }
+        stacked.set(image, b * size);
+      });
+      return this.runVision(stacked, batch.length);
+    });
   }
 
   /**
