@@ -3,6 +3,7 @@
  * loss = Σ outputs · cotangents, on the current TensorFlow.js backend.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { ClipError } from '../../errors.js';
 import { countBatches } from '../blocks/batch-norm.js';
 import { valueAndGradients } from '../gradients.js';
 import { createContext, type HostTensor, type TensorSpec } from '../types.js';
@@ -89,8 +90,10 @@ async function evaluate(
       const ctx = createContext({ batchNorm });
       const outputs = subject.forward(current, inputs, ctx);
       const terms = Object.entries(cotangents).map(([name, cotangent]) => {
-        kept[name] = outputs[name]!;
-        return tf.sum(tf.mul(tf.reshape(outputs[name]!, cotangent.shape), cotangent));
+        const output = outputs[name];
+        if (output === undefined) throw unknownOutput(name, Object.keys(outputs));
+        kept[name] = output;
+        return tf.sum(tf.mul(tf.reshape(output, cotangent.shape), cotangent));
       });
       Object.assign(kept, ctx.statistics);
       Object.values(kept).forEach((tensor) => tf.keep(tensor));
@@ -104,6 +107,17 @@ async function evaluate(
   const evaluation = { outputs, gradients: await readAll(gradients) };
   tf.dispose([inputs, cotangents, weights, kept, value, gradients]);
   return evaluation;
+}
+
+function unknownOutput(name: string, known: readonly string[]): ClipError {
+  return new ClipError(
+    'MODEL_UNSUPPORTED',
+    `The golden file has an output ${name} that this check does not compute`,
+    {
+      expected: known.join(', '),
+      found: name,
+    },
+  );
 }
 
 function isDifferentiable({ dtype, trainable, name }: TensorSpec): boolean {

@@ -20,6 +20,8 @@ import { param, paramSpec } from '../weights/params.js';
 import { checkPixels } from './patches.js';
 
 const BATCH_NORM = { epsilon: 1e-5, momentum: 0.1 };
+/** Inside a layer, whatever hidden_act says: that one follows the stem and each sum. */
+const INNER_ACTIVATION = 'relu';
 /** How much narrower a bottleneck is than its stage. */
 const REDUCTION = 4;
 
@@ -55,7 +57,8 @@ interface Conv {
   readonly outputs: number;
   readonly kernel: number;
   readonly stride: number;
-  readonly activated: boolean;
+  /** What follows the batch norm, if anything. */
+  readonly act?: string;
 }
 
 interface Layer {
@@ -84,28 +87,21 @@ function layersOf(config: Config): Layer[] {
 }
 
 function layerOf(config: Config, name: string, inputs: number, outputs: number, stride: number): Layer {
-  const conv = (
-    i: number,
-    from: number,
-    to: number,
-    kernel: number,
-    step: number,
-    activated: boolean,
-  ): Conv => ({
+  const conv = (i: number, from: number, to: number, kernel: number, step: number, act?: string): Conv => ({
     name: `${name}.layer.${i}`,
     inputs: from,
     outputs: to,
     kernel,
     stride: step,
-    activated,
+    act,
   });
   const shortcut: Conv | undefined =
     inputs !== outputs || stride !== 1
-      ? { name: `${name}.shortcut`, inputs, outputs, kernel: 1, stride, activated: false }
+      ? { name: `${name}.shortcut`, inputs, outputs, kernel: 1, stride }
       : undefined;
   if (config.layer_type === 'basic') {
     return {
-      convs: [conv(0, inputs, outputs, 3, stride, true), conv(1, outputs, outputs, 3, 1, false)],
+      convs: [conv(0, inputs, outputs, 3, stride, INNER_ACTIVATION), conv(1, outputs, outputs, 3, 1)],
       shortcut,
     };
   }
@@ -114,9 +110,9 @@ function layerOf(config: Config, name: string, inputs: number, outputs: number, 
   const [first, second] = config.downsample_in_bottleneck ? [stride, 1] : [1, stride];
   return {
     convs: [
-      conv(0, inputs, narrow, 1, first, true),
-      conv(1, narrow, narrow, 3, second, true),
-      conv(2, narrow, outputs, 1, 1, false),
+      conv(0, inputs, narrow, 1, first, INNER_ACTIVATION),
+      conv(1, narrow, narrow, 3, second, INNER_ACTIVATION),
+      conv(2, narrow, outputs, 1, 1),
     ],
     shortcut,
   };
@@ -124,7 +120,7 @@ function layerOf(config: Config, name: string, inputs: number, outputs: number, 
 
 function stem(config: Config): Conv {
   const { num_channels: inputs, embedding_size: outputs } = config;
-  return { name: 'embedder.embedder', inputs, outputs, kernel: 7, stride: 2, activated: true };
+  return { name: 'embedder.embedder', inputs, outputs, kernel: 7, stride: 2, act: config.hidden_act };
 }
 
 function tensorSpecs(config: Config): TensorSpec[] {
@@ -142,26 +138,20 @@ function tensorSpecs(config: Config): TensorSpec[] {
 }
 
 /** Convolution, batch norm and, where it has one, the activation. */
-function convLayer(
-  weights: Weights,
-  conv: Conv,
-  config: Config,
-  x: tf.Tensor,
-  ctx: ForwardContext,
-): tf.Tensor {
+function convLayer(weights: Weights, conv: Conv, x: tf.Tensor, ctx: ForwardContext): tf.Tensor {
   const options = { stride: conv.stride, padding: Math.floor(conv.kernel / 2) };
   const convolved = conv2d(x, param(weights, `${conv.name}.convolution.weight`), options);
   const normed = batchNorm(weights, `${conv.name}.normalization`, convolved, BATCH_NORM, ctx);
-  return conv.activated ? activation(config.hidden_act)(normed) : normed;
+  return conv.act === undefined ? normed : activation(conv.act)(normed);
 }
 
 function forward(weights: Weights, config: Config, { pixel_values }: VisionInputs, ctx: ForwardContext) {
   checkPixels(pixel_values, config.num_channels);
-  const embedded = convLayer(weights, stem(config), config, toChannelsLast(pixel_values), ctx);
+  const embedded = convLayer(weights, stem(config), toChannelsLast(pixel_values), ctx);
   let x = maxPool2d(embedded, 3, 2, 1);
   for (const { convs, shortcut } of layersOf(config)) {
-    const residual = convs.reduce((input, conv) => convLayer(weights, conv, config, input, ctx), x);
-    const kept = shortcut === undefined ? x : convLayer(weights, shortcut, config, x, ctx);
+    const residual = convs.reduce((input, conv) => convLayer(weights, conv, input, ctx), x);
+    const kept = shortcut === undefined ? x : convLayer(weights, shortcut, x, ctx);
     x = activation(config.hidden_act)(tf.add(residual, kept));
   }
   return { last_hidden_state: toChannelsFirst(x), pooler_output: tf.mean(x, [1, 2]) };
