@@ -7,7 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from './errors.js';
-import { order, structureKey } from './graph/order.js';
+import { order, structureKey, type OrderedGraph } from './graph/order.js';
 import { reshape } from './graph/ops.js';
 import { sameShape } from './graph/shape.js';
 import {
@@ -44,6 +44,19 @@ export interface BackendOptions {
   /** Values recorded before the pending graph runs by itself. Default 8192. */
   maxPendingValues?: number;
   sessionOptions?: SessionOptions;
+}
+
+/**
+ * Work that one thread finishes before others would have woken up. Sessions for it get no thread pool, whose threads
+ * take longer to start than such a graph to run, and spin while they wait.
+ */
+const SMALL_GRAPH_ELEMENTS = 65_536;
+
+function isSmall({ nodes, leaves }: OrderedGraph): boolean {
+  let elements = 0;
+  for (const { shape } of leaves) elements += sizeOf(shape);
+  for (const { outputs } of nodes) for (const { shape } of outputs) elements += sizeOf(shape);
+  return elements < SMALL_GRAPH_ELEMENTS;
 }
 
 export class OnnxRuntimeBackend extends tf.KernelBackend {
@@ -265,7 +278,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       for (const leaf of graph.leaves) if (!leaf.inline) inputs.set(leaf, `i${inputs.size}`);
       const outputs = pending.map((value, i) => ({ name: `o${i}`, value }));
       const model = encodeModel(modelMessage(graph, { inputs, outputs }).message);
-      const session = new OrtSession(model, this.sessionOptions);
+      const threads = isSmall(graph) ? { intraOpNumThreads: 1 } : {};
+      const session = new OrtSession(model, { ...threads, ...this.sessionOptions });
       return this.noteSession({
         session,
         inputs: [...inputs.values()],

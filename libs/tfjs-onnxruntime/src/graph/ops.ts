@@ -187,8 +187,18 @@ export function sumTo(x: Value, shape: readonly number[]): Value {
   return reshape(reduce('ReduceSum', x, axes, true), shape);
 }
 
-export const where = (condition: Value, a: Value, b: Value): Value =>
-  op('Where', [condition, a, b], broadcastShapes(condition.shape, a.shape, b.shape), a.type);
+export function where(condition: Value, a: Value, b: Value): Value {
+  if (a.type === 'bool') {
+    // ONNX Runtime has no Where for bools.
+    return binary(
+      'Or',
+      binary('And', condition, a, 'bool'),
+      binary('And', not(condition), b, 'bool'),
+      'bool',
+    );
+  }
+  return op('Where', [condition, a, b], broadcastShapes(condition.shape, a.shape, b.shape), a.type);
+}
 
 /** Rows of `x` along `axis`; indices int32 or int64. */
 export function gather(x: Value, indices: Value, axis = 0): Value {

@@ -3,7 +3,20 @@
  * ONNX has the channels first; the axes between batch and channels are called spatial here, whatever their number.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { add, div, filled, mul, op, reshape, sub, transpose } from '../graph/ops.js';
+import {
+  add,
+  binary,
+  div,
+  filled,
+  mul,
+  op,
+  pad,
+  reshape,
+  sub,
+  transpose,
+  unary,
+  where,
+} from '../graph/ops.js';
 import { range, sameShape, sizeOf } from '../graph/shape.js';
 import { constant, materialised, node, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -91,23 +104,40 @@ const inputShape = (w: Windows): number[] => [w.batch, w.channels, ...w.size];
 /** Windows of one element that keep the shape; TensorFlow.js takes them as the identity whatever the padding. */
 const isIdentity = (w: Windows): boolean => w.kernel.every((k) => k === 1) && sameShape(w.size, w.out);
 
+/** ONNX refuses padding as large as the window: such inputs are padded beforehand. */
+function padBeforehand(x: Value, w: Windows, value: number): [x: Value, w: Windows] {
+  if (w.kernel.every((k, i) => w.before[i]! < k && w.after[i]! < k)) return [x, w];
+  const none = w.kernel.map(() => 0);
+  const size = w.size.map((n, i) => n + w.before[i]! + w.after[i]!);
+  return [pad(x, [0, ...w.before, 0], [0, ...w.after, 0], value), { ...w, size, before: none, after: none }];
+}
+
+/** How many real inputs each window holds, [1, 1, ...out]: an outer product of counts per axis. */
+function windowCounts(w: Windows): Value {
+  const counts = w.out.map((n, k) =>
+    Array.from({ length: n }, (_, o) => {
+      const start = o * w.strides[k]! - w.before[k]!;
+      return Math.max(0, Math.min(start + w.kernel[k]!, w.size[k]!) - Math.max(start, 0));
+    }),
+  );
+  const area = counts.reduce<number[]>((all, axis) => all.flatMap((a) => axis.map((b) => a * b)), [1]);
+  return constant('float32', [1, 1, ...w.out], area);
+}
+
 function averagePool(x: Value, w: Windows): Value {
-  const attributes = { ...windowAttributes(w), count_include_pad: 0 };
-  return toChannelsLast(op('AveragePool', [toChannelsFirst(x)], outputShape(w), 'float32', attributes));
+  const [input, inner] = padBeforehand(x, w, 0);
+  const attributes = { ...windowAttributes(inner), count_include_pad: 0 };
+  const means = op('AveragePool', [toChannelsFirst(input)], outputShape(w), 'float32', attributes);
+  if (inner === w) return toChannelsLast(means);
+  // The zeros were counted; windows of nothing else stay 0.
+  const real = binary('Max', windowCounts(w), scalar(1));
+  return toChannelsLast(mul(means, div(scalar(sizeOf(w.kernel)), real)));
 }
 
 /** Each output hands dy ÷ (number of real inputs in its window) back to its window. */
 function averagePoolGradient(dy: Value, w: Windows): Value {
   const { strides, pads, kernel_shape: kernel } = windowAttributes(w);
-  // Windows at the border hold fewer inputs; their number is an outer product of counts per axis.
-  const counts = w.out.map((n, k) =>
-    Array.from({ length: n }, (_, o) => {
-      const start = o * strides[k]! - w.before[k]!;
-      return Math.min(start + kernel[k]!, w.size[k]!) - Math.max(start, 0);
-    }),
-  );
-  const area = counts.reduce<number[]>((all, axis) => all.flatMap((a) => axis.map((b) => a * b)), [1]);
-  const share = div(toChannelsFirst(dy), constant('float32', [1, 1, ...w.out], area));
+  const share = div(toChannelsFirst(dy), windowCounts(w));
   const extra = w.size.map(
     (n, k) => n + w.before[k]! + w.after[k]! - kernel[k]! - (w.out[k]! - 1) * strides[k]!,
   );
@@ -160,7 +190,7 @@ function poolKernelsFor(suffix: '' | '3D'): KernelDefinition[] {
   return [
     define<'x', PoolAttrs>(`MaxPool${suffix}`, ({ x }, a) => {
       const w = windowsOf(x.shape, a);
-      return isIdentity(w) ? x : toChannelsLast(maxPool(x, w)[0]);
+      return isIdentity(w) ? x : toChannelsLast(maxPool(...padBeforehand(x, w, -Infinity))[0]);
     }),
     define<'x', PoolAttrs>(`AvgPool${suffix}`, ({ x }, a) => {
       const w = windowsOf(x.shape, a);
@@ -180,7 +210,8 @@ export const poolKernels: KernelDefinition[] = [
   ...poolKernelsFor('3D'),
   define<'x', PoolAttrs & { includeBatchInIndex: boolean }>('MaxPoolWithArgmax', ({ x }, a) => {
     const w = windowsOf(x.shape, a);
-    const [values, positions] = maxPool(x, w);
+    // Here NaN is never the largest.
+    const [values, positions] = maxPool(where(unary('IsNaN', x, 'bool'), scalar(-Infinity), x), w);
     return [toChannelsLast(values), channelsLastPositions(positions, w, a.includeBatchInIndex)];
   }),
 ];
