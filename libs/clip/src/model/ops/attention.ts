@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ForwardContext } from '../types.js';
 import { dropout } from './dropout.js';
+import { positionsBelow } from './repeat.js';
 import { hasKernel, runKernel } from './kernels.js';
 
 /** What a masked position adds to its score: half the most negative float, so that two masks can add up. */
@@ -63,9 +64,13 @@ export function paddingMask(attentionMask: tf.Tensor): tf.Tensor {
   return tf.reshape(tf.mul(padding, MASKED), [B, 1, 1, T]);
 }
 
-/** The additive mask that hides later tokens: [1, 1, T, T]. */
-export function causalMask(T: number): tf.Tensor {
-  const values = new Float32Array(T * T);
-  for (let row = 0; row < T; row++) values.fill(MASKED, row * T + row + 1, (row + 1) * T);
-  return tf.tensor(values, [1, 1, T, T]);
+/**
+ * The additive mask that hides later tokens.
+ * @param maxTokens the largest T that the tower takes
+ * @returns [1, 1, T, T]
+ */
+export function causalMask(T: number, maxTokens: number): tf.Tensor {
+  const places = positionsBelow(T, maxTokens);
+  const later = tf.greater(tf.reshape(places, [1, T]), tf.reshape(places, [T, 1]));
+  return tf.reshape(tf.mul(tf.cast(later, 'float32'), MASKED), [1, 1, T, T]);
 }

@@ -1,5 +1,6 @@
 /** Picking tokens out of a sequence. */
 import * as tf from '@tensorflow/tfjs-core';
+import { positionsBelow } from './repeat.js';
 
 /** [B, T, D] → [B, D]: the first token. */
 export function firstToken(x: tf.Tensor): tf.Tensor {
@@ -11,11 +12,12 @@ export function firstToken(x: tf.Tensor): tf.Tensor {
  * The token at one place of each sequence.
  * @param x [B, T, D]
  * @param position [B] int32, 0 … T - 1
+ * @param maxTokens the largest T that the tower takes
  * @returns [B, D]
  */
-export function tokenAt(x: tf.Tensor, position: tf.Tensor): tf.Tensor {
+export function tokenAt(x: tf.Tensor, position: tf.Tensor, maxTokens: number): tf.Tensor {
   const [B, T, D] = x.shape as [number, number, number];
-  const places = tf.range(0, T, 1, 'int32');
+  const places = positionsBelow(T, maxTokens);
   const chosen = tf.cast(tf.equal(tf.reshape(position, [B, 1]), places), 'float32'); // [B, T]
   return tf.reshape(tf.matMul(tf.reshape(chosen, [B, 1, T]), x), [B, D]);
 }

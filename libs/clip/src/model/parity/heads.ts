@@ -77,7 +77,7 @@ const LANGUAGE_HEADS: Readonly<
 function maskedLanguageHead(config: Config, D: number, prefix: string): Head | undefined {
   const head = LANGUAGE_HEADS[String(config.model_type)];
   if (head === undefined) return undefined;
-  const act = activation(head.act ?? String(config.hidden_act ?? config.activation ?? 'gelu'));
+  const act = activation(head.act ?? ((config.hidden_act ?? config.activation ?? 'gelu') as string));
   const epsilon = head.epsilon ?? Number(config.layer_norm_eps ?? 1e-12);
   return {
     specs: [

@@ -83,7 +83,7 @@ function forward(
     [0, 0],
     [T, config.hidden_size],
   );
-  const causal = causalMask(T);
+  const causal = causalMask(T, config.max_position_embeddings);
   const mask = attention_mask === undefined ? causal : tf.add(causal, paddingMask(attention_mask));
   const encoded = encode(weights, 'text_model.encoder', config, tf.add(words, positions), mask, ctx);
   const last_hidden_state = layerNormLayer(
@@ -92,7 +92,11 @@ function forward(
     encoded,
     config.layer_norm_eps,
   );
-  const pooler_output = tokenAt(last_hidden_state, endPositions(input_ids, config.eos_token_id));
+  const pooler_output = tokenAt(
+    last_hidden_state,
+    endPositions(input_ids, config.eos_token_id),
+    config.max_position_embeddings,
+  );
   return { last_hidden_state, pooler_output };
 }
 

@@ -13,7 +13,15 @@ import {
   requireConfig,
   size,
 } from '../config/schema.js';
-import { activation, attention, dropout, embedding, firstToken, paddingMask } from '../ops/index.js';
+import {
+  activation,
+  attention,
+  dropout,
+  embedding,
+  firstToken,
+  paddingMask,
+  positionsBelow,
+} from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
 import {
   layerNormLayer,
@@ -90,28 +98,30 @@ function tensorSpecs(config: Config): TensorSpec[] {
   ];
 }
 
-/** [T·T] the bucket of each (query, key) pair: exact near by, logarithmic up to MAX_DISTANCE, by direction. */
-function relativeBuckets(T: number): Int32Array {
+/** The bucket of each offset key - query from -(M - 1) to M - 1: exact near by, then logarithmic, by direction. */
+function relativeBuckets(M: number): Int32Array {
   const half = BUCKETS / 2;
   const exact = half / 2;
-  const buckets = new Int32Array(T * T);
-  for (let query = 0; query < T; query++) {
-    for (let key = 0; key < T; key++) {
-      const distance = Math.abs(key - query);
-      // In single precision, as torch computes it: the boundaries fall on whole numbers.
-      const log = Math.fround(Math.log(distance / exact));
-      const share = Math.fround(log / Math.fround(Math.log(MAX_DISTANCE / exact)));
-      const far = Math.min(exact + Math.trunc(Math.fround(share * (half - exact))), half - 1);
-      buckets[query * T + key] = (key > query ? half : 0) + (distance < exact ? distance : far);
-    }
-  }
-  return buckets;
+  return Int32Array.from({ length: 2 * M - 1 }, (_, i) => {
+    const offset = i - (M - 1);
+    const distance = Math.abs(offset);
+    // In single precision, as torch computes it: the boundaries fall on whole numbers.
+    const log = Math.fround(Math.log(distance / exact));
+    const share = Math.fround(log / Math.fround(Math.log(MAX_DISTANCE / exact)));
+    const far = Math.min(exact + Math.trunc(Math.fround(share * (half - exact))), half - 1);
+    return (offset > 0 ? half : 0) + (distance < exact ? distance : far);
+  });
 }
 
 /** [1, H, T, T] */
-function positionBias(table: tf.Tensor, T: number): tf.Tensor {
-  const rows = tf.gather(table, tf.tensor1d(relativeBuckets(T), 'int32')); // [T·T, H]
-  return tf.transpose(tf.reshape(rows, [1, T, T, table.shape[1]!]), [0, 3, 1, 2]);
+function positionBias(table: tf.Tensor, T: number, max: number): tf.Tensor {
+  const places = positionsBelow(T, max);
+  const offsets = tf.sub(tf.reshape(places, [1, T]), tf.reshape(places, [T, 1])); // [T, T]
+  const buckets = tf.gather(
+    tf.tensor1d(relativeBuckets(max), 'int32'),
+    tf.add(offsets, tf.scalar(max - 1, 'int32')),
+  );
+  return tf.expandDims(tf.transpose(tf.gather(table, buckets), [2, 0, 1]), 0);
 }
 
 /** One post-norm block, [B, T, D] → [B, T, D]. */
@@ -149,6 +159,8 @@ function forward(
   ctx: ForwardContext,
 ) {
   checkTokens(input_ids, maxTokens(config));
+  const T = input_ids.shape[1]!;
+  const table = param(weights, 'encoder.relative_attention_bias.weight');
   const words = embedding(param(weights, 'embeddings.word_embeddings.weight'), input_ids, PADDING);
   const positions = positionsFromPadding(input_ids, PADDING);
   const placed = embedding(param(weights, 'embeddings.position_embeddings.weight'), positions, PADDING);
@@ -159,7 +171,7 @@ function forward(
     config.layer_norm_eps,
   );
   let x = dropout(normed, config.hidden_dropout_prob, ctx);
-  const bias = positionBias(param(weights, 'encoder.relative_attention_bias.weight'), input_ids.shape[1]!);
+  const bias = positionBias(table, T, maxTokens(config));
   const mask = attention_mask === undefined ? bias : tf.add(bias, paddingMask(attention_mask));
   for (let i = 0; i < config.num_hidden_layers; i++)
     x = block(weights, `encoder.layer.${i}`, config, x, mask, ctx);

@@ -14,7 +14,7 @@ import {
   rate,
   size,
 } from '../config/schema.js';
-import { firstToken } from '../ops/index.js';
+import { firstToken, repeatBatch } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
 import { layerNormLayer, layerNormSpecs, param, paramSpec } from '../weights/params.js';
 import { checkPixels, embedPatches } from './patches.js';
@@ -67,7 +67,7 @@ function forward(weights: Weights, config: Config, { pixel_values }: VisionInput
   const B = pixel_values.shape[0];
   const { hidden_size: D, layer_norm_eps } = config;
   const patches = embedPatches(pixel_values, param(weights, `${EMBEDDINGS}.patch_embedding.weight`));
-  const token = tf.tile(tf.reshape(param(weights, `${EMBEDDINGS}.class_embedding`), [1, 1, D]), [B, 1, 1]);
+  const token = repeatBatch(tf.reshape(param(weights, `${EMBEDDINGS}.class_embedding`), [1, 1, D]), B);
   const sequence = tf.concat([token, tf.reshape(patches, [B, -1, D])], 1); // [B, T, D]
   const placed = tf.add(sequence, param(weights, `${EMBEDDINGS}.position_embedding.weight`));
   const normed = layerNormLayer(weights, 'vision_model.pre_layrnorm', placed, layer_norm_eps);

@@ -16,7 +16,7 @@ import {
   requireConfig,
   size,
 } from '../config/schema.js';
-import { activation, attention, dropout, dropPath, firstToken, silu } from '../ops/index.js';
+import { activation, attention, dropout, dropPath, firstToken, repeatBatch, silu } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
 import {
   layerNormLayer,
@@ -180,7 +180,7 @@ function forward(weights: Weights, config: Config, { pixel_values }: VisionInput
     param(weights, `${projection}.bias`),
   );
   const [, h, w] = patches.shape as [number, number, number, number];
-  const token = tf.tile(param(weights, 'embeddings.cls_token'), [B, 1, 1]);
+  const token = repeatBatch(param(weights, 'embeddings.cls_token'), B);
   const sequence = tf.concat([token, tf.reshape(patches, [B, h * w, D])], 1);
   const placed = tf.add(sequence, positions(weights, config, h, w, H === W));
   let x = dropout(placed, config.hidden_dropout_prob, ctx);

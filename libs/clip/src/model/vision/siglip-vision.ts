@@ -23,7 +23,7 @@ import {
   rate,
   size,
 } from '../config/schema.js';
-import { attention, linear } from '../ops/index.js';
+import { attention, linear, repeatBatch } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
 import { layerNormLayer, layerNormSpecs, linearLayer, param, paramSpec } from '../weights/params.js';
 import { checkPixels, embedPatches } from './patches.js';
@@ -78,7 +78,7 @@ function pool(weights: Weights, config: Config, x: tf.Tensor, ctx: ForwardContex
   const [B, , D] = x.shape as [number, number, number];
   const [wq, wk, wv] = tf.split(param(weights, `${HEAD}.attention.in_proj_weight`), 3, 0);
   const [bq, bk, bv] = tf.split(param(weights, `${HEAD}.attention.in_proj_bias`), 3, 0);
-  const query = tf.tile(linear(param(weights, `${HEAD}.probe`), wq!, bq), [B, 1, 1]); // [B, 1, D]
+  const query = repeatBatch(linear(param(weights, `${HEAD}.probe`), wq!, bq), B); // [B, 1, D]
   const options = { numHeads: config.num_attention_heads };
   const context = attention(query, linear(x, wk!, bk), linear(x, wv!, bv), options, ctx);
   const pooled = tf.reshape(linearLayer(weights, `${HEAD}.attention.out_proj`, context), [B, D]);

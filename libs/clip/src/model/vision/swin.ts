@@ -24,6 +24,7 @@ import {
   dropPathRates,
   inversePermutation,
   permuteTokens,
+  repeatBatch,
 } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
 import {
@@ -211,9 +212,8 @@ function windowMask(table: tf.Tensor, { h, w }: Grid, B: number, M: number, shif
   const bias = tf.transpose(tf.reshape(rows, [1, N, N, H]), [0, 3, 1, 2]);
   if (shift === 0) return bias;
   const windows = (h * w) / N;
-  const apart = tf.tensor(shiftMask(h, w, M, shift), [1, windows, 1, N, N]);
-  const each = tf.add(tf.zeros([B, 1, 1, 1, 1]), tf.add(apart, tf.reshape(bias, [1, 1, H, N, N])));
-  return tf.reshape(each, [B * windows, H, N, N]);
+  const apart = tf.tensor(shiftMask(h, w, M, shift), [windows, 1, N, N]);
+  return repeatBatch(tf.add(apart, bias), B);
 }
 
 /** Zeros below and to the right: [B, h·w, C] → [B, to.h·to.w, C]. */

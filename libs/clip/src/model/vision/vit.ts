@@ -14,7 +14,7 @@ import {
   requireConfig,
   size,
 } from '../config/schema.js';
-import { activation, attention, dropout, firstToken } from '../ops/index.js';
+import { activation, attention, dropout, firstToken, repeatBatch } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
 import {
   layerNormLayer,
@@ -146,7 +146,7 @@ export function vitForward(
     param(weights, `${projection}.weight`),
     param(weights, `${projection}.bias`),
   );
-  const tokens = specialTokens.map((token) => tf.tile(param(weights, `embeddings.${token}`), [B, 1, 1]));
+  const tokens = specialTokens.map((token) => repeatBatch(param(weights, `embeddings.${token}`), B));
   const sequence = tf.concat([...tokens, tf.reshape(patches, [B, patchCount(config), D])], 1); // [B, T, D]
   let x = dropout(
     tf.add(sequence, param(weights, 'embeddings.position_embeddings')),
