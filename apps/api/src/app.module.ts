@@ -1,0 +1,69 @@
+/** Puts the features together around what was opened before: settings, database, encoder. */
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { ClassifyController } from './classify/classify.controller.js';
+import { ClassifyService } from './classify/classify.service.js';
+import type { Config } from './config/config.js';
+import type { Database } from './database/database.js';
+import { EmbedController } from './embed/embed.controller.js';
+import { EmbeddingService } from './encoder/embedding.service.js';
+import type { Encoder } from './encoder/encoder.js';
+import { HealthController } from './health/health.controller.js';
+import { AccessGuard } from './http/access.guard.js';
+import { validationPipe } from './http/validation.js';
+import { ImageController } from './images/image.controller.js';
+import { ImageRepository } from './images/image.repository.js';
+import { ImageService } from './images/image.service.js';
+import { ReembedService } from './images/reembed.service.js';
+import { ImportController } from './imports/import.controller.js';
+import { ImportRepository } from './imports/import.repository.js';
+import { ImportService } from './imports/import.service.js';
+import { MetricsRegistry } from './metrics/registry.js';
+import { ProblemFilter } from './problems/problem.filter.js';
+import { SearchController } from './search/search.controller.js';
+import { SearchService } from './search/search.service.js';
+import { CONFIG, DATABASE, ENCODER, METRICS } from './tokens.js';
+import { IndexService } from './vector-index/index.service.js';
+
+/** What the application runs on; whoever opened it closes it after the application. */
+export interface Resources {
+  config: Config;
+  database: Database;
+  encoder: Encoder;
+}
+
+@Module({})
+export class AppModule {
+  static on({ config, database, encoder }: Resources): DynamicModule {
+    return {
+      module: AppModule,
+      controllers: [
+        ClassifyController,
+        SearchController,
+        ImageController,
+        ImportController,
+        EmbedController,
+        HealthController,
+      ],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: DATABASE, useValue: database },
+        { provide: ENCODER, useValue: encoder },
+        { provide: METRICS, useValue: new MetricsRegistry() },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        { provide: APP_GUARD, useClass: AccessGuard },
+        { provide: APP_PIPE, useFactory: validationPipe },
+        EmbeddingService,
+        ImageRepository,
+        IndexService,
+        ImageService,
+        ReembedService,
+        ImportRepository,
+        ImportService,
+        SearchService,
+        ClassifyService,
+      ],
+    };
+  }
+}

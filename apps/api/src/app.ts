@@ -1,0 +1,38 @@
+/** The HTTP application: middleware, routes, documentation, web page. */
+import { fileURLToPath } from 'node:url';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { SwaggerModule } from '@nestjs/swagger';
+import { AppModule } from './app.module.js';
+import type { Resources } from './app.module.js';
+import { openApiDocument } from './http/openapi.js';
+import { limitBody, limitRate, measureRequests, securityHeaders } from './http/middleware.js';
+import type { MetricsRegistry } from './metrics/registry.js';
+import { METRICS } from './tokens.js';
+
+const VERSION = '0.1.0';
+const PAGE_FOLDER = fileURLToPath(new URL('../public', import.meta.url));
+
+/** Builds the application; `listen` starts it, `close` ends it. The resources stay the caller's. */
+export async function createApp(resources: Resources): Promise<NestExpressApplication> {
+  const { config } = resources;
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.on(resources), {
+    bodyParser: false,
+    abortOnError: false,
+    logger: ['log', 'warn', 'error', 'fatal'],
+  });
+  app.disable('x-powered-by');
+  app.use(measureRequests(app.get<MetricsRegistry>(METRICS)));
+  app.use(securityHeaders());
+  if (config.CORS_ORIGIN !== undefined) app.enableCors({ origin: config.CORS_ORIGIN });
+  if (config.RATE_LIMIT > 0) app.use(limitRate(config.RATE_LIMIT));
+  app.use(limitBody(config.MAX_REQUEST_BYTES));
+  app.useBodyParser('json', { limit: config.MAX_REQUEST_BYTES });
+  app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0 });
+  SwaggerModule.setup('docs', app, openApiDocument(app, VERSION), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: 'CLIP service: API',
+  });
+  return app;
+}

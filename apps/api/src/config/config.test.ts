@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, helpText, readConfig } from './config.js';
+
+describe('the settings', () => {
+  it('have a default for everything but the checkpoint', () => {
+    const config = readConfig({ CLIP_CHECKPOINT: 'x' });
+    expect(config).toMatchObject({ HOST: '127.0.0.1', PORT: 3000, IMPORT_ROOT: [], API_KEY_SCOPE: 'writes' });
+    expect(config.API_KEY).toBeUndefined();
+  });
+
+  it('take an empty variable for absent', () => {
+    expect(readConfig({ CLIP_CHECKPOINT: 'x', PORT: '', API_KEY: '' }).PORT).toBe(3000);
+  });
+
+  it('name every variable that is wrong, with what was found, but never a key', () => {
+    const read = () => readConfig({ PORT: '99999', API_KEY: 'short', MAX_FILES: 'many' });
+    expect(read).toThrow(ConfigError);
+    try {
+      read();
+    } catch (error) {
+      const { message } = error as ConfigError;
+      expect(message).toMatch(/CLIP_CHECKPOINT is not set/);
+      expect(message).toMatch(/PORT: .*found 99999/);
+      expect(message).toMatch(/MAX_FILES: expected a whole number; found many/);
+      expect(message).not.toMatch(/found short/);
+    }
+  });
+
+  it('are all listed in the help text with their defaults', () => {
+    const text = helpText();
+    for (const name of Object.keys(readConfig({ CLIP_CHECKPOINT: 'x' }))) expect(text).toContain(name);
+    expect(text).toMatch(/PORT .*\[3000\]/);
+  });
+});

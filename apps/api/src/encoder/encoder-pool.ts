@@ -1,0 +1,73 @@
+/**
+ * The Encoder on worker threads: each thread loads the checkpoint once and runs one batch at a time.
+ * A thread that dies fails the batch it had and is replaced by the pool.
+ */
+import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
+const resolveModelFolder = async (folder: string) => folder;
+import { Piscina } from 'piscina';
+import type { EncodeOutcome, Encoder, EncodeTask, ModelInfo } from './encoder.js';
+import type { EncoderWorkerData, WorkerTask } from './encoder.worker.js';
+
+type EncoderThreads = Piscina<WorkerTask, ModelInfo | EncodeOutcome[]>;
+
+/** The checkpoint cannot be served; the message names the file or tensor that is wrong. */
+export class CheckpointError extends Error {
+  constructor(checkpoint: string, cause: unknown) {
+    super(
+      `The checkpoint ${checkpoint} cannot be served: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+    this.name = 'CheckpointError';
+  }
+}
+
+export class EncoderPool implements Encoder {
+  private constructor(
+    private readonly threads: EncoderThreads,
+    readonly model: ModelInfo,
+    readonly concurrency: number,
+  ) {}
+
+  /** Starts the threads and loads the checkpoint in each. Throws {@link CheckpointError} when it cannot be loaded. */
+  static async start(settings: {
+    CLIP_CHECKPOINT: string;
+    ENCODER_THREADS: number;
+    ENCODER_BATCH: number;
+    MAX_IMAGE_BYTES: number;
+    MAX_IMAGE_PIXELS: number;
+  }): Promise<EncoderPool> {
+    const { CLIP_CHECKPOINT: checkpoint, ENCODER_THREADS: concurrency } = settings;
+    let threads: EncoderThreads | undefined;
+    try {
+      const folder = await resolveModelFolder(checkpoint);
+      const workerData: EncoderWorkerData = {
+        folder,
+        name: basename(checkpoint) === 'checkpoint' ? checkpoint : basename(checkpoint),
+        maxImageBytes: settings.MAX_IMAGE_BYTES,
+        maxImagePixels: settings.MAX_IMAGE_PIXELS,
+        batchSize: settings.ENCODER_BATCH,
+        intraOpThreads: Math.max(1, Math.floor(availableParallelism() / concurrency)),
+      };
+      threads = new Piscina<WorkerTask, ModelInfo | EncodeOutcome[]>({
+        filename: new URL('./encoder.worker.js', import.meta.url).href,
+        minThreads: concurrency,
+        maxThreads: concurrency,
+        workerData,
+      });
+      const model = (await threads.run({ kind: 'describe' })) as ModelInfo;
+      return new EncoderPool(threads, model, concurrency);
+    } catch (error) {
+      await threads?.destroy();
+      throw new CheckpointError(checkpoint, error);
+    }
+  }
+
+  async encode(task: EncodeTask): Promise<EncodeOutcome[]> {
+    return (await this.threads.run(task)) as EncodeOutcome[];
+  }
+
+  async close(): Promise<void> {
+    await this.threads.close();
+  }
+}

@@ -1,0 +1,115 @@
+/** Liveness, readiness, metrics, and the catalogue of problems. */
+import { Controller, Get, Header, Inject, Param, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { z } from 'zod';
+import { EmbeddingService } from '../encoder/embedding.service.js';
+import { Access } from '../http/access.guard.js';
+import { ApiRoute } from '../http/openapi.js';
+import { ImageRepository } from '../images/image.repository.js';
+import { ReembedService } from '../images/reembed.service.js';
+import { Gauge } from '../metrics/registry.js';
+import type { MetricsRegistry } from '../metrics/registry.js';
+import { PROBLEMS, isProblemCode } from '../problems/catalogue.js';
+import { Problem } from '../problems/problem.js';
+import { METRICS } from '../tokens.js';
+import { IndexService } from '../vector-index/index.service.js';
+
+const readySchema = z
+  .object({
+    status: z.literal('ready'),
+    model: z.object({ hash: z.string(), name: z.string(), embeddingSize: z.int() }),
+    images: z.int(),
+    index: z.object({ kind: z.enum(['exact', 'hnsw']).nullable(), images: z.int() }),
+    toReembed: z.int().describe('Images that another model had encoded and that are being encoded again'),
+  })
+  .meta({ id: 'Ready' });
+
+const problemEntrySchema = z
+  .object({ code: z.string(), status: z.int(), title: z.string() })
+  .meta({ id: 'ProblemEntry' });
+
+@Controller()
+export class HealthController {
+  constructor(
+    @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
+    @Inject(IndexService) private readonly index: IndexService,
+    @Inject(ReembedService) private readonly reembedding: ReembedService,
+    @Inject(ImageRepository) private readonly images: ImageRepository,
+    @Inject(METRICS) private readonly metrics: MetricsRegistry,
+  ) {
+    metrics.register(
+      new Gauge('process_resident_memory_bytes', 'Memory in use.', () => process.memoryUsage.rss()),
+    );
+    metrics.register(new Gauge('process_uptime_seconds', 'Time since the start.', () => process.uptime()));
+  }
+
+  @Get('healthz')
+  @Access('open')
+  @ApiRoute({
+    summary: 'Whether the process answers',
+    tag: 'service',
+    responses: { 200: { description: 'It does', schema: z.object({ status: z.literal('ok') }) } },
+  })
+  @Header('Cache-Control', 'no-store')
+  healthz() {
+    return { status: 'ok' };
+  }
+
+  @Get('readyz')
+  @Access('open')
+  @ApiRoute({
+    summary: 'Whether every route can answer',
+    tag: 'service',
+    responses: { 200: { description: 'Ready', schema: readySchema } },
+  })
+  @Header('Cache-Control', 'no-store')
+  async readyz(): Promise<z.infer<typeof readySchema>> {
+    const reason = this.index.notReady;
+    if (reason !== undefined) {
+      throw new Problem('not_ready', `Not ready: ${reason}.`, { retryAfter: 1 });
+    }
+    const { hash, name, embeddingSize } = this.embeddings.model;
+    return {
+      status: 'ready',
+      model: { hash, name, embeddingSize },
+      images: await this.images.count(),
+      index: this.index.status,
+      toReembed: this.reembedding.remaining,
+    };
+  }
+
+  @Get('metrics')
+  @ApiRoute({
+    summary: 'Metrics in the Prometheus text format',
+    tag: 'service',
+    responses: { 200: { description: 'The metrics', content: ['text/plain'] } },
+  })
+  prometheus(@Res() response: Response): void {
+    response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
+    response.setHeader('Cache-Control', 'no-store');
+    response.end(this.metrics.render());
+  }
+
+  @Get('problems')
+  @ApiRoute({
+    summary: 'Every error code with its status and meaning',
+    tag: 'service',
+    responses: { 200: { description: 'The catalogue', schema: z.array(problemEntrySchema) } },
+  })
+  problems(): z.infer<typeof problemEntrySchema>[] {
+    return Object.entries(PROBLEMS).map(([code, entry]) => ({ code, ...entry }));
+  }
+
+  @Get('problems/:code')
+  @ApiRoute({
+    summary: 'One error code',
+    tag: 'service',
+    params: z.object({ code: z.string() }),
+    responses: { 200: { description: 'Its entry', schema: problemEntrySchema } },
+    problems: ['problem_not_found'],
+  })
+  problem(@Param('code') code: string): z.infer<typeof problemEntrySchema> {
+    if (!isProblemCode(code)) throw new Problem('problem_not_found', 'GET /problems lists the codes.');
+    return { code, ...PROBLEMS[code] };
+  }
+}

@@ -1,0 +1,71 @@
+import type { Request, Response } from 'express';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { stringListSchema } from '../images/image.schema.js';
+import { limitRate } from './middleware.js';
+import { cleanFileName } from './multipart.js';
+import { parseInput } from './validation.js';
+
+describe('file names of uploads', () => {
+  it.each([
+    ['photo.jpg', 'photo.jpg'],
+    ['../../etc/passwd', 'passwd'],
+    ['C:\\Users\\me\\cat.png', 'cat.png'],
+    ['a\u0000b\n.png', 'ab.png'],
+    ['', null],
+    ['x'.repeat(300), 'x'.repeat(255)],
+  ])('become harmless: %j', (given, kept) => {
+    expect(cleanFileName(given)).toBe(kept);
+  });
+});
+
+describe('a list of strings in a form', () => {
+  it.each([
+    ['a, b', ['a, b']],
+    ['["a","b"]', ['a', 'b']],
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+  ])('may be %j', (given, expected) => {
+    expect(parseInput(stringListSchema, given)).toEqual(expected);
+  });
+
+  it.each(['["a"', '[1]', 5])('may not be %j', (given) => {
+    expect(() => parseInput(stringListSchema, given)).toThrow();
+  });
+});
+
+describe('input that a schema refuses', () => {
+  it('is answered with the path of every field that is wrong', () => {
+    const schema = z.strictObject({ a: z.object({ b: z.array(z.number()) }), c: z.string() });
+    expect(() => parseInput(schema, { a: { b: [1, 'x'] }, d: 1 })).toThrow(
+      expect.objectContaining({
+        code: 'invalid_request',
+        errors: [
+          expect.objectContaining({ field: 'a.b.1' }),
+          expect.objectContaining({ field: 'c' }),
+          expect.objectContaining({ field: '' }),
+        ],
+      }) as Error,
+    );
+  });
+});
+
+describe('the rate limit', () => {
+  it('lets a burst pass, then so many a minute, for each client', () => {
+    let time = 0;
+    const limit = limitRate(2, () => time);
+    const send = (ip: string) => {
+      let passed = false;
+      const response = { setHeader: () => undefined, status: () => undefined, end: () => undefined };
+      limit({ ip, path: '/search' } as Request, response as unknown as Response, () => {
+        passed = true;
+      });
+      return passed;
+    };
+    expect([send('a'), send('a'), send('a'), send('b')]).toEqual([true, true, false, true]);
+    time += 30_000;
+    expect([send('a'), send('a')]).toEqual([true, false]);
+  });
+});

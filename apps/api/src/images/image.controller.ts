@@ -1,0 +1,172 @@
+/** Routes of the collection's images. */
+import {
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { Access } from '../http/access.guard.js';
+import { MultipartInterceptor, formFiles, isForm } from '../http/multipart.js';
+import { ApiRoute, binaryFile } from '../http/openapi.js';
+import { parseInput } from '../http/validation.js';
+import { Problem } from '../problems/problem.js';
+import { IMAGE_MEDIA_TYPES } from './image-format.js';
+import {
+  imageListSchema,
+  imageParamsSchema,
+  imageSchema,
+  listQuerySchema,
+  uploadFieldsSchema,
+  uploadResultSchema,
+} from './image.schema.js';
+import type { ImageParams, ListQuery } from './image.schema.js';
+import { ImageService, fileGone } from './image.service.js';
+
+const FILE_FIELDS = ['image', 'images'];
+
+@Controller('images')
+export class ImageController {
+  constructor(@Inject(ImageService) private readonly images: ImageService) {}
+
+  @Post()
+  @Access('write')
+  @UseInterceptors(MultipartInterceptor)
+  @ApiRoute({
+    summary: 'Add one or more images',
+    description:
+      'All are stored or none. Bytes that are in the collection already are not stored again: status `duplicate`. ' +
+      '201 when at least one was new, 200 when all were there.',
+    tag: 'images',
+    body: {
+      'multipart/form-data': {
+        type: 'object',
+        required: ['image'],
+        properties: {
+          image: { type: 'array', items: binaryFile },
+          captions: { type: 'array', items: { type: 'string' } },
+          tags: { type: 'array', items: { type: 'string' } },
+        },
+      },
+    },
+    responses: {
+      201: { description: 'At least one image was new', schema: uploadResultSchema },
+      200: { description: 'All were there already', schema: uploadResultSchema },
+    },
+    problems: [
+      'image_too_large',
+      'too_many_pixels',
+      'too_many_files',
+      'unsupported_image_format',
+      'undecodable_image',
+      'overloaded',
+      'conflict',
+    ],
+    write: true,
+  })
+  async upload(@Req() request: Request, @Res({ passthrough: true }) response: Response) {
+    if (!isForm(request)) {
+      throw new Problem('unsupported_media_type', 'Images are added with multipart/form-data, field image.');
+    }
+    const fields = parseInput(uploadFieldsSchema, { ...(request.body as object) });
+    const files = formFiles(request, FILE_FIELDS);
+    if (files.length === 0) {
+      throw new Problem('invalid_request', 'Expected at least one file in the field image, found none.', {
+        errors: [{ field: 'image', detail: 'expected at least one file' }],
+      });
+    }
+    const items = await this.images.upload(files, fields);
+    response.status(items.some(({ status }) => status === 'created') ? 201 : 200);
+    return { items };
+  }
+
+  @Get()
+  @ApiRoute({
+    summary: 'List the images, newest first',
+    tag: 'images',
+    query: listQuerySchema,
+    responses: { 200: { description: 'One page', schema: imageListSchema } },
+  })
+  async list(@Query({ schema: listQuerySchema }) query: ListQuery) {
+    return { ...(await this.images.list(query)), ...query };
+  }
+
+  @Get(':id')
+  @ApiRoute({
+    summary: 'One image',
+    tag: 'images',
+    params: imageParamsSchema,
+    responses: { 200: { description: 'The image', schema: imageSchema } },
+    problems: ['image_not_found'],
+  })
+  get(@Param({ schema: imageParamsSchema }) { id }: ImageParams) {
+    return this.images.get(id);
+  }
+
+  @Get(':id/file')
+  @ApiRoute({
+    summary: 'The original file',
+    tag: 'images',
+    params: imageParamsSchema,
+    responses: { 200: { description: 'The bytes as they came', content: IMAGE_MEDIA_TYPES } },
+    problems: ['image_not_found'],
+  })
+  async file(@Param({ schema: imageParamsSchema }) { id }: ImageParams, @Res() response: Response) {
+    const { path, mediaType, fileName } = await this.images.file(id);
+    if (fileName !== null) {
+      response.setHeader('Content-Disposition', `inline; filename*=UTF-8''${encodeURIComponent(fileName)}`);
+    }
+    await sendFile(response, path, mediaType, id);
+  }
+
+  @Get(':id/thumbnail')
+  @ApiRoute({
+    summary: 'A small version, WebP, at most 320 × 320 pixels',
+    tag: 'images',
+    params: imageParamsSchema,
+    responses: { 200: { description: 'The thumbnail', content: ['image/webp'] } },
+    problems: ['image_not_found'],
+  })
+  async thumbnail(@Param({ schema: imageParamsSchema }) { id }: ImageParams, @Res() response: Response) {
+    await sendFile(response, await this.images.thumbnail(id), 'image/webp', `${id}-thumbnail`);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Access('write')
+  @ApiRoute({
+    summary: 'Remove an image',
+    tag: 'images',
+    params: imageParamsSchema,
+    responses: { 204: { description: 'Removed' } },
+    problems: ['image_not_found'],
+    write: true,
+  })
+  async remove(@Param({ schema: imageParamsSchema }) { id }: ImageParams): Promise<void> {
+    await this.images.remove(id);
+  }
+}
+
+/** The bytes behind an id never change, so a client may keep them for good. */
+function sendFile(response: Response, path: string, mediaType: string, tag: string): Promise<void> {
+  response.setHeader('Content-Type', mediaType);
+  response.setHeader('Cache-Control', 'private, max-age=31536000, immutable');
+  response.setHeader('ETag', `"${tag}"`);
+  return new Promise((resolve, reject) => {
+    response.sendFile(path, { cacheControl: false, etag: false, dotfiles: 'allow' }, (error?: Error) => {
+      if (error === undefined || response.destroyed) resolve();
+      else if ('code' in error && error.code === 'ENOENT') {
+        response.removeHeader('Cache-Control');
+        response.removeHeader('ETag');
+        reject(fileGone());
+      } else reject(error);
+    });
+  });
+}

@@ -1,0 +1,72 @@
+/** What a client sees of an image, and what it may send with one. One Zod schema each: check, type, OpenAPI. */
+import { z } from 'zod';
+
+/** An image of the collection. */
+export const imageSchema = z
+  .object({
+    id: z.string().describe('SHA-256 of the file'),
+    url: z.string().describe('Path of the original file'),
+    thumbnailUrl: z.string().describe('Path of a WebP of at most 320 × 320 pixels'),
+    mediaType: z.string(),
+    width: z.int(),
+    height: z.int(),
+    bytes: z.int(),
+    fileName: z.string().nullable(),
+    caption: z.string().nullable().describe('The first caption'),
+    captions: z.array(z.string()),
+    tags: z.array(z.string()),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Image' });
+export type ImageView = z.infer<typeof imageSchema>;
+
+/** The answer to an upload: every file with its image, in the order of the files. */
+export const uploadResultSchema = z
+  .object({
+    items: z.array(
+      imageSchema.extend({ status: z.enum(['created', 'duplicate']) }).meta({ id: 'UploadedImage' }),
+    ),
+  })
+  .meta({ id: 'UploadResult' });
+
+/** `limit` of a paged list. */
+export const limitSchema = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
+/** `offset` of a paged list. */
+export const offsetSchema = z.coerce.number().int().min(0).max(1_000_000_000).default(0);
+
+export const listQuerySchema = z.strictObject({
+  limit: limitSchema(20).describe('Most images to return, 1 to 100'),
+  offset: offsetSchema.describe('Images to skip'),
+});
+export type ListQuery = z.infer<typeof listQuerySchema>;
+
+export const imageListSchema = z
+  .object({ items: z.array(imageSchema), total: z.int(), limit: z.int(), offset: z.int() })
+  .meta({ id: 'ImageList' });
+
+export const imageParamsSchema = z.object({ id: z.string().describe('SHA-256 of the file') });
+export type ImageParams = z.infer<typeof imageParamsSchema>;
+
+/** A form field that may come once, several times, or as a JSON array in one value. */
+export const stringListSchema = z.preprocess(
+  (value) => {
+    if (typeof value !== 'string') return value;
+    if (!value.trimStart().startsWith('[')) return [value];
+    try {
+      return JSON.parse(value) as unknown;
+    } catch {
+      return value;
+    }
+  },
+  z.array(z.string(), 'expected strings, or one JSON array of strings'),
+);
+
+const MAX_LIST = 100;
+const shortText = z.string().trim().min(1).max(1000);
+
+/** Fields beside the files of an upload; they apply to every file of the request. */
+export const uploadFieldsSchema = z.strictObject({
+  captions: stringListSchema.pipe(z.array(shortText).max(MAX_LIST)).default([]),
+  tags: stringListSchema.pipe(z.array(shortText).max(MAX_LIST)).default([]),
+});
+export type UploadFields = z.infer<typeof uploadFieldsSchema>;

@@ -1,0 +1,220 @@
+/**
+ * Takes images into the collection, and gives them back.
+ * The order of writing: decode and embed, then the file, then the row, then the index. A process that dies
+ * in between leaves at most a file without a row, which the next upload of the same bytes uses.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import type { Config } from '../config/config.js';
+import { EmbeddingService } from '../encoder/embedding.service.js';
+import type { UploadedFile } from '../http/multipart.js';
+import { Problem } from '../problems/problem.js';
+import { CONFIG } from '../tokens.js';
+import { IndexService } from '../vector-index/index.service.js';
+import { Mutex } from '../vector-index/mutex.js';
+import { FileStore, imageId, isImageId } from './file-store.js';
+import { inspectImage } from './image-format.js';
+import { ImageRepository } from './image.repository.js';
+import type { ImageRow, NewImage } from './image.repository.js';
+import type { ImageView, UploadFields } from './image.schema.js';
+
+/** An image file with what is known of it. */
+export interface IncomingImage extends UploadedFile {
+  captions: string[];
+  tags: string[];
+}
+
+/** What became of an incoming image. */
+type Outcome = { id: string; status: 'created' | 'duplicate' } | Problem;
+type Prepared = { id: string; image: NewImage; bytes: Buffer } | { id: string; image: null } | Problem;
+
+@Injectable()
+export class ImageService {
+  private readonly files: FileStore;
+  /** Files and rows change together: a deletion must not take the file of an upload of the same bytes. */
+  private readonly mutex = new Mutex();
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(ImageRepository) private readonly images: ImageRepository,
+    @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
+    @Inject(IndexService) private readonly index: IndexService,
+  ) {
+    this.files = new FileStore(config.DATA_DIR);
+  }
+
+  /** Adds all files or none: the first that is refused refuses the request, with every bad file listed. */
+  async upload(
+    files: readonly UploadedFile[],
+    fields: UploadFields,
+  ): Promise<(ImageView & { status: 'created' | 'duplicate' })[]> {
+    const prepared = await this.prepare(
+      files.map((file) => ({ ...file, ...fields })),
+      { background: false },
+    );
+    throwFirst(prepared, files);
+    const outcomes = await this.commit(prepared);
+    const rows = new Map(
+      (await this.images.findMany(outcomes.flatMap((outcome) => ('id' in outcome ? outcome.id : [])))).map(
+        (row) => [row.id, row],
+      ),
+    );
+    return outcomes.map((outcome) => {
+      const row = 'id' in outcome ? rows.get(outcome.id) : undefined;
+      if (outcome instanceof Problem || row === undefined) {
+        throw new Problem(
+          'conflict',
+          'An image of this request was deleted at the same time. Send it again.',
+        );
+      }
+      return { ...toView(row), status: outcome.status };
+    });
+  }
+
+  /** Adds the files that can be added; the others' problems come back in their places. For imports. */
+  async ingest(images: readonly IncomingImage[]): Promise<Outcome[]> {
+    return this.commit(await this.prepare(images, { background: true }));
+  }
+
+  async list(page: { limit: number; offset: number }): Promise<{ items: ImageView[]; total: number }> {
+    const [rows, total] = await Promise.all([this.images.list(page), this.images.count()]);
+    return { items: rows.map(toView), total };
+  }
+
+  async get(id: string): Promise<ImageView> {
+    return toView(await this.row(id));
+  }
+
+  /** Path and media type of the original file. */
+  async file(id: string): Promise<{ path: string; mediaType: string; fileName: string | null }> {
+    const { mediaType, fileName } = await this.row(id);
+    return { path: this.files.path(id, mediaType), mediaType, fileName };
+  }
+
+  /** Path of the WebP thumbnail. */
+  async thumbnail(id: string): Promise<string> {
+    const { mediaType } = await this.row(id);
+    try {
+      return await this.files.thumbnail(id, mediaType);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw fileGone();
+      throw error;
+    }
+  }
+
+  /** Bytes of the original file of a row. */
+  read(row: ImageRow): Promise<Buffer> {
+    return this.files.read(row.id, row.mediaType);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.mutex.run(async () => {
+      const row = isImageId(id) ? await this.images.remove(id) : null;
+      if (row === null) throw notFound(id);
+      await this.files.remove(id, row.mediaType);
+    });
+    await this.index.catchUp();
+  }
+
+  private async row(id: string): Promise<ImageRow> {
+    const row = isImageId(id) ? await this.images.find(id) : null;
+    if (row === null) throw notFound(id);
+    return row;
+  }
+
+  /** Everything that can fail because of the file: format, limits, decoding, embedding. */
+  private async prepare(
+    incoming: readonly IncomingImage[],
+    options: { background: boolean },
+  ): Promise<Prepared[]> {
+    const ids = incoming.map(({ bytes }) => imageId(bytes));
+    const known = new Set((await this.images.findMany(ids)).map(({ id }) => id));
+    const prepared = await Promise.all(
+      incoming.map(async ({ bytes, fileName, captions, tags }, index): Promise<Prepared> => {
+        const id = ids[index]!;
+        if (known.has(id) || ids.indexOf(id) < index) return { id, image: null };
+        try {
+          const facts = await inspectImage(bytes, this.config);
+          const embedding = new Float32Array(0);
+          const embeddingModel = this.embeddings.model.hash;
+          const rest = { bytes: bytes.length, fileName, captions, tags, embedding, embeddingModel };
+          return { id, image: { id, ...facts, ...rest }, bytes };
+        } catch (error) {
+          if (error instanceof Problem) return error;
+          throw error;
+        }
+      }),
+    );
+    return this.embed(prepared, options);
+  }
+
+  private async embed(prepared: Prepared[], options: { background: boolean }): Promise<Prepared[]> {
+    const fresh = prepared.flatMap((entry) => ('bytes' in entry ? [entry] : []));
+    const embeddings = await this.embeddings.images(
+      fresh.map(({ bytes }) => bytes),
+      options,
+    );
+    const results = new Map(fresh.map(({ id }, index) => [id, embeddings[index]!]));
+    return prepared.map((entry) => {
+      if (!('bytes' in entry)) return entry;
+      const result = results.get(entry.id)!;
+      return result instanceof Problem ? result : { ...entry, image: { ...entry.image, embedding: result } };
+    });
+  }
+
+  private async commit(prepared: readonly Prepared[]): Promise<Outcome[]> {
+    const fresh = prepared.flatMap((entry) => ('bytes' in entry ? [entry] : []));
+    const added =
+      fresh.length === 0
+        ? new Set<string>()
+        : await this.mutex.run(async () => {
+            for (const { id, image, bytes } of fresh) await this.files.put(id, image.mediaType, bytes);
+            return this.images.add(fresh.map(({ image }) => image));
+          });
+    if (added.size > 0) await this.index.catchUp();
+    return prepared.map((entry) => {
+      if (entry instanceof Problem) return entry;
+      const created = 'bytes' in entry && added.has(entry.id);
+      return { id: entry.id, status: created ? 'created' : 'duplicate' };
+    });
+  }
+}
+
+/** What a client sees of a row. */
+export function toView(row: ImageRow): ImageView {
+  const { id, mediaType, width, height, bytes, fileName, captions, tags, createdAt } = row;
+  return {
+    id,
+    url: `/images/${id}/file`,
+    thumbnailUrl: `/images/${id}/thumbnail`,
+    mediaType,
+    width,
+    height,
+    bytes,
+    fileName,
+    caption: captions[0] ?? null,
+    captions,
+    tags,
+    createdAt: createdAt.toISOString(),
+  };
+}
+
+/** The row is there, its file is not: someone took it out of the data folder. */
+export function fileGone(): Problem {
+  return new Problem('image_not_found', 'The file of this image is gone from the data folder.');
+}
+
+function notFound(id: string): Problem {
+  return new Problem('image_not_found', `There is no image with the id ${id.slice(0, 80)}.`);
+}
+
+function throwFirst(prepared: readonly Prepared[], files: readonly UploadedFile[]): void {
+  const refused = prepared.flatMap((entry, index) =>
+    entry instanceof Problem ? [{ problem: entry, field: files[index]?.fileName ?? `image ${index}` }] : [],
+  );
+  const [first] = refused;
+  if (first === undefined) return;
+  if (files.length === 1) throw first.problem;
+  throw new Problem(first.problem.code, `${first.field}: ${first.problem.message} No image was stored.`, {
+    errors: refused.map(({ problem, field }) => ({ field, detail: problem.message, code: problem.code })),
+  });
+}

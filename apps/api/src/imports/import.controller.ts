@@ -1,0 +1,60 @@
+/** Routes of imports from the server's disk. */
+import { Body, Controller, Get, Inject, Param, Post, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { Access } from '../http/access.guard.js';
+import { ApiRoute } from '../http/openapi.js';
+import { importBodySchema, importListSchema, importParamsSchema, importSchema } from './import.schema.js';
+import type { ImportBody, ImportParams } from './import.schema.js';
+import { ImportService } from './import.service.js';
+
+@Controller('imports')
+export class ImportController {
+  constructor(@Inject(ImportService) private readonly imports: ImportService) {}
+
+  @Post()
+  @Access('write')
+  @ApiRoute({
+    summary: 'Import a folder of images or a COCO dataset from the disk of the server',
+    description:
+      'Starts a job and answers at once; GET /imports/:id shows its progress. Images that are in the collection ' +
+      'already are skipped, so an import can be repeated. While a job for the same request is unfinished, it is returned.',
+    tag: 'imports',
+    body: { 'application/json': importBodySchema },
+    responses: {
+      202: { description: 'The job was started', schema: importSchema },
+      200: { description: 'The same import is under way', schema: importSchema },
+    },
+    problems: ['import_forbidden'],
+    write: true,
+  })
+  async start(
+    @Body({ schema: importBodySchema }) request: ImportBody,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    const { job, created } = await this.imports.start(request);
+    response.status(created ? 202 : 200).setHeader('Location', `/imports/${job.id}`);
+    return job;
+  }
+
+  @Get()
+  @ApiRoute({
+    summary: 'The newest imports',
+    tag: 'imports',
+    responses: { 200: { description: 'Up to 100, newest first', schema: importListSchema } },
+  })
+  async list() {
+    return { items: await this.imports.list() };
+  }
+
+  @Get(':id')
+  @ApiRoute({
+    summary: 'Progress of an import',
+    tag: 'imports',
+    params: importParamsSchema,
+    responses: { 200: { description: 'The job', schema: importSchema } },
+    problems: ['import_not_found'],
+  })
+  get(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
+    return this.imports.get(id);
+  }
+}

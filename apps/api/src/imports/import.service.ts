@@ -1,0 +1,194 @@
+/**
+ * Runs import jobs, one at a time, behind the requests.
+ *
+ * 1. A job's position is saved after every batch; a job that was cut off goes on from there at the next start.
+ * 2. Doing a batch twice adds nothing twice: images are known by the hash of their bytes.
+ * 3. A file that cannot be taken is counted and named; it does not stop the job.
+ */
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { basename, relative } from 'node:path';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import type { Config } from '../config/config.js';
+import type { ImportJob } from '../generated/prisma/client.js';
+import { ImageService } from '../images/image.service.js';
+import type { IncomingImage } from '../images/image.service.js';
+import { Problem } from '../problems/problem.js';
+import { CONFIG } from '../tokens.js';
+import { isBelow, resolveImportPath } from './import-root.js';
+import { readSource } from './import-source.js';
+import type { SourceImage } from './import-source.js';
+import { ImportRepository } from './import.repository.js';
+import { failuresSchema } from './import.schema.js';
+import type { ImportBody, ImportFailure, ImportView } from './import.schema.js';
+
+const BATCH = 32;
+/** Failures that a job remembers by name. */
+const MAX_FAILURES = 20;
+
+@Injectable()
+export class ImportService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('Import');
+  private work: Promise<void> | undefined;
+  private wanted = false;
+  private stopped = false;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(ImportRepository) private readonly jobs: ImportRepository,
+    @Inject(ImageService) private readonly images: ImageService,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.wake();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    await this.work;
+  }
+
+  /** Starts a job, or returns the unfinished one that was asked for in the same words. */
+  async start(request: ImportBody): Promise<{ job: ImportView; created: boolean }> {
+    const path = await resolveImportPath(request.path, this.config.IMPORT_ROOT);
+    const unfinished = await this.jobs.findUnfinished({ ...request, path });
+    const job = unfinished ?? (await this.jobs.create({ ...request, path }));
+    this.wake();
+    return { job: toView(job), created: unfinished === null };
+  }
+
+  async get(id: string): Promise<ImportView> {
+    const job = await this.jobs.find(id);
+    if (job === null)
+      throw new Problem('import_not_found', `There is no import with the id ${id.slice(0, 80)}.`);
+    return toView(job);
+  }
+
+  async list(): Promise<ImportView[]> {
+    return (await this.jobs.list(100)).map(toView);
+  }
+
+  /** Has every unfinished job run, also those that are created while others run. */
+  private wake(): void {
+    this.wanted = true;
+    this.work ??= this.runAll();
+  }
+
+  private async runAll(): Promise<void> {
+    try {
+      while (this.wanted && !this.stopped) {
+        this.wanted = false;
+        for (let job = await this.jobs.next(); job !== null && !this.stopped; job = await this.jobs.next()) {
+          await this.runOrFail(job);
+        }
+      }
+    } catch (error) {
+      this.logger.error(error instanceof Error ? error.stack : String(error));
+    } finally {
+      this.work = undefined;
+    }
+  }
+
+  private async runOrFail(job: ImportJob): Promise<void> {
+    try {
+      await this.run(job);
+    } catch (error) {
+      const known = error instanceof Problem;
+      if (!known) this.logger.error(error instanceof Error ? error.stack : String(error));
+      const reason = known ? error.message : 'The server failed. Its log says why.';
+      await this.jobs.update(job.id, { status: 'failed', error: reason, finishedAt: new Date() });
+    }
+  }
+
+  private async run(job: ImportJob): Promise<void> {
+    const path = await resolveImportPath(job.path, this.config.IMPORT_ROOT);
+    const source = await readSource(path, {
+      format: job.format,
+      split: job.split ?? undefined,
+      limit: job.maxImages ?? undefined,
+    });
+    const counts = {
+      processed: job.processed,
+      added: job.added,
+      duplicates: job.duplicates,
+      failed: job.failed,
+      failures: failuresSchema.parse(job.failures),
+    };
+    const startedAt = job.startedAt ?? new Date();
+    await this.jobs.update(job.id, { status: 'running', total: source.length, startedAt });
+    while (counts.processed < source.length) {
+      if (this.stopped) return;
+      const batch = source.slice(counts.processed, counts.processed + BATCH);
+      const failures = await this.takeBatch(batch, path, counts);
+      counts.processed += batch.length;
+      counts.failed += failures.length;
+      counts.failures = [...counts.failures, ...failures].slice(0, MAX_FAILURES);
+      await this.jobs.update(job.id, counts);
+    }
+    await this.jobs.update(job.id, { status: 'done', finishedAt: new Date() });
+    this.logger.log(
+      `${path}: ${counts.added} images added, ${counts.duplicates} known, ${counts.failed} failed`,
+    );
+  }
+
+  /** Takes a batch in, counts what was added and known, and returns the failures. */
+  private async takeBatch(
+    batch: readonly SourceImage[],
+    root: string,
+    counts: { added: number; duplicates: number },
+  ): Promise<ImportFailure[]> {
+    const failures: ImportFailure[] = [];
+    const images: IncomingImage[] = [];
+    const paths: string[] = [];
+    for (const image of batch) {
+      try {
+        images.push(await this.load(image));
+        paths.push(image.path);
+      } catch (error) {
+        failures.push(describeFailure(image.path, root, error));
+      }
+    }
+    for (const [index, outcome] of (await this.images.ingest(images)).entries()) {
+      if (outcome instanceof Problem) failures.push(describeFailure(paths[index]!, root, outcome));
+      else if (outcome.status === 'created') counts.added++;
+      else counts.duplicates++;
+    }
+    return failures;
+  }
+
+  private async load({ path, captions, tags }: SourceImage): Promise<IncomingImage> {
+    const real = await realpath(path);
+    const roots = await Promise.all(this.config.IMPORT_ROOT.map((root) => realpath(root).catch(() => root)));
+    if (!roots.some((root) => isBelow(real, root))) {
+      throw new Problem('import_forbidden', 'A link leads out of the folders that imports may read.');
+    }
+    const { size } = await stat(real);
+    if (size > this.config.MAX_IMAGE_BYTES) {
+      throw new Problem('image_too_large', `The file has ${size} bytes.`);
+    }
+    return { bytes: await readFile(real), fileName: basename(path), captions, tags };
+  }
+}
+
+function describeFailure(path: string, root: string, error: unknown): ImportFailure {
+  const file = relative(root, path) || basename(path);
+  if (error instanceof Problem) return { file, code: error.code, detail: error.message };
+  const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return {
+    file,
+    code: 'import_unreadable',
+    detail: missing ? 'The file is not there.' : 'The file cannot be read.',
+  };
+}
+
+function toView(job: ImportJob): ImportView {
+  const { maxImages, failures, createdAt, startedAt, finishedAt, ...rest } = job;
+  return {
+    ...rest,
+    limit: maxImages,
+    failures: failuresSchema.parse(failures),
+    createdAt: createdAt.toISOString(),
+    startedAt: startedAt?.toISOString() ?? null,
+    finishedAt: finishedAt?.toISOString() ?? null,
+  };
+}

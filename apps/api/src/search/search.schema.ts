@@ -1,0 +1,47 @@
+/** What the search routes take and answer. */
+import { z } from 'zod';
+import { imageSchema, limitSchema, offsetSchema, stringListSchema } from '../images/image.schema.js';
+
+const page = {
+  limit: limitSchema(20).describe('Most images to return, 1 to 100'),
+  offset: offsetSchema.describe('Images to skip'),
+  minScore: z.coerce.number().min(-1).max(1).optional().describe('Leave out images with a lower cosine'),
+  tag: stringListSchema
+    .pipe(z.array(z.string().min(1).max(1000)).max(20))
+    .optional()
+    .describe('Only images that carry this tag; repeated: all of them'),
+};
+
+/** Query of GET /search; the length of `q` depends on the settings. */
+export const searchQuerySchema = (maxLength: number) =>
+  z.strictObject({
+    q: z.string().trim().min(1, 'expected a text').max(maxLength).describe('What to look for, in words'),
+    ...page,
+  });
+export type SearchQuery = z.infer<ReturnType<typeof searchQuerySchema>>;
+
+/** Query of the searches whose body is the question. */
+export const pageQuerySchema = z.strictObject(page);
+export type PageQuery = z.infer<typeof pageQuerySchema>;
+
+export const vectorBodySchema = z.strictObject({
+  vector: z
+    .array(z.number())
+    .min(1)
+    .max(65_536)
+    .describe('An embedding as POST /embed gives it; any length but 0'),
+});
+
+export const imageBodySchema = z.strictObject({ inputs: z.string().describe('An image file in base64') });
+
+export const searchResultSchema = z
+  .object({
+    items: z.array(
+      imageSchema.extend({ score: z.number().describe('Cosine, −1 to 1') }).meta({ id: 'FoundImage' }),
+    ),
+    total: z.int().optional().describe('How many match in all; absent where the index does not know'),
+    limit: z.int(),
+    offset: z.int(),
+  })
+  .meta({ id: 'SearchResult' });
+export type SearchResult = z.infer<typeof searchResultSchema>;

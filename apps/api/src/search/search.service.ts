@@ -1,0 +1,58 @@
+/** Finds the images nearest to a text, an image or a vector. */
+import { Inject, Injectable } from '@nestjs/common';
+import { EmbeddingService } from '../encoder/embedding.service.js';
+import { ImageRepository } from '../images/image.repository.js';
+import { toView } from '../images/image.service.js';
+import { Problem } from '../problems/problem.js';
+import { IndexService } from '../vector-index/index.service.js';
+import type { PageQuery, SearchResult } from './search.schema.js';
+
+@Injectable()
+export class SearchService {
+  constructor(
+    @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
+    @Inject(IndexService) private readonly index: IndexService,
+    @Inject(ImageRepository) private readonly images: ImageRepository,
+  ) {}
+
+  async byText(text: string, page: PageQuery): Promise<SearchResult> {
+    const [vector] = await this.embeddings.texts([text]);
+    return this.byUnitVector(vector!, page);
+  }
+
+  async byImage(image: Uint8Array, page: PageQuery): Promise<SearchResult> {
+    return this.byUnitVector(await this.embeddings.image(image), page);
+  }
+
+  /** The vector need not have length 1, but must have a direction. */
+  async byVector(values: readonly number[], page: PageQuery): Promise<SearchResult> {
+    const { embeddingSize } = this.embeddings.model;
+    if (values.length !== embeddingSize) {
+      throw new Problem(
+        'invalid_vector',
+        `Expected ${embeddingSize} values, the embedding size of the model, found ${values.length}.`,
+      );
+    }
+    const norm = Math.hypot(...values);
+    if (norm === 0 || !Number.isFinite(norm)) {
+      throw new Problem('invalid_vector', 'The vector has no direction: its length is 0 or not finite.');
+    }
+    return this.byUnitVector(
+      Float32Array.from(values, (value) => value / norm),
+      page,
+    );
+  }
+
+  private async byUnitVector(vector: Float32Array, page: PageQuery): Promise<SearchResult> {
+    const { limit, offset, minScore, tag } = page;
+    const among = tag === undefined || tag.length === 0 ? undefined : await this.images.keysWithTags(tag);
+    const { matches, total } = await this.index.search({ vector, limit, offset, minScore, among });
+    const rows = await this.images.findByKeys(matches.map(({ key }) => key));
+    const byKey = new Map(rows.map((row) => [row.key, row]));
+    const items = matches.flatMap(({ key, score }) => {
+      const row = byKey.get(key);
+      return row === undefined ? [] : [{ ...toView(row), score }];
+    });
+    return { items, ...(total !== undefined && { total }), limit, offset };
+  }
+}

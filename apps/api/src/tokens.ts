@@ -1,0 +1,5 @@
+/** Injection tokens of what is built before Nest: names for values that have no class of their own here. */
+export const CONFIG = Symbol('Config');
+export const DATABASE = Symbol('Database');
+export const ENCODER = Symbol('Encoder');
+export const METRICS = Symbol('MetricsRegistry');

@@ -1,0 +1,48 @@
+/**
+ * The port of nearest-neighbour search. N vectors of length E, L2-normalised; the score is their cosine.
+ * Adapters: ExactIndex compares with every vector, HnswIndex walks a graph. Both are derived from the
+ * database and can be thrown away at any time.
+ */
+
+/** A vector of the index and its score against the query. */
+export interface Match {
+  key: number;
+  /** Cosine, −1 to 1. */
+  score: number;
+}
+
+export interface VectorQuery {
+  /** Query vector [E], L2-normalised. */
+  vector: Float32Array;
+  /** Most matches to return. */
+  limit: number;
+  /** Matches with a lower cosine are left out. */
+  minScore?: number;
+  /** Only these keys may match. */
+  among?: ReadonlySet<number>;
+}
+
+export interface VectorResult {
+  /** By falling score, equal scores by rising key: the first k of a longer result are the shorter result. */
+  matches: Match[];
+  /** How many match in all, where the index knows. */
+  total?: number;
+}
+
+export interface VectorIndex {
+  readonly kind: 'exact' | 'hnsw';
+  /** N. */
+  readonly size: number;
+  /** Most matches that a query can give. */
+  readonly depth: number;
+  /** Adds vectors or replaces those of known keys. Gives way to other work of the process between parts. */
+  set(entries: readonly { key: number; embedding: Float32Array }[]): Promise<void>;
+  /** Removes keys; unknown ones are no error. */
+  delete(keys: readonly number[]): void;
+  search(query: VectorQuery): VectorResult;
+}
+
+/** Order of matches: falling score, then rising key. */
+export function compareMatches(a: Match, b: Match): number {
+  return b.score - a.score || a.key - b.key;
+}

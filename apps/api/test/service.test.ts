@@ -1,0 +1,565 @@
+/** The service as a client meets it: real process, real model, real database. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { get } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { colourPng, rgbPng } from './support/images.js';
+import { TestServer, formRequest, jsonRequest } from './support/server.js';
+import type { FormFields } from './support/server.js';
+import { EMBEDDING_SIZE, writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+interface Label {
+  label: string;
+  score: number;
+  similarity: number;
+}
+interface Found {
+  items: { id: string; score: number; url: string; thumbnailUrl: string; caption: string | null }[];
+  total?: number;
+}
+interface Uploaded {
+  items: { id: string; status: string; url: string; thumbnailUrl: string; width: number; tags: string[] }[];
+}
+
+let folder: string;
+let server: TestServer;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clip-api-'));
+  server = await TestServer.start({
+    CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
+    DATA_DIR: join(folder, 'data'),
+    MAX_IMAGE_BYTES: '200000',
+    MAX_IMAGE_PIXELS: '40000',
+    MAX_FILES: '4',
+    MAX_REQUEST_BYTES: '500000',
+    MAX_LABELS: '20',
+    MAX_TEXT_LENGTH: '50',
+  });
+});
+afterAll(async () => {
+  expect(await server.stop()).toBe(0);
+  await rm(folder, { recursive: true });
+});
+
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+
+describe('POST /classify', () => {
+  it('takes a form with repeated labels and ranks them', async () => {
+    const labels = await server.json<Label[]>(
+      '/classify',
+      formRequest({ image: await colourPng('red'), labels: ['blue', 'red', 'green'] }),
+    );
+    expect(labels[0]?.label).toBe('red');
+    expect(labels[0]?.similarity).toBeCloseTo(1, 4);
+    expect(labels.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 5);
+    expect(labels.map(({ score }) => score)).toEqual(labels.map(({ score }) => score).sort((a, b) => b - a));
+  });
+
+  it('takes labels as a JSON array, a template, and a limit', async () => {
+    const labels = await server.json<Label[]>(
+      '/classify',
+      formRequest({
+        image: await colourPng('green'),
+        labels: '["red","green","blue"]',
+        hypothesis_template: 'something {} here',
+        top_k: '2',
+        multi_label: 'true',
+      }),
+    );
+    expect(labels).toHaveLength(2);
+    expect(labels[0]?.label).toBe('green');
+  });
+
+  it('takes JSON with the image in base64, with or without a data: prefix', async () => {
+    const inputs = base64(await colourPng('blue'));
+    const parameters = { candidate_labels: ['red', 'blue'] };
+    const plain = await server.postJson<Label[]>('/classify', { inputs, parameters });
+    const prefixed = await server.postJson<Label[]>('/classify', {
+      inputs: `data:image/png;base64,${inputs}`,
+      parameters,
+    });
+    expect(plain[0]?.label).toBe('blue');
+    expect(prefixed).toEqual(plain);
+  });
+
+  it('answers none of the above when no label reaches the threshold', async () => {
+    const body = {
+      inputs: base64(await colourPng('red')),
+      parameters: { candidate_labels: ['green', 'blue', 'cyan'], threshold: 0.99 },
+    };
+    const [only, ...rest] = await server.postJson<Label[]>('/classify', body);
+    expect(only?.label).toBe('none of the above');
+    expect(rest).toEqual([]);
+  });
+
+  it('counts a label given twice once', async () => {
+    const form = formRequest({ image: await colourPng('red'), labels: ['red', 'blue', 'red'] });
+    expect(await server.json<Label[]>('/classify', form)).toHaveLength(2);
+  });
+
+  it('gives the same answer to many requests at once as to each alone', async () => {
+    const names = ['red', 'green', 'blue', 'yellow', 'cyan', 'magenta', 'white', 'black'];
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, async (_, n) => {
+        const form = formRequest({ image: await colourPng(names[n % 8]!), labels: names });
+        return (await server.json<Label[]>('/classify', form))[0]?.label;
+      }),
+    );
+    expect(answers).toEqual(Array.from({ length: 40 }, (_, n) => names[n % 8]));
+  });
+
+  it.each([
+    ['no labels', { parameters: { candidate_labels: [] } }, 'parameters.candidate_labels'],
+    ['an empty label', { parameters: { candidate_labels: ['a', ' '] } }, 'parameters.candidate_labels.1'],
+    [
+      'too long a label',
+      { parameters: { candidate_labels: ['x'.repeat(51)] } },
+      'parameters.candidate_labels.0',
+    ],
+    [
+      'too many labels',
+      { parameters: { candidate_labels: Array(21).fill('a') } },
+      'parameters.candidate_labels',
+    ],
+    [
+      'a wrong template',
+      { parameters: { candidate_labels: ['a'], hypothesis_template: 'x' } },
+      'parameters.hypothesis_template',
+    ],
+    ['an unknown parameter', { parameters: { candidate_labels: ['a'], topk: 1 } }, 'parameters'],
+    ['no parameters', {}, 'parameters'],
+    ['an address', { inputs: 'http://127.0.0.1/x.png', parameters: { candidate_labels: ['a'] } }, 'inputs'],
+    ['what is not base64', { inputs: '%%%', parameters: { candidate_labels: ['a'] } }, 'inputs'],
+  ])('refuses %s and names the field', async (_what, body, field) => {
+    const inputs = base64(await colourPng('red'));
+    const problem = await server.problem('/classify', jsonRequest({ inputs, ...body }));
+    expect(problem.code).toBe('invalid_request');
+    expect(problem.status).toBe(400);
+    expect(problem.errors?.[0]?.field).toBe(field);
+  });
+
+  it('refuses a form without an image, with two, or with one in another field', async () => {
+    const image = await colourPng('red');
+    const codes = [];
+    const forms: FormFields[] = [
+      { labels: 'a' },
+      { labels: 'a', image: [image, image] },
+      { labels: 'a', photo: image },
+    ];
+    for (const fields of forms) {
+      codes.push((await server.problem('/classify', formRequest(fields))).code);
+    }
+    expect(codes).toEqual(['invalid_request', 'invalid_request', 'invalid_request']);
+  });
+});
+
+describe('images that cannot be used', () => {
+  const cut = async () =>
+    (
+      await sharp(await rgbNoise(120))
+        .jpeg()
+        .toBuffer()
+    ).subarray(0, 2000);
+  it.each([
+    ['rubbish', async () => Buffer.from('not an image'), 422, 'undecodable_image'],
+    ['an empty file', async () => Buffer.alloc(0), 422, 'undecodable_image'],
+    ['a JPEG that was cut off', cut, 422, 'undecodable_image'],
+    [
+      'SVG',
+      async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'),
+      415,
+      'unsupported_image_format',
+    ],
+    ['too many pixels', () => blank(300, 200), 413, 'too_many_pixels'],
+    ['too many bytes', async () => Buffer.alloc(200_001, 1), 413, 'image_too_large'],
+  ])('are refused: %s', async (_what, make, status, code) => {
+    const image = new Uint8Array(await make());
+    for (const path of ['/classify', '/images', '/search/image']) {
+      const problem = await server.problem(
+        path,
+        formRequest({ image, ...(path === '/classify' && { labels: 'a' }) }),
+      );
+      expect([path, problem.status, problem.code]).toEqual([path, status, code]);
+    }
+  });
+
+  it('do not fail other requests in the same batch', async () => {
+    const bad = new Uint8Array(await cut());
+    const good = await colourPng('cyan');
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => {
+        const form = formRequest({ image: n % 2 ? good : bad, labels: ['cyan', 'red'] });
+        return (await server.fetch('/classify', form)).status;
+      }),
+    );
+    expect(answers).toEqual(Array.from({ length: 20 }, (_, n) => (n % 2 ? 200 : 422)));
+  });
+});
+
+describe('the collection', () => {
+  const ids = new Map<string, string>();
+
+  it('is empty at first, and search finds nothing', async () => {
+    expect(await server.json('/images')).toEqual({ items: [], total: 0, limit: 20, offset: 0 });
+    expect(await server.json('/search?q=red')).toEqual({ items: [], total: 0, limit: 20, offset: 0 });
+  });
+
+  it('takes one image: 201, with the hash of its bytes as id', async () => {
+    const image = await colourPng('red');
+    const response = await server.fetch(
+      '/images',
+      formRequest({ image, captions: 'a red one', tags: ['warm', 'x'] }),
+    );
+    const { items } = (await response.json()) as Uploaded;
+    expect(response.status).toBe(201);
+    expect(items[0]).toMatchObject({
+      status: 'created',
+      width: 40,
+      tags: ['warm', 'x'],
+      caption: 'a red one',
+    });
+    expect(items[0]?.id).toBe(createHash('sha256').update(image).digest('hex'));
+    ids.set('red', items[0]!.id);
+  });
+
+  it('takes several, and says which were there already', async () => {
+    const image = await Promise.all(['red', 'green', 'blue', 'green'].map((name) => colourPng(name)));
+    const response = await server.fetch('/images', formRequest({ image }));
+    const { items } = (await response.json()) as Uploaded;
+    expect(items.map(({ status }) => status)).toEqual(['duplicate', 'created', 'created', 'duplicate']);
+    expect(items[3]?.id).toBe(items[1]?.id);
+    ids.set('green', items[1]!.id).set('blue', items[2]!.id);
+    const again = await server.fetch('/images', formRequest({ image }));
+    expect(again.status).toBe(200);
+  });
+
+  it('stores nothing when one file of a request is bad', async () => {
+    const image = [await colourPng('white'), new Uint8Array(Buffer.from('no'))];
+    const problem = await server.problem('/images', formRequest({ image }));
+    expect(problem).toMatchObject({ status: 422, code: 'undecodable_image' });
+    expect(problem.errors).toEqual([
+      expect.objectContaining({ field: 'file1.png', code: 'undecodable_image' }),
+    ]);
+    expect((await server.json<{ total: number }>('/images')).total).toBe(3);
+  });
+
+  it('takes the same new image from many requests at once and stores it once', async () => {
+    const form = async () => formRequest({ image: await colourPng('black') });
+    const responses = await Promise.all(
+      Array.from({ length: 10 }, async () => server.fetch('/images', await form())),
+    );
+    const statuses = responses.map(({ status }) => status).sort();
+    expect(statuses).toEqual([...Array<number>(9).fill(200), 201]);
+    expect((await server.json<{ total: number }>('/images')).total).toBe(4);
+  });
+
+  it('is found by words, best first, with the cosine as score', async () => {
+    const { items, total } = await server.json<Found>('/search?q=red');
+    expect(total).toBe(4);
+    expect(items[0]).toMatchObject({
+      id: ids.get('red'),
+      caption: 'a red one',
+      url: `/images/${ids.get('red')}/file`,
+    });
+    expect(items[0]?.score).toBeCloseTo(1, 4);
+    const scores = items.map(({ score }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+  });
+
+  it('is found by an image, by base64, and by a vector', async () => {
+    const image = await rgbPng(10, 240, 5);
+    const byForm = await server.json<Found>('/search/image?limit=1', formRequest({ image }));
+    expect(byForm.items[0]?.id).toBe(ids.get('green'));
+    const byJson = await server.postJson<Found>('/search/image?limit=1', { inputs: base64(image) });
+    expect(byJson).toEqual(byForm);
+    const embedded = await server.postJson<{ embeddings: number[][]; dimension: number }>('/embed', {
+      images: [base64(image)],
+    });
+    expect(embedded.dimension).toBe(EMBEDDING_SIZE);
+    const vector = embedded.embeddings[0]!.map((value) => value * 7);
+    const byVector = await server.postJson<Found>('/search/vector?limit=1', { vector });
+    expect(byVector.items[0]?.id).toBe(ids.get('green'));
+    expect(byVector.items[0]?.score).toBeCloseTo(byForm.items[0]!.score, 5);
+  });
+
+  it('can be filtered by score and by tags', async () => {
+    const high = await server.json<Found>('/search?q=red&minScore=0.9');
+    expect(high.items.map(({ id }) => id)).toEqual([ids.get('red')]);
+    expect(high.total).toBe(1);
+    const tagged = await server.json<Found>('/search?q=blue&tag=warm&tag=x');
+    expect(tagged.items.map(({ id }) => id)).toEqual([ids.get('red')]);
+    expect((await server.json<Found>('/search?q=blue&tag=none')).items).toEqual([]);
+  });
+
+  it('can be paged: pages in a row are one long page', async () => {
+    for (let n = 0; n < 6; n++) {
+      const image = await Promise.all([1, 2, 3, 4].map((m) => rgbPng(40 * n, 50 * m, 20 * n + m)));
+      await server.json('/images', formRequest({ image }));
+    }
+    for (const path of ['/search?q=yellow', '/images?']) {
+      const whole = await server.json<Found>(`${path}&limit=28`);
+      const pages: Found['items'] = [];
+      for (let offset = 0; offset < 28; offset += 5) {
+        pages.push(...(await server.json<Found>(`${path}&limit=5&offset=${offset}`)).items);
+      }
+      expect(pages).toEqual(whole.items);
+      expect(new Set(pages.map(({ id }) => id)).size).toBe(28);
+    }
+  });
+
+  it('gives back the file as it came, cacheable, and a small WebP', async () => {
+    const id = ids.get('red')!;
+    const file = await server.fetch(`/images/${id}/file`);
+    expect(Buffer.from(await file.arrayBuffer())).toEqual(Buffer.from(await colourPng('red')));
+    expect(file.headers.get('content-type')).toBe('image/png');
+    expect(file.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(file.headers.get('cache-control')).toMatch(/immutable/);
+    expect(await statusWithTag(`${server.url}/images/${id}/file`, file.headers.get('etag')!)).toBe(304);
+    const thumbnail = await server.fetch(`/images/${id}/thumbnail`);
+    expect(thumbnail.headers.get('content-type')).toBe('image/webp');
+    expect((await sharp(Buffer.from(await thumbnail.arrayBuffer())).metadata()).format).toBe('webp');
+  });
+
+  it('describes one image', async () => {
+    const image = await server.json(`/images/${ids.get('blue')}`);
+    expect(image).toMatchObject({
+      id: ids.get('blue'),
+      mediaType: 'image/png',
+      width: 40,
+      height: 30,
+      caption: null,
+    });
+  });
+
+  it('forgets a deleted image everywhere, and takes it again', async () => {
+    const id = ids.get('blue')!;
+    expect((await server.fetch(`/images/${id}`, { method: 'DELETE' })).status).toBe(204);
+    expect((await server.problem(`/images/${id}`, { method: 'DELETE' })).code).toBe('image_not_found');
+    expect((await server.problem(`/images/${id}/file`)).code).toBe('image_not_found');
+    expect((await server.json<Found>('/search?q=blue')).items.map((item) => item.id)).not.toContain(id);
+    const stored = await readdir(join(folder, 'data', 'images', id.slice(0, 2)));
+    expect(stored.filter((name) => name.startsWith(id))).toEqual([]);
+    const again = await server.fetch('/images', formRequest({ image: await colourPng('blue') }));
+    expect(again.status).toBe(201);
+    expect((await server.json<Found>('/search?q=blue&limit=1')).items[0]?.id).toBe(id);
+  });
+
+  it.each(['x', '..%2f..%2fetc%2fpasswd', 'A'.repeat(64), '0'.repeat(64), '%00'])(
+    'has no image %s',
+    async (id) => {
+      for (const path of [`/images/${id}`, `/images/${id}/file`, `/images/${id}/thumbnail`]) {
+        expect((await server.problem(path)).code).toBe('image_not_found');
+      }
+    },
+  );
+});
+
+describe('POST /embed', () => {
+  it('gives one unit vector for each text', async () => {
+    const { embeddings } = await server.postJson<{ embeddings: number[][] }>('/embed', {
+      texts: ['red', 'blue sky'],
+    });
+    expect(embeddings).toHaveLength(2);
+    for (const vector of embeddings) expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
+  });
+
+  it('takes files, and refuses neither texts nor images', async () => {
+    const form = formRequest({ image: [await colourPng('red'), await colourPng('blue')] });
+    expect((await server.json<{ embeddings: number[][] }>('/embed', form)).embeddings).toHaveLength(2);
+    expect((await server.problem('/embed', jsonRequest({}))).code).toBe('invalid_request');
+  });
+});
+
+describe('requests that cannot be answered', () => {
+  it.each([
+    ['an unknown route', '/nothing', undefined, 404, 'route_not_found'],
+    ['a method that a route does not have', '/search', { method: 'DELETE' }, 404, 'route_not_found'],
+    ['no query', '/search', undefined, 400, 'invalid_request'],
+    ['an empty query', '/search?q=%20', undefined, 400, 'invalid_request'],
+    ['a query given twice', '/search?q=a&q=b', undefined, 400, 'invalid_request'],
+    ['too long a query', `/search?q=${'x'.repeat(51)}`, undefined, 400, 'invalid_request'],
+    ['a limit of 0', '/search?q=a&limit=0', undefined, 400, 'invalid_request'],
+    ['a limit that is no number', '/search?q=a&limit=ten', undefined, 400, 'invalid_request'],
+    ['a negative offset', '/images?offset=-1', undefined, 400, 'invalid_request'],
+    ['an unknown parameter', '/search?q=a&page=2', undefined, 400, 'invalid_request'],
+    ['a broken path', '/images/%E0%A4%A', undefined, 400, 'malformed_body'],
+    ['a vector of another length', '/search/vector', jsonRequest({ vector: [1, 2] }), 400, 'invalid_vector'],
+    ['a vector of zeros', '/search/vector', jsonRequest({ vector: [0, 0, 0, 0] }), 400, 'invalid_vector'],
+    ['a vector of texts', '/search/vector', jsonRequest({ vector: ['a'] }), 400, 'invalid_request'],
+    [
+      'broken JSON',
+      '/search/vector',
+      { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{' },
+      400,
+      'malformed_body',
+    ],
+    [
+      'a broken form',
+      '/classify',
+      { method: 'POST', headers: { 'Content-Type': 'multipart/form-data' }, body: 'x' },
+      400,
+      'malformed_body',
+    ],
+    [
+      'a form that was cut off',
+      '/classify',
+      {
+        method: 'POST',
+        headers: { 'Content-Type': 'multipart/form-data; boundary=b' },
+        body: '--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nabc',
+      },
+      400,
+      'malformed_body',
+    ],
+    [
+      'another content type',
+      '/classify',
+      { method: 'POST', headers: { 'Content-Type': 'text/plain' }, body: 'x' },
+      415,
+      'unsupported_media_type',
+    ],
+    ['no body', '/classify', { method: 'POST' }, 415, 'unsupported_media_type'],
+    ['JSON where a form is needed', '/images', jsonRequest({}), 415, 'unsupported_media_type'],
+    ['too large a body', '/classify', jsonRequest({ inputs: 'A'.repeat(600_000) }), 413, 'request_too_large'],
+    ['no file', '/images', formRequest({ tags: 'a' }), 400, 'invalid_request'],
+    ['an unknown field', '/images', formRequest({ title: 'a' }), 400, 'invalid_request'],
+    ['an unknown import', '/imports/none', undefined, 404, 'import_not_found'],
+    ['an import while imports are off', '/imports', jsonRequest({ path: '/tmp' }), 403, 'import_forbidden'],
+    ['an unknown problem', '/problems/none', undefined, 404, 'problem_not_found'],
+  ] as [string, string, RequestInit | undefined, number, string][])(
+    'are refused with a code: %s',
+    async (_what, path, options, status, code) => {
+      const problem = await server.problem(path, options);
+      expect([problem.status, problem.code]).toEqual([status, code]);
+    },
+  );
+
+  it('are refused when there are too many files', async () => {
+    const image = await Promise.all([1, 2, 3, 4, 5].map((mark) => colourPng('white', mark)));
+    const problem = await server.problem('/images', formRequest({ image }));
+    expect([problem.status, problem.code]).toEqual([413, 'too_many_files']);
+  });
+
+  it('are refused when a page of another site sends a change', async () => {
+    const form = formRequest({ image: await colourPng('white') });
+    const problem = await server.problem('/images', { ...form, headers: { 'Sec-Fetch-Site': 'cross-site' } });
+    expect(problem.code).toBe('cross_site_request');
+  });
+});
+
+describe('the pages of the service', () => {
+  it('tell that it lives and is ready', async () => {
+    expect(await server.json('/healthz')).toEqual({ status: 'ok' });
+    expect(await server.json('/readyz')).toMatchObject({
+      status: 'ready',
+      model: { embeddingSize: EMBEDDING_SIZE },
+      index: { kind: 'exact' },
+      toReembed: 0,
+    });
+  });
+
+  it('have metrics that count requests by route', async () => {
+    const text = await (await server.fetch('/metrics')).text();
+    expect(text).toMatch(/^http_requests_total\{method="GET",route="\/images\/:id",status="200"\} \d+$/m);
+    expect(text).toMatch(/^text_cache_lookups_total\{result="hit"\} \d+$/m);
+    expect(text).toMatch(/^index_images \d+$/m);
+  });
+
+  it('have an OpenAPI document with every route, its input and its errors', async () => {
+    const document = await server.json<{
+      openapi: string;
+      paths: Record<
+        string,
+        Record<string, { parameters?: { name: string }[]; requestBody?: object; responses: object }>
+      >;
+      components: { schemas: object };
+    }>('/openapi.json');
+    expect(document.openapi).toMatch(/^3\./);
+    expect(Object.keys(document.paths).sort()).toEqual([
+      '/classify',
+      '/embed',
+      '/healthz',
+      '/images',
+      '/images/{id}',
+      '/images/{id}/file',
+      '/images/{id}/thumbnail',
+      '/imports',
+      '/imports/{id}',
+      '/metrics',
+      '/problems',
+      '/problems/{code}',
+      '/readyz',
+      '/search',
+      '/search/image',
+      '/search/vector',
+    ]);
+    expect(document.paths['/search']?.get?.parameters?.map(({ name }) => name)).toEqual([
+      'q',
+      'limit',
+      'offset',
+      'minScore',
+      'tag',
+    ]);
+    expect(document.paths['/classify']?.post?.requestBody).toMatchObject({
+      content: { 'application/json': {}, 'multipart/form-data': {} },
+    });
+    expect(Object.keys(document.components.schemas)).toEqual(
+      expect.arrayContaining(['Image', 'Problem', 'SearchResult']),
+    );
+    const references = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/([^"]+)"/g)];
+    for (const [, name] of references) expect(document.components.schemas).toHaveProperty(name!);
+  });
+
+  it('have Swagger UI, the web page, and strict headers', async () => {
+    const docs = await server.fetch('/docs');
+    expect(await docs.text()).toMatch(/swagger-ui/);
+    const page = await server.fetch('/');
+    expect(await page.text()).toMatch(/<title>CLIP/);
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /default-src 'none';script-src 'self';style-src 'self'/,
+    );
+    expect(page.headers.get('x-powered-by')).toBeNull();
+    expect((await server.fetch('/app.js')).headers.get('content-type')).toMatch(/javascript/);
+  });
+
+  it('explain every problem code', async () => {
+    const all = await server.json<{ code: string; status: number }[]>('/problems');
+    expect(all.length).toBeGreaterThan(15);
+    const [first] = all;
+    expect(await server.json(`/problems/${first!.code}`)).toEqual(first);
+  });
+});
+
+/** Status of a conditional request; `fetch` would add headers that forbid a 304. */
+async function statusWithTag(url: string, tag: string): Promise<number | undefined> {
+  const [response] = (await once(get(url, { headers: { 'If-None-Match': tag } }), 'response')) as [
+    IncomingMessage,
+  ];
+  response.resume();
+  return response.statusCode;
+}
+
+async function blank(width: number, height: number): Promise<Buffer> {
+  return sharp({ create: { width, height, channels: 3, background: 'white' } })
+    .png()
+    .toBuffer();
+}
+
+async function rgbNoise(size: number): Promise<Buffer> {
+  const image = sharp({
+    create: {
+      width: size,
+      height: size,
+      channels: 3,
+      background: 'grey',
+      noise: { type: 'gaussian', mean: 128, sigma: 60 },
+    },
+  });
+  return image.png().toBuffer();
+}

@@ -1,0 +1,134 @@
+/** Starts the built service as its users do, `node dist/main.js`, and talks to it over HTTP. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import type { ProblemBody } from '../../src/problems/catalogue.js';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+interface Finished {
+  code: number | null;
+  output: string;
+}
+
+/** Runs the program to its end, for starts that must fail. */
+export async function runToEnd(env: Record<string, string>, args: string[] = []): Promise<Finished> {
+  const { child, output } = start(env, args);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output: output() };
+}
+
+/** A running service. */
+export class TestServer {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly output: () => string,
+    readonly url: string,
+  ) {}
+
+  /** Starts the service on a free port and waits until it is ready. */
+  static async start(env: Record<string, string>): Promise<TestServer> {
+    const { child, output } = start({ PORT: '0', ...env }, []);
+    const url = await untilListening(child, output);
+    const server = new TestServer(child, output, url);
+    await server.untilReady();
+    return server;
+  }
+
+  async untilReady(): Promise<void> {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      const response = await fetch(`${this.url}/readyz`);
+      if (response.ok) return;
+      await delay(50);
+    }
+    throw new Error(`not ready:\n${this.output()}`);
+  }
+
+  fetch(path: string, options?: RequestInit): Promise<Response> {
+    return fetch(this.url + path, options);
+  }
+
+  /** The JSON of a successful answer. */
+  async json<T>(path: string, options?: RequestInit): Promise<T> {
+    const response = await this.fetch(path, options);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${response.status} ${text}`);
+    return JSON.parse(text) as T;
+  }
+
+  postJson<T>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
+    return this.json<T>(path, jsonRequest(body, headers));
+  }
+
+  /** The problem that a request is refused with, after checking that it is well-formed. */
+  async problem(path: string, options?: RequestInit): Promise<ProblemBody> {
+    const response = await this.fetch(path, options);
+    const text = await response.text();
+    expect(response.headers.get('content-type'), text).toMatch(/^application\/problem\+json/);
+    const problem = JSON.parse(text) as ProblemBody;
+    expect(problem.status).toBe(response.status);
+    expect(problem.type).toBe(`/problems/${problem.code}`);
+    expect(problem.detail).not.toMatch(/node_modules|at .*\.js:\d/);
+    return problem;
+  }
+
+  /** Ends the service with a signal and returns its exit code. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.child.exitCode !== null) return this.child.exitCode;
+    this.child.kill(signal);
+    const [code] = (await once(this.child, 'close')) as [number | null];
+    return code;
+  }
+}
+
+export function jsonRequest(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  return {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  };
+}
+
+type FormValue = string | Uint8Array<ArrayBuffer>;
+export type FormFields = Record<string, FormValue | FormValue[]>;
+
+/** A form; a value that is bytes becomes a file, an array is sent as repeated fields. */
+export function formRequest(fields: FormFields): RequestInit {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    for (const [index, one] of (Array.isArray(value) ? value : [value]).entries()) {
+      if (typeof one === 'string') body.append(name, one);
+      else body.append(name, new Blob([one]), `file${index}.png`);
+    }
+  }
+  return { method: 'POST', body };
+}
+
+function start(env: Record<string, string>, args: string[]): { child: ChildProcess; output: () => string } {
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH, HOME, NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
+  }
+  return { child, output: () => text };
+}
+
+async function untilListening(child: ChildProcess, output: () => string): Promise<string> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const url = /served at (http:\/\/\S+)/.exec(output())?.[1];
+    if (url !== undefined) return url;
+    if (child.exitCode !== null) break;
+    await delay(50);
+  }
+  child.kill('SIGKILL');
+  throw new Error(`the service did not start:\n${output()}`);
+}

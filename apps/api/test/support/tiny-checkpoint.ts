@@ -1,0 +1,129 @@
+/**
+ * A real checkpoint of a few kilobytes that knows colours: an image's embedding is its mean colour, a text's is
+ * the sum of the colours it names, both with a small constant so that grey has a direction too. E = 4.
+ * It goes through the same tokenizer, preprocessing and ONNX Runtime as a trained one.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FLOAT, INT64, onnxFile } from './onnx-file.js';
+
+export const EMBEDDING_SIZE = 4;
+const IMAGE_SIZE = 16;
+const CONSTANT = 0.1;
+
+/** Colours by name, each channel −1 to 1. */
+export const COLOURS: Record<string, [number, number, number]> = {
+  red: [1, -1, -1],
+  green: [-1, 1, -1],
+  blue: [-1, -1, 1],
+  yellow: [1, 1, -1],
+  cyan: [-1, 1, 1],
+  magenta: [1, -1, 1],
+  white: [1, 1, 1],
+  black: [-1, -1, -1],
+};
+const WORDS = ['[PAD]', '[UNK]', ...Object.keys(COLOURS)];
+
+/** Writes the checkpoint. `gain` scales the colours, which makes another model with another hash. */
+export async function writeTinyCheckpoint(folder: string, { gain = 1 } = {}): Promise<string> {
+  await mkdir(join(folder, 'onnx'), { recursive: true });
+  const files: Record<string, string | Buffer> = {
+    'config.json': JSON.stringify({
+      model_type: 'vision-text-dual-encoder',
+      projection_dim: EMBEDDING_SIZE,
+      logit_scale: Math.log(10),
+      vision_config: { model_type: 'vit' },
+      text_config: { model_type: 'bert', max_position_embeddings: 32 },
+    }),
+    'preprocessor_config.json': JSON.stringify({
+      image_processor_type: 'ViTImageProcessor',
+      do_resize: true,
+      size: { height: IMAGE_SIZE, width: IMAGE_SIZE },
+      resample: 2,
+      do_rescale: true,
+      rescale_factor: 1 / 255,
+      do_normalize: true,
+      image_mean: [0.5, 0.5, 0.5],
+      image_std: [0.5, 0.5, 0.5],
+    }),
+    'tokenizer.json': JSON.stringify(tokenizer()),
+    'tokenizer_config.json': JSON.stringify({
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      pad_token: '[PAD]',
+      unk_token: '[UNK]',
+      model_max_length: 32,
+    }),
+    'onnx/vision_model.onnx': visionModel(gain),
+    'onnx/text_model.onnx': textModel(gain),
+  };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+  return folder;
+}
+
+function tokenizer(): object {
+  const special = ['[PAD]', '[UNK]'].map((content, id) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  }));
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: special,
+    normalizer: { type: 'Lowercase' },
+    pre_tokenizer: { type: 'Whitespace' },
+    post_processor: null,
+    decoder: null,
+    model: {
+      type: 'WordLevel',
+      vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
+      unk_token: '[UNK]',
+    },
+  };
+}
+
+/** [B, 3, 16, 16] → mean over the pixels [B, 3] × [3, 4] + constant → [B, 4] */
+function visionModel(gain: number): Buffer {
+  return onnxFile({
+    inputs: [{ name: 'pixel_values', type: FLOAT, shape: ['batch', 3, IMAGE_SIZE, IMAGE_SIZE] }],
+    outputs: [{ name: 'image_embeds', type: FLOAT, shape: ['batch', EMBEDDING_SIZE] }],
+    constants: [
+      {
+        name: 'weight',
+        shape: [3, 4],
+        data: Float32Array.from([gain, 0, 0, 0, 0, gain, 0, 0, 0, 0, gain, 0]),
+      },
+      { name: 'bias', shape: [4], data: Float32Array.from([0, 0, 0, CONSTANT]) },
+    ],
+    nodes: [
+      { op: 'GlobalAveragePool', inputs: ['pixel_values'], outputs: ['pooled'] },
+      { op: 'Flatten', inputs: ['pooled'], outputs: ['mean'], attributes: { axis: 1 } },
+      { op: 'MatMul', inputs: ['mean', 'weight'], outputs: ['projected'] },
+      { op: 'Add', inputs: ['projected', 'bias'], outputs: ['image_embeds'] },
+    ],
+  });
+}
+
+/** [B, T] → colours of the words [B, T, 4], summed over T → [B, 4] */
+function textModel(gain: number): Buffer {
+  const table = WORDS.flatMap((word) => [...(COLOURS[word] ?? [0, 0, 0]).map((value) => value * gain), 0]);
+  return onnxFile({
+    inputs: [{ name: 'input_ids', type: INT64, shape: ['batch', 'tokens'] }],
+    outputs: [{ name: 'text_embeds', type: FLOAT, shape: ['batch', EMBEDDING_SIZE] }],
+    constants: [
+      { name: 'table', shape: [WORDS.length, 4], data: Float32Array.from(table) },
+      { name: 'bias', shape: [4], data: Float32Array.from([0, 0, 0, CONSTANT]) },
+      { name: 'axes', shape: [1], data: BigInt64Array.of(1n) },
+    ],
+    nodes: [
+      { op: 'Gather', inputs: ['table', 'input_ids'], outputs: ['words'] },
+      { op: 'ReduceSum', inputs: ['words', 'axes'], outputs: ['sum'], attributes: { keepdims: 0 } },
+      { op: 'Add', inputs: ['sum', 'bias'], outputs: ['text_embeds'] },
+    ],
+  });
+}
