@@ -55,3 +55,9 @@ export {
   type RankedLabel,
   type RankLabelsOptions,
 } from './zero-shot/index.js';
+export {
+  resolveModelFolder,
+  type DownloadProgress,
+  type FileSelection,
+  type ResolveOptions,
+} from './hub/index.js';

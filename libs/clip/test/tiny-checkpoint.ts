@@ -65,8 +65,7 @@ export async function writeTinyCheckpoint(folder: string): Promise<TinyModel> {
   const host = initWeights(specs, 7);
   await saveWeights(folder, specs, host);
   const fn: TinyModel = {
-    encodeImages: (pixels) =>
-      tf.tidy(() => encodeImages(model, weightsOf(host), pixels, createContext())),
+    encodeImages: (pixels) => tf.tidy(() => encodeImages(model, weightsOf(host), pixels, createContext())),
     encodeTexts: (ids, mask) =>
       tf.tidy(() => encodeTexts(model, weightsOf(host), ids, mask, createContext())),
   };

@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isSystemError } from '../errors.js';
+import { isAbandoned } from './process.js';
 
 /** `.name.PID-RANDOM.tmp` is being written; `.name.PID-RANDOM.old` is being replaced. */
 function siblingPath(target: string, suffix: 'tmp' | 'old'): string {
@@ -129,19 +130,8 @@ async function siblings(target: string): Promise<Sibling[]> {
 }
 
 async function removeAbandonedSiblings(target: string): Promise<void> {
-  const processStart = Date.now() - process.uptime() * 1000;
   for (const { path, pid, modified } of await siblings(target)) {
-    const abandoned = pid === process.pid ? modified < processStart : !isRunning(pid);
-    if (abandoned) await rm(path, { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return isSystemError(error, 'EPERM');
+    if (isAbandoned(pid, modified)) await rm(path, { recursive: true, force: true });
   }
 }
 

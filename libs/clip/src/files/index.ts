@@ -1,1 +1,2 @@
 export { recoverFolder, writeFileAtomic, writeFolderAtomic } from './atomic.js';
+export { isAbandoned } from './process.js';

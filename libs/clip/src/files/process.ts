@@ -1,0 +1,21 @@
+/** Whether the process that left something behind is still at work. */
+import { isSystemError } from '../errors.js';
+
+/** Whether a process with this id runs on this machine. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return isSystemError(error, 'EPERM');
+  }
+}
+
+/**
+ * Whether something that process `pid` of this machine made at `modified` (milliseconds since the epoch) is
+ * abandoned. An older process may have had the id of this one: in a container every run has id 1.
+ */
+export function isAbandoned(pid: number, modified: number): boolean {
+  const processStart = Date.now() - process.uptime() * 1000;
+  return pid === process.pid ? modified < processStart : !isRunning(pid);
+}

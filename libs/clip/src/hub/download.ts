@@ -1,0 +1,153 @@
+/**
+ * Downloads one file into the cache. A cut connection is resumed where it stopped, within the call and by the next
+ * call, also after a killed process; nothing is used before its size and checksum are those that the hub states.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { ClipError } from '../errors.js';
+import { authorizedFetch, reasonOf, unauthorized, type RemoteFile } from './remote.js';
+import type { HubEnvironment } from './environment.js';
+import type { Repository } from './repository.js';
+
+/** A server that sends nothing for so long is taken for gone, in milliseconds. */
+const STALL_TIMEOUT = 30_000;
+/** Tries in a row without a single new byte. */
+const MAX_FUTILE_TRIES = 4;
+const FIRST_PAUSE = 250;
+
+export interface DownloadTarget {
+  repository: Repository;
+  commit: string;
+  file: RemoteFile;
+  /** Where the content goes. While it is incomplete it lies at `PATH.incomplete`. */
+  path: string;
+}
+
+/**
+ * Downloads `file` to `path`.
+ * @param onBytes gets the number of bytes that are there, from the start of the file
+ * @throws ClipError HUB_UNREACHABLE, HUB_UNAUTHORIZED, HUB_NOT_FOUND, HUB_CORRUPT
+ */
+export async function download(
+  target: DownloadTarget,
+  environment: HubEnvironment,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const { file, path, repository } = target;
+  const incomplete = `${path}.incomplete`;
+  await writeFile(incomplete, '', { flag: 'a' });
+  let futile = 0;
+  let failure = '';
+  while ((await sizeOf(incomplete)) !== file.size) {
+    const before = await sizeOf(incomplete);
+    if (before > file.size) await rm(incomplete);
+    try {
+      await receive(target, incomplete, environment, onBytes);
+      failure = 'the connection closed early';
+    } catch (error) {
+      if (error instanceof ClipError) throw error;
+      failure = reasonOf(error);
+    }
+    const after = await sizeOf(incomplete);
+    futile = after > before ? 0 : futile + 1;
+    if (futile >= MAX_FUTILE_TRIES) {
+      throw new ClipError('HUB_UNREACHABLE', `the download of ${file.path} of ${repository.id} stopped`, {
+        expected: `${file.size} bytes`,
+        found: `${after}: ${failure}`,
+        hint: 'Run the same again: it goes on from there',
+      });
+    }
+    if (after !== file.size) await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE * 2 ** futile));
+  }
+  const found = await checksum(incomplete, file);
+  if (found !== file.hash) {
+    await rm(incomplete);
+    throw new ClipError('HUB_CORRUPT', `the download of ${file.path} of ${repository.id} is damaged`, {
+      expected: `${file.kind} ${file.hash}`,
+      found,
+      hint: 'Run the same again; when it stays so, the server or a proxy changes the file',
+    });
+  }
+  await rename(incomplete, path);
+}
+
+/** One request; appends what it brings to `incomplete`. */
+async function receive(
+  { repository, commit, file }: DownloadTarget,
+  incomplete: string,
+  environment: HubEnvironment,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const path = file.path.split('/').map(encodeURIComponent).join('/');
+  const url = `${environment.endpoint}/${repository.id}/resolve/${commit}/${path}`;
+  const output = await open(incomplete, 'a');
+  const stalled = new AbortController();
+  const timer = setTimeout(
+    () => stalled.abort(new Error(`nothing came for ${STALL_TIMEOUT / 1000} s`)),
+    STALL_TIMEOUT,
+  );
+  try {
+    let bytes = (await output.stat()).size;
+    const headers = { 'Accept-Encoding': 'identity', ...(bytes > 0 ? { Range: `bytes=${bytes}-` } : {}) };
+    const response = await authorizedFetch(environment)(url, { headers, signal: stalled.signal });
+    if (response.status !== 206) {
+      requireSuccess(response, repository, file, environment);
+      if (bytes > 0) await output.truncate(0); // the server starts over
+      bytes = 0;
+    }
+    onBytes(bytes);
+    const chunks = (response.body ?? []) as AsyncIterable<Uint8Array>;
+    for await (const chunk of chunks) {
+      timer.refresh();
+      bytes += chunk.byteLength;
+      if (bytes > file.size) throw await tooLong(output, file, repository);
+      await writeFully(output, chunk);
+      onBytes(bytes);
+    }
+  } finally {
+    clearTimeout(timer);
+    await output.close();
+  }
+}
+
+/** Errors that trying again does not mend are thrown as they are, the others (429, 5xx) as plain errors. */
+function requireSuccess(
+  { status }: Response,
+  { id }: Repository,
+  file: RemoteFile,
+  { endpoint, token }: HubEnvironment,
+): void {
+  if (status === 200) return;
+  if (status === 401 || status === 403) throw unauthorized(id, endpoint, token);
+  if (status === 404)
+    throw new ClipError('HUB_NOT_FOUND', `${endpoint} lists ${file.path} of ${id} but does not have it`);
+  throw new Error(`status ${status}`);
+}
+
+async function tooLong(output: FileHandle, file: RemoteFile, { id }: Repository): Promise<ClipError> {
+  await output.truncate(0);
+  return new ClipError('HUB_CORRUPT', `the download of ${file.path} of ${id} is longer than the hub states`, {
+    expected: `${file.size} bytes`,
+  });
+}
+
+async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) {
+    done += (await file.write(bytes, done, bytes.byteLength - done)).bytesWritten;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
+}
+
+/** SHA-256, or SHA-1 as git computes it: over a header with the size, then the content. */
+async function checksum(path: string, { kind, size }: RemoteFile): Promise<string> {
+  let hash: Hash;
+  if (kind === 'sha256') hash = createHash('sha256');
+  else hash = createHash('sha1').update(`blob ${size}\0`);
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
+}

@@ -1,0 +1,120 @@
+/** What a repository holds, asked of the hub through `@huggingface/hub`; its failures become errors of the catalogue. */
+import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
+import { ClipError } from '../errors.js';
+import type { HubEnvironment } from './environment.js';
+import { isCommit, isRelativePath, type Repository } from './repository.js';
+
+/** A file of a repository. */
+export interface RemoteFile {
+  path: string;
+  size: number;
+  /** SHA-256 for large files, git's SHA-1 for small ones; also the name of the content in the cache. */
+  hash: string;
+  kind: 'sha256' | 'git-sha1';
+}
+
+export interface RemoteRepository {
+  commit: string;
+  files: RemoteFile[];
+}
+
+/** A fetch that shows the token to the hub, and to no other server that it redirects to. */
+export function authorizedFetch({ endpoint, token }: HubEnvironment): typeof fetch {
+  if (token === undefined) return fetch;
+  const { origin } = new URL(endpoint);
+  return (input, init) => {
+    const headers = new Headers(init?.headers);
+    const url = new URL(input instanceof Request ? input.url : input);
+    if (url.origin === origin) headers.set('Authorization', `Bearer ${token}`);
+    return fetch(input, { ...init, headers });
+  };
+}
+
+/**
+ * Lists the files of a repository at a revision.
+ * @throws ClipError HUB_NOT_FOUND, HUB_UNAUTHORIZED, HUB_UNREACHABLE
+ */
+export async function readRepository(
+  repository: Repository,
+  environment: HubEnvironment,
+): Promise<RemoteRepository> {
+  const { id, revision } = repository;
+  const shared = { hubUrl: environment.endpoint, fetch: authorizedFetch(environment) };
+  try {
+    const { sha } = await modelInfo({ ...shared, name: id, revision, additionalFields: ['sha'] });
+    if (typeof sha !== 'string' || !isCommit(sha)) throw new Error('the hub did not name a commit');
+    const files: RemoteFile[] = [];
+    for await (const entry of listFiles({
+      ...shared,
+      repo: { type: 'model', name: id },
+      revision: sha,
+      recursive: true,
+    })) {
+      if (entry.type !== 'file') continue;
+      const hash = entry.lfs?.oid ?? entry.oid ?? '';
+      if (!isRelativePath(entry.path) || !/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) {
+        throw new ClipError('HUB_CORRUPT', `${id} lists a file with an impossible name or hash`, {
+          found: JSON.stringify(entry.path),
+        });
+      }
+      files.push({
+        path: entry.path,
+        size: entry.size,
+        hash,
+        kind: hash.length === 64 ? 'sha256' : 'git-sha1',
+      });
+    }
+    return { commit: sha, files };
+  } catch (error) {
+    throw hubError(error, repository, environment);
+  }
+}
+
+/** Translates a failure of a request to the hub. */
+export function hubError(
+  error: unknown,
+  { id, revision }: Repository,
+  { endpoint, token }: HubEnvironment,
+): ClipError {
+  if (error instanceof ClipError) return error;
+  const status = error instanceof HubApiError ? error.statusCode : undefined;
+  if (status === 401 || status === 403) return unauthorized(id, endpoint, token, error);
+  if (status === 404) {
+    return new ClipError(
+      'HUB_NOT_FOUND',
+      `${endpoint} has no model ${id} at revision ${revision}, and there is no such folder here`,
+      {
+        hint: 'Check the name; a private model needs HF_TOKEN',
+        cause: error,
+      },
+    );
+  }
+  return new ClipError('HUB_UNREACHABLE', `${endpoint} could not be asked for ${id}`, {
+    found: status === undefined ? reasonOf(error) : `status ${status}`,
+    hint: 'Check the network and HF_ENDPOINT, or give the path of a local folder',
+    cause: error,
+  });
+}
+
+export function unauthorized(
+  id: string,
+  endpoint: string,
+  token: string | undefined,
+  cause?: unknown,
+): ClipError {
+  return new ClipError('HUB_UNAUTHORIZED', `${endpoint} does not give access to ${id}`, {
+    found: token === undefined ? 'no token' : 'a token without access',
+    hint:
+      token === undefined
+        ? 'The model does not exist, or is private or gated: set HF_TOKEN to a token that may read it'
+        : "Accept the model's conditions on its page, or set HF_TOKEN to another token",
+    cause,
+  });
+}
+
+/** The reason inside the error that fetch wraps around it, on one line. */
+export function reasonOf(error: unknown): string {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const text = inner instanceof Error ? inner.message || inner.name : String(inner);
+  return text.replace(/\s+/g, ' ').slice(0, 200);
+}

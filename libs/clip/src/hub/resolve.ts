@@ -1,0 +1,149 @@
+/** A folder or a hub id → a folder on this disk that has what is needed. */
+import { readdir, stat } from 'node:fs/promises';
+import { ClipError } from '../errors.js';
+import { RepositoryCache } from './cache.js';
+import { download } from './download.js';
+import { readHubEnvironment, type HubEnvironment } from './environment.js';
+import { readRepository, type RemoteFile, type RemoteRepository } from './remote.js';
+import { isCommit, parseRepository, type Repository } from './repository.js';
+import { selectFiles, type FileSelection } from './select-files.js';
+
+/** How far the download of a model is. */
+export interface DownloadProgress {
+  /** The file that is coming. */
+  file: string;
+  fileBytes: number;
+  fileSize: number;
+  /** Over all files that are needed; those that the cache has count as received. */
+  receivedBytes: number;
+  totalBytes: number;
+}
+
+export interface ResolveOptions {
+  /** Branch, tag or commit. Default: what follows `@` in the id, else main. */
+  revision?: string;
+  /** Default: `auto`. */
+  files?: FileSelection;
+  onProgress?: (progress: DownloadProgress) => void;
+}
+
+/**
+ * Finds the folder of a model: a folder is returned as it is; a hub id (`owner/name`, `owner/name@revision`) is
+ * downloaded into the hub's cache as far as the cache lacks it. Honours HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN
+ * and HF_HUB_OFFLINE. When the hub cannot be reached and the cache has the model, the cache is used.
+ * @returns the path of a folder
+ * @throws ClipError HUB_ID_INVALID, HUB_NOT_FOUND, HUB_UNAUTHORIZED, HUB_UNREACHABLE, HUB_CORRUPT, HUB_PICKLE_ONLY;
+ *   CHECKPOINT_NOT_FOUND for a path that is not a folder
+ */
+export async function resolveModelFolder(idOrFolder: string, options: ResolveOptions = {}): Promise<string> {
+  const { files = 'auto', onProgress = () => undefined } = options;
+  const status = await stat(idOrFolder).catch(() => undefined);
+  if (status?.isDirectory()) {
+    await refusePickles(idOrFolder, files);
+    return idOrFolder;
+  }
+  if (status !== undefined || looksLikePath(idOrFolder)) {
+    throw new ClipError('CHECKPOINT_NOT_FOUND', `${idOrFolder} is not a folder`, {
+      found: status === undefined ? 'nothing there' : 'a file',
+    });
+  }
+  const repository = parseRepository(idOrFolder, options.revision);
+  const environment = await readHubEnvironment();
+  const cache = new RepositoryCache(environment.cacheFolder, repository);
+  const cached = () => cachedFolder(repository, cache, files);
+  if (environment.offline) return (await cached()) ?? notCached(repository, environment);
+  if (isCommit(repository.revision)) {
+    const folder = await cached();
+    if (folder !== undefined) return folder;
+  }
+  let remote: RemoteRepository;
+  try {
+    remote = await readRepository(repository, environment);
+  } catch (error) {
+    const folder =
+      error instanceof ClipError && error.code === 'HUB_UNREACHABLE' ? await cached() : undefined;
+    if (folder === undefined) throw error;
+    return folder;
+  }
+  const paths = selectFiles(
+    remote.files.map(({ path }) => path),
+    files,
+    repository.id,
+  );
+  const needed = paths.map((path) => remote.files.find((file) => file.path === path)!);
+  await fetchFiles(repository, remote.commit, needed, cache, environment, onProgress);
+  await cache.writeCommit(repository.revision, remote.commit);
+  return cache.snapshotFolder(remote.commit);
+}
+
+function looksLikePath(text: string): boolean {
+  return /^[./~]|\\|^[A-Za-z]:/.test(text) || text.split('/').length > 2;
+}
+
+/** Only the refusal of pickles: what else a local folder lacks, those who open it say better. */
+async function refusePickles(folder: string, files: FileSelection): Promise<void> {
+  const names = await readdir(folder, { recursive: true });
+  try {
+    selectFiles(names, files, folder);
+  } catch (error) {
+    if (error instanceof ClipError && error.code === 'HUB_PICKLE_ONLY') throw error;
+  }
+}
+
+/** The snapshot of a revision in the cache, when it has all files. */
+async function cachedFolder(
+  repository: Repository,
+  cache: RepositoryCache,
+  files: FileSelection,
+): Promise<string | undefined> {
+  const commit = await cache.readCommit(repository.revision);
+  if (commit === undefined) return undefined;
+  try {
+    selectFiles(await cache.listSnapshot(commit), files, repository.id);
+  } catch (error) {
+    if (error instanceof ClipError) return undefined;
+    throw error;
+  }
+  return cache.snapshotFolder(commit);
+}
+
+function notCached({ id, revision }: Repository, { cacheFolder }: HubEnvironment): never {
+  throw new ClipError(
+    'HUB_UNREACHABLE',
+    `offline mode is on and the cache does not have all of ${id} at revision ${revision}`,
+    {
+      found: `the cache ${cacheFolder}`,
+      hint: 'Unset HF_HUB_OFFLINE once to download it, or give the path of a local folder',
+    },
+  );
+}
+
+async function fetchFiles(
+  repository: Repository,
+  commit: string,
+  files: readonly RemoteFile[],
+  cache: RepositoryCache,
+  environment: HubEnvironment,
+  onProgress: (progress: DownloadProgress) => void,
+): Promise<void> {
+  const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
+  let before = 0;
+  for (const file of files) {
+    const path = cache.blobPath(file.hash);
+    const report = (fileBytes: number) =>
+      onProgress({
+        file: file.path,
+        fileBytes,
+        fileSize: file.size,
+        receivedBytes: before + fileBytes,
+        totalBytes,
+      });
+    await cache.withLock(file.hash, async () => {
+      const status = await stat(path).catch(() => undefined);
+      if (status?.size !== file.size) await download({ repository, commit, file, path }, environment, report);
+      await cache.link(commit, file.path, file.hash);
+    });
+    report(file.size);
+    before += file.size;
+  }
+}

@@ -1,0 +1,251 @@
+/** Models by hub id, against a local server with the hub's endpoints. */
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { resolveModelFolder, type DownloadProgress } from '@clip-ts/clip';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { COMMIT, startHubServer, type HubServer } from './hub-server.js';
+
+const weights = randomBytes(300_000);
+const FILES = {
+  'config.json': Buffer.from('{"model_type":"vit"}'),
+  'tokenizer.json': Buffer.from('{}'),
+  'README.md': Buffer.from('# not needed'),
+  'pytorch_model.bin': Buffer.from('pickle'),
+  'model.safetensors': weights,
+};
+
+let root: string;
+let hub: HubServer;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'clip-hub-'));
+  hub = await startHubServer({ ...FILES });
+  for (const name of [
+    'HF_HUB_CACHE',
+    'HUGGINGFACE_HUB_CACHE',
+    'HF_TOKEN',
+    'HF_TOKEN_PATH',
+    'HF_HUB_OFFLINE',
+    'TRANSFORMERS_OFFLINE',
+  ]) {
+    vi.stubEnv(name, '');
+  }
+  vi.stubEnv('HF_ENDPOINT', `${hub.endpoint}/`);
+  vi.stubEnv('HF_HOME', root);
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await hub.close();
+  await rm(root, { recursive: true, force: true });
+});
+
+const repository = () => join(root, 'hub/models--owner--name');
+
+describe('resolveModelFolder', () => {
+  it('returns a folder as it is', async () => {
+    expect(await resolveModelFolder(root)).toBe(root);
+  });
+
+  it('downloads what is needed and no more, in the layout that Python shares', async () => {
+    const folder = await resolveModelFolder('owner/name');
+    expect(folder).toBe(join(repository(), 'snapshots', COMMIT));
+    expect((await readdir(folder)).sort()).toEqual(['config.json', 'model.safetensors', 'tokenizer.json']);
+    expect((await lstat(join(folder, 'model.safetensors'))).isSymbolicLink()).toBe(true);
+    expect(await readFile(join(folder, 'model.safetensors'))).toEqual(weights);
+    expect(await readFile(join(repository(), 'refs/main'), 'utf8')).toBe(COMMIT);
+    expect((await readdir(join(repository(), 'blobs'))).every((name) => /^[0-9a-f]{40,64}$/.test(name))).toBe(
+      true,
+    );
+  });
+
+  it('asks for nothing twice: cached files are not downloaded, a cached commit not even asked for', async () => {
+    await resolveModelFolder('owner/name');
+    hub.requests.length = 0;
+    await resolveModelFolder('owner/name');
+    expect(hub.requests.every((request) => request.includes('/api/'))).toBe(true);
+    hub.requests.length = 0;
+    await resolveModelFolder(`owner/name@${COMMIT}`);
+    expect(hub.requests).toEqual([]);
+  });
+
+  it('chooses the ONNX models of both towers where there are both, and the weights when asked', async () => {
+    hub.files['onnx/vision_model.onnx'] = randomBytes(100);
+    hub.files['onnx/text_model.onnx'] = randomBytes(100);
+    hub.files['onnx/text_model.onnx_data'] = randomBytes(100);
+    hub.files['onnx/text_model_quantized.onnx'] = randomBytes(100);
+    const folder = await resolveModelFolder('owner/name');
+    expect(await readdir(join(folder, 'onnx'))).toEqual([
+      'text_model.onnx',
+      'text_model.onnx_data',
+      'vision_model.onnx',
+    ]);
+    await rm(root, { recursive: true });
+    const trained = await resolveModelFolder('owner/name', { files: 'weights', revision: 'v1' });
+    expect((await readdir(trained)).sort()).toEqual(['config.json', 'model.safetensors', 'tokenizer.json']);
+    expect(await readFile(join(repository(), 'refs/v1'), 'utf8')).toBe(COMMIT);
+  });
+
+  it('fetches all shards of a large model, or the files that are listed', async () => {
+    delete (hub.files as Partial<typeof FILES>)['model.safetensors'];
+    hub.files['model.safetensors.index.json'] = Buffer.from('{}');
+    hub.files['model-00001-of-00002.safetensors'] = randomBytes(70);
+    hub.files['model-00002-of-00002.safetensors'] = randomBytes(70);
+    const folder = await resolveModelFolder('owner/name');
+    expect((await readdir(folder)).filter((name) => name.startsWith('model-'))).toHaveLength(2);
+    await resolveModelFolder('owner/name', { files: ['README.md'] });
+    expect(await readdir(folder)).toContain('README.md');
+    const missing = resolveModelFolder('owner/name', { files: ['README.md', 'vocab.txt'] });
+    await expect(missing).rejects.toThrow('owner/name lacks vocab.txt');
+  });
+
+  it('resumes where the connection was cut, and reports progress over all files', async () => {
+    hub.cuts = [100_000, 70_000];
+    const progress: DownloadProgress[] = [];
+    const folder = await resolveModelFolder('owner/name', { onProgress: (step) => progress.push(step) });
+    expect(await readFile(join(folder, 'model.safetensors'))).toEqual(weights);
+    const ranges = hub.requests
+      .filter((request) => request.includes('model.safetensors'))
+      .map((request) => request.split(' ')[2]);
+    expect(ranges).toEqual([undefined, 'bytes=100000-', 'bytes=170000-']);
+    const received = progress.map((step) => step.receivedBytes);
+    expect(received).toEqual([...received].sort((a, b) => a - b));
+    const last = progress.at(-1)!;
+    expect(last).toMatchObject({
+      file: 'model.safetensors',
+      fileBytes: 300_000,
+      receivedBytes: last.totalBytes,
+    });
+  });
+
+  it('goes on with what an earlier run left, and starts over when that is damaged', async () => {
+    hub.cuts = Array<number>(5).fill(0);
+    hub.cuts[0] = 1000;
+    const stopped = resolveModelFolder('owner/name');
+    await expect(stopped).rejects.toMatchObject({ code: 'HUB_UNREACHABLE', expected: '300000 bytes' });
+    await expect(stopped).rejects.toThrow('Run the same again');
+    hub.cuts = [];
+    hub.requests.length = 0;
+    await resolveModelFolder('owner/name');
+    expect(hub.requests.at(-1)).toContain('bytes=1000-');
+
+    await rm(join(repository(), 'snapshots'), { recursive: true });
+    const [blob] = (await readdir(join(repository(), 'blobs'))).filter((name) => name.length === 64);
+    const path = join(repository(), 'blobs', blob!);
+    await rm(path);
+    await writeFile(`${path}.incomplete`, Buffer.alloc(5000));
+    await expect(resolveModelFolder('owner/name')).rejects.toMatchObject({ code: 'HUB_CORRUPT' });
+    const folder = await resolveModelFolder('owner/name');
+    expect(await readFile(join(folder, 'model.safetensors'))).toEqual(weights);
+  });
+
+  it('uses nothing that fails its checksum', async () => {
+    hub.corrupt = true;
+    await expect(resolveModelFolder('owner/name')).rejects.toMatchObject({ code: 'HUB_CORRUPT' });
+    expect(await readdir(join(repository(), 'blobs'))).toEqual([]);
+  });
+
+  it('downloads once when two ask at the same time, and is not held up by the lock of a killed process', async () => {
+    await mkdir(join(repository(), 'blobs'), { recursive: true });
+    const oid = await blobName();
+    await writeFile(join(repository(), 'blobs', `${oid}.lock`), '4194304999 elsewhere');
+    const { utimes } = await import('node:fs/promises');
+    await utimes(join(repository(), 'blobs', `${oid}.lock`), 1, 1);
+    await Promise.all([resolveModelFolder('owner/name'), resolveModelFolder('owner/name')]);
+    expect(hub.requests.filter((request) => request.includes('model.safetensors'))).toHaveLength(1);
+  });
+
+  it('shows the token to the hub and to no server that it redirects to', async () => {
+    const cdn = await startHubServer({ ...FILES });
+    hub.redirectTo = cdn.endpoint.replace('127.0.0.1', 'localhost');
+    vi.stubEnv('HF_TOKEN', 'secret');
+    await resolveModelFolder('owner/name');
+    expect(new Set(hub.tokens)).toEqual(new Set(['Bearer secret']));
+    expect(cdn.requests.length).toBeGreaterThan(0);
+    expect(new Set(cdn.tokens)).toEqual(new Set([undefined]));
+    await cdn.close();
+  });
+
+  it('works offline with what the cache has, and says what to do when it lacks something', async () => {
+    vi.stubEnv('HF_HUB_OFFLINE', '1');
+    await expect(resolveModelFolder('owner/name')).rejects.toMatchObject({ code: 'HUB_UNREACHABLE' });
+    await expect(resolveModelFolder('owner/name')).rejects.toThrow('Unset HF_HUB_OFFLINE');
+    vi.stubEnv('HF_HUB_OFFLINE', '0');
+    const folder = await resolveModelFolder('owner/name');
+    vi.stubEnv('HF_HUB_OFFLINE', '1');
+    hub.requests.length = 0;
+    expect(await resolveModelFolder('owner/name')).toBe(folder);
+    await rm(join(folder, 'model.safetensors'));
+    await expect(resolveModelFolder('owner/name')).rejects.toThrow('does not have all of owner/name');
+    expect(hub.requests).toEqual([]);
+  });
+
+  it('uses the cache when the hub cannot be reached', async () => {
+    await expect(unreachable()).rejects.toMatchObject({ code: 'HUB_UNREACHABLE' });
+    const folder = await resolveModelFolder('owner/name');
+    expect(await unreachable()).toBe(folder);
+
+    async function unreachable(): Promise<string> {
+      vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9');
+      try {
+        return await resolveModelFolder('owner/name');
+      } finally {
+        vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+      }
+    }
+  });
+
+  it('tells apart what is not there, not allowed and out of order', async () => {
+    await expect(resolveModelFolder('owner/other')).rejects.toMatchObject({ code: 'HUB_NOT_FOUND' });
+    await expect(resolveModelFolder('owner/name', { revision: 'v2' })).rejects.toThrow('at revision v2');
+    for (const status of [401, 403]) {
+      hub.status = status;
+      await expect(resolveModelFolder('owner/name')).rejects.toMatchObject({
+        code: 'HUB_UNAUTHORIZED',
+        found: 'no token',
+      });
+    }
+    hub.status = 503;
+    await expect(resolveModelFolder('owner/name')).rejects.toMatchObject({
+      code: 'HUB_UNREACHABLE',
+      found: 'status 503',
+    });
+  });
+
+  it('refuses weights that are a pickle, with the command that converts them', async () => {
+    delete (hub.files as Partial<typeof FILES>)['model.safetensors'];
+    const refused = resolveModelFolder('owner/name');
+    await expect(refused).rejects.toMatchObject({ code: 'HUB_PICKLE_ONLY' });
+    await expect(refused).rejects.toThrow("AutoModel.from_pretrained('owner/name').save_pretrained");
+    await writeFile(join(root, 'pytorch_model.bin'), '');
+    await writeFile(join(root, 'config.json'), '{}');
+    await expect(resolveModelFolder(root)).rejects.toMatchObject({ code: 'HUB_PICKLE_ONLY' });
+  });
+
+  it.each([
+    '../etc',
+    'a/../b',
+    'owner/..',
+    'owner/na--me',
+    'owner/name.git',
+    '',
+    'ow ner/x',
+    'owner/name@../x',
+    'owner/x?y=z',
+  ])('refuses the id %j without a request', async (id) => {
+    await expect(resolveModelFolder(id)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(HUB_ID_INVALID|CHECKPOINT_NOT_FOUND)$/) as string,
+    });
+    expect(hub.requests).toEqual([]);
+  });
+
+  it('refuses a listing with a path that leads out of the cache', async () => {
+    hub.files['../../escape.json'] = Buffer.from('{}');
+    await expect(resolveModelFolder('owner/name')).rejects.toMatchObject({ code: 'HUB_CORRUPT' });
+  });
+});
+
+async function blobName(): Promise<string> {
+  const { createHash } = await import('node:crypto');
+  return createHash('sha256').update(weights).digest('hex');
+}
