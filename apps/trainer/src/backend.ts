@@ -4,11 +4,9 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from './errors.js';
+import type { BackendName } from './options.js';
 import { createEagerRunner } from './step/eager-runner.js';
 import type { HostTensors, Program, Runner } from './step/runner.js';
-
-export const BACKENDS = ['auto', 'onnxruntime', 'tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu'] as const;
-export type BackendName = (typeof BACKENDS)[number];
 
 export interface Backend {
   name: Exclude<BackendName, 'auto'>;

@@ -2,8 +2,6 @@
  * The trainer's own errors: what happened, what was expected, and the exit code that goes with it. Exit code 2 means
  * that the user can mend the input; 1 means that something failed while working.
  */
-import { ClipError } from '@clip-ts/clip';
-
 /** Bad input of the user's: an option, a configuration file, a dataset. Exit code 2. */
 export class InputError extends Error {
   override readonly name = 'InputError';
@@ -18,7 +16,8 @@ export class TrainingError extends Error {
 export function describeFailure(error: unknown): { message: string; exitCode: number } {
   if (error instanceof InputError) return { message: error.message, exitCode: 2 };
   if (error instanceof TrainingError) return { message: error.message, exitCode: 1 };
-  if (error instanceof ClipError) return { message: `${error.message} [${error.code}]`, exitCode: 2 };
+  // ClipError, known by its name: importing the class would load the whole package before the command line is read.
+  if (error instanceof Error && error.name === 'ClipError') return { message: error.message, exitCode: 2 };
   if (error instanceof Error) return { message: error.message, exitCode: 1 };
   return { message: String(error), exitCode: 1 };
 }

@@ -5,7 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip';
-import { openBackend, type Backend, type BackendName } from './backend.js';
+import { openBackend, type Backend } from './backend.js';
 import {
   differingSettings,
   freshState,
@@ -20,6 +20,7 @@ import { InputError } from './errors.js';
 import { exportCheckpoint, isExported } from './export/export-checkpoint.js';
 import { openMetricsLog, type MetricsLog } from './metrics-log.js';
 import { assembleModel, reopenModel, type AssembledModel } from './model/assemble.js';
+import type { BackendName } from './options.js';
 import { createProgressPrinter, duration, type ProgressPrinter } from './progress.js';
 import { modelCard, type CardFacts } from './report/model-card.js';
 import { samplePredictions } from './report/predictions.js';

@@ -1,8 +1,7 @@
 /** `trainer evaluate`: retrieval recall and zero-shot accuracy of a checkpoint. */
 import { Option, type Command } from 'commander';
-import { BACKENDS } from '../backend.js';
-import { evaluate, evaluationTable, type EvaluateOptions } from '../evaluate.js';
-import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
+import type { EvaluateOptions } from '../evaluate.js';
+import { BACKENDS, DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
 
 interface EvaluateFlags extends Omit<EvaluateOptions, 'imageMemory'> {
   imageMemory: number;
@@ -31,6 +30,7 @@ export function addEvaluateCommand(program: Command): void {
 }
 
 async function runEvaluate({ json, imageMemory, ...options }: EvaluateFlags): Promise<void> {
+  const { evaluate, evaluationTable } = await import('../evaluate.js');
   const evaluation = await evaluate({ ...options, imageMemory: imageMemory * GIGABYTE });
   console.log(evaluationTable(evaluation));
   if (json) console.log(JSON.stringify(evaluation));

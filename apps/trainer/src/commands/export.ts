@@ -1,7 +1,6 @@
 /** `trainer export`: writes the ONNX models of a checkpoint. */
 import { Option, type Command } from 'commander';
-import { BACKENDS, openBackend, type BackendName } from '../backend.js';
-import { exportCheckpoint } from '../export/export-checkpoint.js';
+import { BACKENDS, type BackendName } from '../options.js';
 
 export function addExportCommand(program: Command): void {
   program
@@ -23,6 +22,8 @@ async function runExport({
   checkpoint: string;
   backend: BackendName;
 }): Promise<void> {
+  const { openBackend } = await import('../backend.js');
+  const { exportCheckpoint } = await import('../export/export-checkpoint.js');
   const backend = await openBackend(name, 'cpu', console.log);
   const { difference } = await exportCheckpoint(checkpoint, backend);
   console.log(`ONNX export differs from the trainer's embeddings by at most ${difference.toExponential(1)}`);

@@ -1,8 +1,13 @@
 /** `trainer pretrain`: trains a dual encoder in two stages and exports it. */
 import { Option, type Command } from 'commander';
-import { BACKENDS, type BackendName } from '../backend.js';
-import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
-import { pretrain } from '../pretrain.js';
+import {
+  BACKENDS,
+  type BackendName,
+  DEFAULT_IMAGE_MEMORY_GB,
+  GIGABYTE,
+  positiveNumber,
+  wholeNumber,
+} from '../options.js';
 import { readSettings, type SettingsOptions } from '../settings.js';
 
 interface PretrainFlags extends SettingsOptions {
@@ -53,5 +58,6 @@ export function addPretrainCommand(program: Command): void {
 async function runPretrain(flags: PretrainFlags): Promise<void> {
   const settings = await readSettings(flags);
   const { backend, restart, imageMemory } = flags;
+  const { pretrain } = await import('../pretrain.js');
   await pretrain({ settings, backend, restart, imageMemory: imageMemory * GIGABYTE });
 }

@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { wholeNumber } from '../options.js';
-import { existingDataset, generateSampleDataset, RECIPE_VERSION } from '../sample-data/generate.js';
 
 interface SampleDataOptions {
   output: string;
@@ -33,6 +32,8 @@ export function addSampleDataCommand(program: Command): void {
 }
 
 async function runSampleData({ output, force, ...numbers }: SampleDataOptions): Promise<void> {
+  const { existingDataset, generateSampleDataset, RECIPE_VERSION } =
+    await import('../sample-data/generate.js');
   const { train, val, heldOut, seed, size } = numbers;
   const recipe = { version: RECIPE_VERSION, seed, size, train, val, heldOut };
   const existing = await existingDataset(output, recipe);

@@ -6,7 +6,7 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { ClipEncoder } from '../pending-clip.js';
+import { ClipEncoder } from '@clip-ts/clip';
 import { createContext, encodeImages, encodeTexts } from '@clip-ts/clip/model';
 import { openBackend, type Backend } from '../backend.js';
 import { addToCheckpoint } from '../checkpoint/write-checkpoint.js';

@@ -72,6 +72,7 @@ function singleCaptions(scene: Scene): string[] {
   const captions = [
     aNoun(a),
     `a photo of ${aNoun(a)}`,
+    `this is a photo of ${aNoun(a)}`,
     `a picture of ${aNoun(a, FULL)} on ${background(scene)}`,
     `${aNoun(a, FULL)} ${placeOf(a)}`,
     `this is ${aNoun(a, { size: true })} ${placeOf(a)} of the image`,
@@ -125,11 +126,21 @@ function tripleCaptions(scene: Scene, random: Random): string[] {
   return captions;
 }
 
+const FULL_STOP_SHARE = 0.3;
+const BARE_SHARE = 0.12;
+
+/** People end some captions with a full stop and drop the articles of others. */
+function vary(caption: string, random: Random): string {
+  const bare = random.uniform() < BARE_SHARE ? caption.replace(/\b(a|an|the) /g, '') : caption;
+  return random.uniform() < FULL_STOP_SHARE ? `${bare}.` : bare;
+}
+
 /** Five distinct captions; which ones depends on the scene's seed alone. */
 export function captionScene(scene: Scene): string[] {
   const random = createRandom(scene.seed, 1);
   const makers = [singleCaptions, pairCaptions, tripleCaptions];
-  const captions = [...new Set(makers[scene.objects.length - 1]!(scene, random))];
+  const drafts = makers[scene.objects.length - 1]!(scene, random);
+  const captions = [...new Set(drafts.map((draft) => vary(draft, random)))];
   const order = permutation(captions.length, random);
   return Array.from(order.subarray(0, CAPTIONS_PER_IMAGE), (index) => captions[index]!);
 }

@@ -1,0 +1,106 @@
+/** Runs the built trainer as a user does: plain node, its own process. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+export const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url));
+
+export interface Finished {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Running {
+  child: ChildProcess;
+  finished: Promise<Finished>;
+}
+
+export function start(args: readonly string[], cwd = REPOSITORY): Running {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, finished };
+}
+
+export const trainer = (...args: string[]): Promise<Finished> => start(args).finished;
+
+export async function temporaryFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'trainer-'));
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+const TINY_TOWER = {
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  hidden_dropout_prob: 0,
+  attention_probs_dropout_prob: 0,
+};
+
+export const TINY_MODEL = {
+  vision_backbone: {
+    model_type: 'vit',
+    image_size: 32,
+    patch_size: 16,
+    hidden_size: 32,
+    intermediate_size: 64,
+    ...TINY_TOWER,
+  },
+  text_backbone: { model_type: 'roberta', hidden_size: 32, intermediate_size: 64, ...TINY_TOWER },
+  max_length_corpus: -1,
+  dim: 16,
+  dropout: 0,
+};
+
+export const TINY_TRAINING = {
+  output_dir: 'unused',
+  learning_rate: 1e-3,
+  weight_decay: 1e-2,
+  batch_size: 8,
+  epochs: 1,
+  dataloader_num_workers: 2,
+  gradient_accumulation_steps: 1,
+  warmup_steps_factor: 1,
+  early_stopping: 0,
+  device: 'cpu',
+  fp16: 0,
+  num_workers_dataloader: 2,
+  scheduler_mode: 'min',
+  seed: 5,
+};
+
+const WANDB_OFF = { WB_ENTITY: 'XXXXXX', WB_PROJECT: 'XXXXXX', WB_KEY: 'XXXXXX' };
+
+export interface Configs {
+  model?: Record<string, unknown>;
+  heads?: Record<string, unknown>;
+  everything?: Record<string, unknown>;
+}
+
+/** Writes configuration files with changes to the tiny ones, and gives the flags that name them. */
+export async function configFlags(
+  folder: string,
+  { model, heads, everything }: Configs = {},
+): Promise<string[]> {
+  const files: [flag: string, content: unknown][] = [
+    ['model-config', { ...TINY_MODEL, ...model }],
+    ['freeze-training-config', { ...TINY_TRAINING, ...heads }],
+    ['training-config', { ...TINY_TRAINING, ...everything }],
+    ['wandb-config', WANDB_OFF],
+  ];
+  const flags: string[] = [];
+  for (const [flag, content] of files) {
+    const file = path.join(folder, `${flag}.json`);
+    await writeFile(file, JSON.stringify(content));
+    flags.push(`--${flag}`, file);
+  }
+  return flags;
+}
