@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { dualEncoderSpecs, encodeImages, encodeTexts, logitsPerImage } from './dual-encoder.js';
+import { SafetensorsFile } from '../safetensors/index.js';
+import { dualEncoderSpecs, encodeImages, encodeTexts, logitsPerImage, project } from './dual-encoder.js';
 import { valueAndGradients } from './gradients.js';
 import { loadDualEncoder } from './load.js';
 import { contrastiveLoss } from './loss.js';
@@ -16,35 +17,81 @@ describe.skipIf(!data)('the dual encoder against transformers (needs CLIP_TEST_D
     await tf.setBackend('cpu');
   });
 
-  it.each(['vit-roberta'])('%s: logits and gradients of the first training step', async (name) => {
-    const folder = join(data!, 'golden/training', name);
-    const { model, tensors } = await loadDualEncoder(folder);
-    const golden = await readSections(join(folder, 'golden.safetensors'), ['batch0', 'step0', 'step0.grad']);
-    const weights = toTensors(tensors);
-    const batch = toTensors(Object.fromEntries(golden.batch0!));
+  it.each(['vit-roberta', 'vit-roberta-frozen', 'swin-roberta'])(
+    '%s: logits and gradients of the first training step',
+    async (name) => {
+      const folder = join(data!, 'golden/training', name);
+      const { model, tensors } = await loadDualEncoder(folder);
+      const golden = await readSections(join(folder, 'golden.safetensors'), [
+        'batch0',
+        'step0',
+        'step0.grad',
+      ]);
+      const weights = toTensors(tensors);
+      const batch = toTensors(Object.fromEntries(golden.batch0!));
+      const outputs: Record<string, tf.Tensor> = {};
+      const names = dualEncoderSpecs(model)
+        .filter((spec) => spec.trainable)
+        .map((spec) => spec.name);
+      const { gradients } = valueAndGradients(
+        (current) => {
+          const ctx = createContext();
+          const image_embeds = encodeImages(model, current, batch.pixel_values!, ctx);
+          const text_embeds = encodeTexts(model, current, batch.input_ids!, batch.attention_mask, ctx);
+          const logits_per_image = logitsPerImage(current, image_embeds, text_embeds);
+          Object.assign(outputs, { image_embeds, text_embeds, logits_per_image });
+          Object.values(outputs).forEach((tensor) => tf.keep(tensor));
+          return contrastiveLoss(image_embeds, text_embeds, current.logit_scale).loss;
+        },
+        weights,
+        names,
+      );
+      const expected: Section = new Map([...golden.step0!].filter(([key]) => !key.startsWith('grad.')));
+      expect(expected.size).toBe(3);
+      expect(worstDifference(read(outputs), expected, 0).value).toBeLessThan(1e-5);
+      const grads = golden['step0.grad']!; // of the trained parameters only, where the towers are frozen
+      expect(grads.size).toBe(name.endsWith('frozen') ? 3 : names.length);
+      expect(worstDifference(read(gradients), grads, 1e-3 * largest(grads)).value).toBeLessThan(1e-4);
+    },
+  );
+
+  it('the residual head and the loss without temperature follow the original script', async () => {
+    const path = join(data!, 'golden/seed-head/golden.safetensors');
+    const golden = await readSections(path, ['vision', 'text', 'input', 'output', 'grad']);
+    const config = { projection_head: 'residual', projection_dropout: 0, projection_dim: 24 } as const;
+    const sides = { vision: 'visual_projection', text: 'text_projection' } as const;
+    const rename = (name: string) =>
+      name
+        .replace(/^(vision|text)\./, (_, side: keyof typeof sides) => `${sides[side]}.`)
+        .replace(/\.p$/, '.weight')
+        .replace(/\.h$/, '.residual.weight')
+        .replace('.ln.', '.layer_norm.');
+    const weights = Object.fromEntries(
+      (['vision', 'text'] as const).flatMap((side) =>
+        [...golden[side]!].map(([name, tensor]) => [rename(`${side}.${name}`), toTensor(tensor)]),
+      ),
+    );
+    const inputs = toTensors(Object.fromEntries(golden.input!));
     const outputs: Record<string, tf.Tensor> = {};
-    const names = dualEncoderSpecs(model)
-      .filter((spec) => spec.trainable)
-      .map((spec) => spec.name);
-    const { gradients } = valueAndGradients(
+    const { value, gradients } = valueAndGradients(
       (current) => {
-        const ctx = createContext();
-        const image_embeds = encodeImages(model, current, batch.pixel_values!, ctx);
-        const text_embeds = encodeTexts(model, current, batch.input_ids!, batch.attention_mask, ctx);
-        const logits_per_image = logitsPerImage(current, image_embeds, text_embeds);
-        Object.assign(outputs, { image_embeds, text_embeds, logits_per_image });
+        const ctx = createContext({ training: true });
+        const image_embeds = project(current, sides.vision, inputs.image_features!, config, ctx);
+        const text_embeds = project(current, sides.text, inputs.text_features!, config, ctx);
+        const { loss, logits_per_text } = contrastiveLoss(image_embeds, text_embeds);
+        Object.assign(outputs, { image_embeds, text_embeds, logits: logits_per_text });
         Object.values(outputs).forEach((tensor) => tf.keep(tensor));
-        return contrastiveLoss(image_embeds, text_embeds, current.logit_scale).loss;
+        return loss;
       },
       weights,
-      names,
+      Object.keys(weights),
     );
-    const expected: Section = new Map([...golden.step0!].filter(([key]) => !key.startsWith('grad.')));
-    expect(expected.size).toBe(3);
-    expect(worstDifference(read(outputs), expected, 0).value).toBeLessThan(1e-5);
-    const grads = golden['step0.grad']!;
-    expect(grads.size).toBe(names.length);
-    expect(worstDifference(read(gradients), grads, 1e-3 * largest(grads)).value).toBeLessThan(1e-4);
+    expect(worstDifference(read(outputs), golden.output!, 0).value).toBeLessThan(1e-5);
+    const expected = new Map([...golden.grad!].map(([name, tensor]) => [rename(name), tensor]));
+    expect(worstDifference(read(gradients), expected, 0).value).toBeLessThan(1e-4);
+    const file = await SafetensorsFile.open(path);
+    expect(value.dataSync()[0]).toBeCloseTo((await file.readFloat32('loss'))[0]!, 5);
+    await file.close();
   });
 });
 

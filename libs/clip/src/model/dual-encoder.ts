@@ -174,11 +174,11 @@ function headSpecs(config: DualEncoderConfig, name: string, inputs: number): Ten
 /**
  * features [B, D] → embeddings [B, E]. Linear head: p = W z. Residual head: layer_norm(p + dropout(W_h gelu(p))).
  */
-function project(
+export function project(
   weights: Weights,
   name: string,
   features: tf.Tensor,
-  config: DualEncoderConfig,
+  config: Pick<DualEncoderConfig, 'projection_head' | 'projection_dropout'>,
   ctx: ForwardContext,
 ): tf.Tensor2D {
   if (config.projection_head === 'none') return l2Normalize(features);

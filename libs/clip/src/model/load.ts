@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CONFIG_FILE } from '../checkpoint/index.js';
 import { ClipError, isSystemError } from '../errors.js';
 import { createDualEncoder, dualEncoderSpecs, type DualEncoder } from './dual-encoder.js';
 import { createTextTower, createVisionTower } from './registry.js';
@@ -19,7 +20,7 @@ const OTHER_HALF = {
 
 /** @throws ClipError CHECKPOINT_NOT_FOUND, CHECKPOINT_INVALID */
 export async function readConfig(folder: string): Promise<Record<string, unknown>> {
-  const path = join(folder, 'config.json');
+  const path = join(folder, CONFIG_FILE);
   let text: string;
   try {
     text = await readFile(path, 'utf8');

@@ -17,8 +17,12 @@ const OPTIONS = {
   text_pooling: z.enum(['pooler', 'cls', 'mean']).default('pooler'),
 };
 
+/** The learned scale and bias, repeated for readers of the ONNX models; the weights are the truth here. */
+const LEARNED = { logit_scale: noEffect(), logit_bias: noEffect() };
+
 const dualSchema = configSchema({
   ...OPTIONS,
+  ...LEARNED,
   projection_dim: size().default(512),
   logit_scale_init_value: z.number().default(2.6592),
   vision_config: towerConfig.required({ model_type: true }),
@@ -26,6 +30,7 @@ const dualSchema = configSchema({
 });
 
 const clipSchema = configSchema({
+  ...LEARNED,
   projection_dim: size().default(512),
   logit_scale_init_value: z.number().default(2.6592),
   initializer_factor: noEffect(),
@@ -36,6 +41,7 @@ const clipSchema = configSchema({
 });
 
 const siglipSchema = configSchema({
+  ...LEARNED,
   initializer_factor: noEffect(),
   vision_config: towerConfig.default({}),
   text_config: towerConfig.default({}),

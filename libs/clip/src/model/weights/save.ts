@@ -3,6 +3,7 @@
  * of the checkpoint that it came from is written with that file's very bytes.
  */
 import { join } from 'node:path';
+import { WEIGHTS_FILE } from '../../checkpoint/index.js';
 import { ClipError } from '../../errors.js';
 import { writeSafetensors, type TensorEntry } from '../../safetensors/index.js';
 import type { HostTensor, TensorSpec } from '../types.js';
@@ -35,7 +36,7 @@ export async function saveWeights(
         opened !== undefined && stored !== undefined && (await isUntouched(opened, stored, tensor));
       entries.push(untouched ? copyOf(opened, stored, spec) : fresh(spec, tensor));
     }
-    await writeSafetensors(join(folder, 'model.safetensors'), entries, { format: 'pt' });
+    await writeSafetensors(join(folder, WEIGHTS_FILE), entries, { format: 'pt' });
   } finally {
     await opened?.close();
   }

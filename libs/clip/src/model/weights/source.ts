@@ -5,11 +5,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { WEIGHTS_FILE, WEIGHTS_INDEX_FILE } from '../../checkpoint/index.js';
 import { ClipError } from '../../errors.js';
 import { SafetensorsFile, type TensorInfo } from '../../safetensors/index.js';
 
-const SINGLE_FILE = 'model.safetensors';
-const INDEX_FILE = 'model.safetensors.index.json';
 const PICKLE_FILES = ['pytorch_model.bin', 'pytorch_model.bin.index.json'];
 
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
@@ -30,7 +29,7 @@ export interface TensorSource {
  * @throws ClipError CHECKPOINT_NOT_FOUND, CHECKPOINT_INVALID, HUB_PICKLE_ONLY, SAFETENSORS_INVALID
  */
 export async function openTensorSource(folder: string): Promise<TensorSource> {
-  const names = existsSync(join(folder, SINGLE_FILE)) ? [SINGLE_FILE] : await shardNames(folder);
+  const names = existsSync(join(folder, WEIGHTS_FILE)) ? [WEIGHTS_FILE] : await shardNames(folder);
   const files: SafetensorsFile[] = [];
   const homes = new Map<string, SafetensorsFile>();
   const tensors = new Map<string, TensorInfo>();
@@ -66,7 +65,7 @@ export async function openTensorSource(folder: string): Promise<TensorSource> {
 }
 
 async function shardNames(folder: string): Promise<string[]> {
-  const path = join(folder, INDEX_FILE);
+  const path = join(folder, WEIGHTS_INDEX_FILE);
   if (!existsSync(path)) throw noWeights(folder);
   let index: unknown;
   try {
@@ -87,11 +86,11 @@ function noWeights(folder: string): ClipError {
   const pickle = PICKLE_FILES.find((name) => existsSync(join(folder, name)));
   if (pickle === undefined) {
     return new ClipError('CHECKPOINT_NOT_FOUND', `${folder} has no weights`, {
-      expected: `${SINGLE_FILE} or ${INDEX_FILE}`,
+      expected: `${WEIGHTS_FILE} or ${WEIGHTS_INDEX_FILE}`,
     });
   }
   return new ClipError('HUB_PICKLE_ONLY', `${folder} has its weights as ${pickle} only`, {
-    expected: SINGLE_FILE,
+    expected: WEIGHTS_FILE,
     hint:
       'A pickle can run code when opened. Convert it once where you trust it: ' +
       `python -c "from transformers import AutoModel; AutoModel.from_pretrained('${folder}').save_pretrained('${folder}', safe_serialization=True)"`,
