@@ -7,6 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from './errors.js';
+import { fuse } from './graph/fuse.js';
 import { order, structureKey, type OrderedGraph } from './graph/order.js';
 import { reshape } from './graph/ops.js';
 import { sameShape } from './graph/shape.js';
@@ -277,16 +278,17 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       const inputs = new Map<Value, string>();
       for (const leaf of graph.leaves) if (!leaf.inline) inputs.set(leaf, `i${inputs.size}`);
       const outputs = pending.map((value, i) => ({ name: `o${i}`, value }));
-      const model = encodeModel(modelMessage(graph, { inputs, outputs }).message);
+      const model = encodeModel(modelMessage(fuse(graph, pending), { inputs, outputs }).message);
       const threads = isSmall(graph) ? { intraOpNumThreads: 1 } : {};
       const session = new OrtSession(model, { ...threads, ...this.sessionOptions });
-      return this.noteSession({
+      this.noteSession(session);
+      return {
         session,
         inputs: [...inputs.values()],
         outputs: outputs.map((o) => o.name),
         nodes: graph.nodes.length,
         model,
-      });
+      };
     });
     const feeds: Record<string, HostArray> = {};
     let next = 0;
@@ -321,10 +323,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   }
 
   /** Counts a new session. */
-  noteSession(compiled: CompiledGraph): CompiledGraph {
-    this.counters.compileMs += compiled.session.compileMs;
-    this.lastGraph = compiled;
-    return compiled;
+  noteSession(session: OrtSession): void {
+    this.counters.compileMs += session.compileMs;
   }
 
   /** Called after each kernel: keeps loops that never read from piling up work without bound. */

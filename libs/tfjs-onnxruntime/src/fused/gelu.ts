@@ -3,7 +3,9 @@
  * gradient.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { add, exp, mul, sub, unary } from '../graph/ops.js';
+import { overRows } from '../graph/chunked.js';
+import { add, exp, mul, reshape, sub, unary } from '../graph/ops.js';
+import { sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
 
@@ -32,9 +34,12 @@ function tanhSlope(x: Value): Value {
 
 export const geluKernels: KernelDefinition[] = [
   define<'x', GeluAttrs>('FusedGelu', ({ x }, { approximate }) => gelu(x, approximate)),
-  define<'dy' | 'x', GeluAttrs>('FusedGeluGrad', ({ dy, x }, { approximate }) =>
-    mul(dy, approximate === 'tanh' ? tanhSlope(x) : exactSlope(x)),
-  ),
+  define<'dy' | 'x', GeluAttrs>('FusedGeluGrad', ({ dy, x }, { approximate }) => {
+    const slope = approximate === 'tanh' ? tanhSlope : exactSlope;
+    const flat = (v: Value): Value => reshape(v, [sizeOf(v.shape) / v.shape.at(-1)!, v.shape.at(-1)!]);
+    const { rows } = overRows([flat(dy), flat(x)], [], ([d, v]) => ({ rows: [mul(d!, slope(v!))] }));
+    return reshape(rows[0]!, x.shape);
+  }),
 ];
 
 export const geluGradientConfig: tf.GradConfig = {

@@ -3,7 +3,8 @@
  * written out. ONNX's LayerNormalization also returns mean and 1/σ of each row; the gradient reuses them.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { filled, matMul, mul, reduce, reshape, sub } from '../graph/ops.js';
+import { overRows } from '../graph/chunked.js';
+import { filled, matMul, mul, reshape, sub } from '../graph/ops.js';
 import { sizeOf } from '../graph/shape.js';
 import { node, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
@@ -23,7 +24,8 @@ function layerNorm(x: Value, gamma: Value, beta: Value, epsilon: number): Value 
 }
 
 /**
- * With x̂ = (x − μ)/σ and g = dy·γ: dx = (g − mean(g) − x̂·mean(g·x̂))/σ, dγ = Σ dy·x̂, dβ = Σ dy (sums over rows).
+ * With x̂ = (x − μ)/σ: dx = (dy∘γ − mean(dy∘γ) − x̂·mean(dy∘γ∘x̂))/σ, dγ = Σ dy∘x̂, dβ = Σ dy (sums over rows).
+ * Both means are products with the vector γ/D, so dy∘γ∘x̂ is never formed.
  */
 function layerNormGradient(
   dy: Value,
@@ -31,16 +33,28 @@ function layerNormGradient(
   gamma: Value,
   y: Value,
 ): [dx: Value, dGamma: Value, dBeta: Value] {
-  const { mean, inverse } = y.companions!;
   const D = x.shape.at(-1)!;
   const N = sizeOf(x.shape) / D;
-  const normalised = mul(sub(x, mean!), inverse!);
-  const g = mul(dy, gamma);
-  const projection = reduce('ReduceMean', mul(g, normalised), -1, true);
-  const centred = sub(sub(g, reduce('ReduceMean', g, -1, true)), mul(normalised, projection));
-  const ones = filled(1, 'float32', [1, N]);
-  const columnSum = (v: Value): Value => reshape(matMul(ones, reshape(v, [N, D])), [D]);
-  return [mul(centred, inverse!), columnSum(mul(dy, normalised)), columnSum(dy)];
+  const { mean, inverse } = y.companions!;
+  const flat = [dy, x].map((v) => reshape(v, [N, D]));
+  const perRow = [mean!, inverse!].map((v) => reshape(v, [N, 1]));
+  const { rows, sums } = overRows([...flat, ...perRow], [gamma, mul(gamma, 1 / D)], (blocks, shared) => {
+    const [dyRows, xRows, mu, inv] = blocks as [Value, Value, Value, Value];
+    const [g, share] = shared as [Value, Value];
+    const normalised = mul(sub(xRows, mu), inv);
+    const product = mul(dyRows, normalised);
+    const column = reshape(share, [D, 1]);
+    const level = sub(mul(dyRows, g), matMul(dyRows, column));
+    const dx = mul(sub(level, mul(normalised, matMul(product, column))), inv);
+    return { rows: [dx], sums: [columnSum(product), columnSum(dyRows)] };
+  });
+  return [reshape(rows[0]!, x.shape), sums[0]!, sums[1]!];
+}
+
+/** [R,D] → [D], as a product with ones: that is the fastest sum over rows. */
+function columnSum(v: Value): Value {
+  const [R, D] = v.shape as [number, number];
+  return reshape(matMul(filled(1, 'float32', [1, R]), v), [D]);
 }
 
 export const layerNormKernels: KernelDefinition[] = [

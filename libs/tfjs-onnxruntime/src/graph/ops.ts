@@ -173,6 +173,10 @@ export function reduce(
 ): Value {
   const axes = normalizeAxes(axis, x.shape.length);
   const shape = reducedShape(x.shape, axes, keepDims);
+  const square = x.producer?.op === 'Mul' && x.producer.inputs[0] === x.producer.inputs[1];
+  if (name === 'ReduceSum' && square && x.type === 'float32') {
+    return reduce('ReduceSumSquare', x.producer!.inputs[0]!, axis, keepDims);
+  }
   if (name !== 'ReduceSumSquare' && axes.every((a) => x.shape[a] === 1)) return reshape(x, shape);
   return op(name, [x, int64s(axes)], shape, x.type, { keepdims: keepDims ? 1 : 0 });
 }

@@ -61,7 +61,7 @@ export function structureKey(graph: OrderedGraph, wanted: readonly Value[]): str
     return i;
   };
   for (const value of graph.leaves) {
-    const contents = value.inline ? `=${value.data!.join(',')}` : '';
+    const contents = value.inline ? `=${value.data!.join(',')}` : `@${value.placeholder ?? ''}`;
     parts.push(`${name(value)}:${value.type}[${value.shape.join(',')}]${contents}`);
   }
   for (const node of graph.nodes) {
@@ -77,6 +77,10 @@ export function structureKey(graph: OrderedGraph, wanted: readonly Value[]): str
 }
 
 function attributeKey(value: GraphNode['attributes'][string]): string {
+  if (typeof value === 'object' && 'body' in value) {
+    const { inputs, outputs } = value.body;
+    return `{${inputs.length}${structureKey(order(outputs), outputs)}}`;
+  }
   if (typeof value === 'object' && 'id' in value) return `tensor:${value.data!.join(',')}`;
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -7,7 +7,14 @@
 /** Element types that occur inside a graph; TensorFlow.js itself sees the first three. */
 export type ElementType = 'float32' | 'int32' | 'bool' | 'int64' | 'float16';
 export type TypedArray = Float32Array | Int32Array | Uint8Array | BigInt64Array | Uint16Array;
-export type AttributeValue = number | string | readonly number[] | { readonly float: number } | Value;
+export type AttributeValue =
+  number | string | readonly number[] | { readonly float: number } | { readonly body: Subgraph } | Value;
+
+/** The body of a Scan: a graph of its own, from placeholders to outputs. */
+export interface Subgraph {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+}
 
 export interface Value {
   readonly id: number;

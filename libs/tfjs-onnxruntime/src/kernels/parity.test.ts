@@ -23,7 +23,7 @@ function numbers(size: number, salt: number, positive: boolean): Float32Array {
 }
 
 function evaluate(backend: string, { shapes, f, positive = false, grad = true }: Case): number[][] {
-  tf.setBackend(backend);
+  void tf.setBackend(backend);
   return tf.tidy(() => {
     const x = shapes.map((shape, i) => tf.tensor(numbers(tf.util.sizeFromShape(shape), i, positive), shape));
     const y = [f(...x)].flat();
@@ -356,7 +356,7 @@ Object.assign(M, {
 
 describe('kernels agree with the cpu backend', () => {
   afterAll(() => {
-    tf.setBackend('onnxruntime');
+    void tf.setBackend('onnxruntime');
   });
   for (const [name, testCase] of Object.entries(M)) {
     it(name, () => {

@@ -2,13 +2,14 @@
  * Writes an ordered graph as an ONNX model (opset 20, IR 9): the one place where values get names.
  */
 import { EngineError } from '../errors.js';
-import type { OrderedGraph } from '../graph/order.js';
-import type { AttributeValue, GraphNode, Value } from '../graph/value.js';
+import { order, type OrderedGraph } from '../graph/order.js';
+import type { AttributeValue, GraphNode, Subgraph, Value } from '../graph/value.js';
 import { ModelProto } from './descriptor.js';
 import {
   tensorMessage,
   valueInfo,
   type AttributeMessage,
+  type GraphMessage,
   type ModelMessage,
   type NodeMessage,
 } from './types.js';
@@ -32,56 +33,67 @@ export function modelMessage(
   graph: OrderedGraph,
   options: ModelOptions,
 ): { message: ModelMessage; names: ReadonlyMap<Value, string> } {
-  const names = new Map<Value, string>();
+  const { message, names, usesContrib } = graphMessage(graph, options, '');
+  const opsetImport = [{ domain: '', version: OPSET }];
+  if (usesContrib) opsetImport.push({ domain: 'com.microsoft', version: 1 });
+  return {
+    message: {
+      irVersion: IR_VERSION,
+      producerName: 'tfjs-onnxruntime',
+      producerVersion: '0.1.0',
+      opsetImport,
+      graph: message,
+    },
+    names,
+  };
+}
+
+/** @param prefix goes before every name but those of inputs and outputs: a body must not reuse outer names */
+function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string) {
+  const names = new Map<Value, string>(options.inputs);
+  const input = [...options.inputs].map(([value, name]) => valueInfo(name, value.type, value.shape));
   const outputNames = new Map<Value, string>();
   for (const { name, value } of options.outputs) if (!outputNames.has(value)) outputNames.set(value, name);
-  const initializer: ModelMessage['graph']['initializer'] = [];
-  const input: ModelMessage['graph']['input'] = [];
+  const initializer: GraphMessage['initializer'] = [];
   for (const leaf of graph.leaves) {
-    const name = options.inputs.get(leaf);
-    if (name !== undefined) {
-      names.set(leaf, name);
-      input.push(valueInfo(name, leaf.type, leaf.shape));
-    } else if (leaf.data !== undefined) {
-      const constantName = `c${initializer.length}`;
-      names.set(leaf, constantName);
-      initializer.push(tensorMessage(constantName, leaf.type, leaf.shape, leaf.data));
-    } else {
+    if (names.has(leaf)) continue;
+    if (leaf.data === undefined) {
       throw new EngineError('BAD_STATE', `the graph reads the input "${leaf.placeholder}" of another trace.`);
     }
+    const name = `${prefix}c${initializer.length}`;
+    names.set(leaf, name);
+    initializer.push(tensorMessage(name, leaf.type, leaf.shape, leaf.data));
   }
-  // Inputs that nothing reads stay part of the signature.
-  for (const [leaf, name] of options.inputs) {
-    if (!names.has(leaf)) {
-      names.set(leaf, name);
-      input.push(valueInfo(name, leaf.type, leaf.shape));
-    }
-  }
-  const nodes: NodeMessage[] = [];
+  const writer: Writer = { nodes: [], names, portable: options.portable ?? false, usesContrib: false };
   graph.nodes.forEach((node, i) => {
     node.outputs.forEach((value, k) => {
-      names.set(value, outputNames.get(value) ?? (k === 0 ? `v${i}` : `v${i}_${k}`));
+      const own = k === 0 ? `${prefix}v${i}` : `${prefix}v${i}_${k}`;
+      names.set(value, outputNames.get(value) ?? own);
     });
-    writeNode(nodes, node, `${node.kernel ?? node.op}_${i}`, names, options.portable ?? false);
+    writeNode(writer, node, `${prefix}${node.kernel ?? node.op}_${i}`);
   });
   const output = options.outputs.map(({ name, value }) => {
     // A value that is an input or a constant, or is returned twice, needs a node of its own to carry the name.
     if (names.get(value) !== name) {
-      nodes.push({ opType: 'Identity', name: `output_${name}`, input: [names.get(value)!], output: [name] });
+      const identity = {
+        opType: 'Identity',
+        name: `output_${name}`,
+        input: [names.get(value)!],
+        output: [name],
+      };
+      writer.nodes.push(identity);
     }
     return valueInfo(name, value.type, value.shape);
   });
-  const opsetImport = [{ domain: '', version: OPSET }];
-  if (nodes.some((n) => n.domain === 'com.microsoft'))
-    opsetImport.push({ domain: 'com.microsoft', version: 1 });
-  const message: ModelMessage = {
-    irVersion: IR_VERSION,
-    producerName: 'tfjs-onnxruntime',
-    producerVersion: '0.1.0',
-    opsetImport,
-    graph: { name: 'graph', node: nodes, initializer, input, output },
-  };
-  return { message, names };
+  const message: GraphMessage = { name: `${prefix}graph`, node: writer.nodes, initializer, input, output };
+  return { message, names, usesContrib: writer.usesContrib };
+}
+
+interface Writer {
+  nodes: NodeMessage[];
+  names: Map<Value, string>;
+  portable: boolean;
+  usesContrib: boolean;
 }
 
 /** The bytes of the .onnx file. */
@@ -99,26 +111,40 @@ export function encodeModel(message: ModelMessage): Uint8Array {
   return ModelProto.encode(ModelProto.fromObject(message)).finish();
 }
 
-function writeNode(
-  nodes: NodeMessage[],
-  node: GraphNode,
-  name: string,
-  names: ReadonlyMap<Value, string>,
-  portable: boolean,
-): void {
+function writeNode(writer: Writer, node: GraphNode, name: string): void {
+  const { nodes, names } = writer;
   const input = node.inputs.map((value) => (value === undefined ? '' : names.get(value)!));
   const output = node.outputs.map((value) => names.get(value)!);
-  if (portable && node.domain === 'com.microsoft') {
-    if (node.op !== 'FusedMatMul') {
-      throw new EngineError('UNSUPPORTED_KERNEL', `${node.op} has no portable form.`, {
-        kernel: node.kernel,
-      });
+  if (node.domain === 'com.microsoft') {
+    if (writer.portable) {
+      if (node.op !== 'FusedMatMul') {
+        throw new EngineError('UNSUPPORTED_KERNEL', `${node.op} has no portable form.`, {
+          kernel: node.kernel,
+        });
+      }
+      writePortableMatMul(nodes, node, name, input, output);
+      return;
     }
-    writePortableMatMul(nodes, node, name, input, output);
-    return;
+    writer.usesContrib = true;
   }
-  const attribute = Object.entries(node.attributes).map(([key, value]) => attributeMessage(key, value));
+  const attribute = Object.entries(node.attributes).map(([key, value]) =>
+    typeof value === 'object' && 'body' in value
+      ? { name: key, type: 5, g: bodyMessage(writer, value.body, `${name}/`) }
+      : attributeMessage(key, value),
+  );
   nodes.push({ name, opType: node.op, domain: node.domain, input, output, attribute });
+}
+
+function bodyMessage(writer: Writer, body: Subgraph, prefix: string): GraphMessage {
+  const inputs = new Map(body.inputs.map((value, i) => [value, `${prefix}in${i}`]));
+  const outputs = body.outputs.map((value, i) => ({ name: `${prefix}out${i}`, value }));
+  const { message, usesContrib } = graphMessage(
+    order(body.outputs),
+    { inputs, outputs, portable: writer.portable },
+    prefix,
+  );
+  writer.usesContrib ||= usesContrib;
+  return message;
 }
 
 /** FusedMatMul in ONNX's own ops: transposes, product, factor. */
@@ -162,7 +188,7 @@ function writePortableMatMul(
 }
 
 /** Attribute kinds in ONNX's numbering: FLOAT 1, INT 2, STRING 3, TENSOR 4, INTS 7. */
-function attributeMessage(name: string, value: AttributeValue): AttributeMessage {
+function attributeMessage(name: string, value: Exclude<AttributeValue, { body: unknown }>): AttributeMessage {
   if (typeof value === 'number') return { name, type: 2, i: value };
   if (typeof value === 'string') return { name, type: 3, s: Buffer.from(value) };
   if (Array.isArray(value)) return { name, type: 7, ints: value as readonly number[] };

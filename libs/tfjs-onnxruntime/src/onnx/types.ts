@@ -22,6 +22,7 @@ export interface AttributeMessage {
   i?: number;
   s?: Uint8Array;
   t?: TensorMessage;
+  g?: GraphMessage;
   ints?: readonly number[];
 }
 export interface NodeMessage {
@@ -36,19 +37,20 @@ export interface ValueInfoMessage {
   name: string;
   type: { tensorType: { elemType: number; shape: { dim: ({ dimValue: number } | { dimParam: string })[] } } };
 }
+export interface GraphMessage {
+  name: string;
+  node: NodeMessage[];
+  initializer: TensorMessage[];
+  input: ValueInfoMessage[];
+  output: ValueInfoMessage[];
+}
 export interface ModelMessage {
   irVersion: number;
   producerName: string;
   producerVersion: string;
   opsetImport: { domain: string; version: number }[];
   metadataProps?: { key: string; value: string }[];
-  graph: {
-    name: string;
-    node: NodeMessage[];
-    initializer: TensorMessage[];
-    input: ValueInfoMessage[];
-    output: ValueInfoMessage[];
-  };
+  graph: GraphMessage;
 }
 
 export const bytesOf = (data: TypedArray): Uint8Array =>

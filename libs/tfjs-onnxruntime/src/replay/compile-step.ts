@@ -1,97 +1,152 @@
 /**
- * Turns a trace into a runnable step: one session whose inputs are state and inputs, whose outputs are new state
- * and outputs. New state is written into the slots' second buffers, which then change places with the first.
+ * Turns a trace into a runnable step. One session reads state and inputs and gives new state, outputs and gradients:
+ *
+ * - state that AdamW updates stays where it is: the session delivers its gradient, a WebAssembly kernel does the rest;
+ * - other new state is written into the slots' second buffers, which then change places with the first;
+ * - state that is handed back as it came needs no work.
  */
 import type { OnnxRuntimeBackend } from '../backend.js';
+import { fuse } from '../graph/fuse.js';
 import { order } from '../graph/order.js';
 import { allocate, type TypedArray, type Value } from '../graph/value.js';
 import { encodeModel, modelMessage } from '../onnx/model.js';
 import { OrtSession, type HostArray, type SessionOptions } from '../session/ort.js';
+import { profileModel, type ProfileEntry } from '../session/profile.js';
 import { hostTensor, type HostTensor } from './host-tensor.js';
+import { planUpdates, type OptimizerHome, type PlannedUpdate } from './optimizer.js';
 import type { StateSlot } from './replayed-function.js';
 import type { Trace } from './trace.js';
 
-export interface CompiledStep {
-  run(
-    slots: ReadonlyMap<string, StateSlot>,
-    inputs: Readonly<Record<string, HostTensor>>,
-  ): Record<string, HostTensor>;
-  dispose(): void;
-}
+type Slots = ReadonlyMap<string, StateSlot>;
+type Inputs = Readonly<Record<string, HostTensor>>;
 
-interface Named {
-  name: string;
-  value: Value;
+export interface CompiledStep {
+  run(slots: Slots, inputs: Inputs): Record<string, HostTensor>;
+  /** Costliest ops of the step; the state is left as it is. */
+  profile(slots: Slots, inputs: Inputs): ProfileEntry[];
+  /** The ONNX model of the step, written anew. */
+  model(): Uint8Array;
+  dispose(): void;
 }
 
 const STATE = 'state/';
 const INPUT = 'input/';
 const OUTPUT = 'output/';
-/** Names of the model's state outputs; its state inputs are already called `state/…`. */
+/** Names of the model's other outputs: new state, gradients, and scalars of the updates. */
 const NEXT = 'next/';
+const GRADIENT = 'gradient/';
+const SCALAR = 'scalar/';
 
-const withPrefix = (entries: ReadonlyMap<string, Value>, prefix: string): Named[] =>
-  [...entries]
-    .filter(([name]) => name.startsWith(prefix))
-    .map(([name, value]) => ({ name: name.slice(prefix.length), value }));
+const SCALARS = ['lr', 'clip', 'correction1', 'correction2'] as const;
+
+function withPrefix(entries: ReadonlyMap<string, Value>, prefix: string): Map<string, Value> {
+  const matching = [...entries].filter(([name]) => name.startsWith(prefix));
+  return new Map(matching.map(([name, value]) => [name.slice(prefix.length), value]));
+}
 
 export function compileStep(
   backend: OnnxRuntimeBackend,
   trace: Trace,
+  optimizer: OptimizerHome,
+  slots: Slots,
   options: SessionOptions,
 ): CompiledStep {
-  // State that is handed back as it came needs no work.
-  const changed = withPrefix(trace.outputs, STATE).filter(
-    ({ name, value }) => value !== trace.inputs.get(STATE + name),
-  );
+  const next = withPrefix(trace.outputs, STATE);
+  const previous = withPrefix(trace.inputs, STATE);
   const outputs = withPrefix(trace.outputs, OUTPUT);
-  const wanted = [
-    ...changed.map(({ name, value }) => ({ name: NEXT + name, value })),
-    ...outputs.map(({ name, value }) => ({ name: OUTPUT + name, value })),
-  ];
-  const graph = order(wanted.map(({ value }) => value));
+  const updates = planUpdates(next, previous);
+  optimizer.prepare(updates, slots);
+  const inPlace = new Set(updates.flatMap(({ names }) => Object.values(names)));
+  const written = [...next].filter(([name, value]) => !inPlace.has(name) && value !== previous.get(name));
+
+  const wanted = new Map<string, Value>();
+  for (const [name, value] of written) wanted.set(NEXT + name, value);
+  for (const [name, value] of outputs) wanted.set(OUTPUT + name, value);
+  for (const { names, grad } of updates) wanted.set(GRADIENT + names.param, grad);
+  const scalarNames = nameScalars(updates);
+  for (const [value, name] of scalarNames) wanted.set(SCALAR + name, value);
+
+  const graph = fuse(order([...wanted.values()]), [...wanted.values()]);
   const used = new Set(graph.leaves);
-  const inputs = new Map<Value, string>();
-  for (const [name, value] of trace.inputs) if (used.has(value)) inputs.set(value, name);
-  const model = encodeModel(modelMessage(graph, { inputs, outputs: wanted }).message);
-  const session = new OrtSession(model, { ...backend.sessionOptions, ...options });
-  backend.noteSession({
-    session,
-    inputs: [...inputs.values()],
-    outputs: wanted.map((w) => w.name),
-    nodes: graph.nodes.length,
-    model,
-  });
-  const fed = [...inputs].map(([value, name]) => ({ name, value }));
+  const inputs = new Map(
+    [...trace.inputs].filter(([, value]) => used.has(value)).map(([name, value]) => [value, name]),
+  );
+  const named = [...wanted].map(([name, value]) => ({ name, value }));
+  const model = (): Uint8Array => encodeModel(modelMessage(graph, { inputs, outputs: named }).message);
+  const sessionOptions = { ...backend.sessionOptions, ...options };
+  const session = new OrtSession(model(), sessionOptions);
+  backend.noteSession(session);
+
+  const feedsOf = (current: Slots, given: Inputs): Record<string, HostArray> => {
+    const feeds: Record<string, HostArray> = {};
+    for (const [{ type, shape }, name] of inputs) {
+      const data = name.startsWith(STATE)
+        ? current.get(name.slice(STATE.length))!.current
+        : (given[name.slice(INPUT.length)]!.data as TypedArray);
+      feeds[name] = { type, shape, data };
+    }
+    return feeds;
+  };
+  const fetchesOf = (current: Slots): Record<string, HostArray | null> => {
+    const fetches: Record<string, HostArray | null> = {};
+    for (const name of wanted.keys()) fetches[name] = null;
+    for (const [name, { type, shape }] of written) {
+      const slot = current.get(name)!;
+      slot.next ??= allocate(slot.type, slot.current.length);
+      fetches[NEXT + name] = { type, shape, data: slot.next };
+    }
+    for (const { names, grad } of updates) {
+      const data = optimizer.gradientOf(names.param);
+      fetches[GRADIENT + names.param] = { type: grad.type, shape: grad.shape, data };
+    }
+    return fetches;
+  };
 
   return {
-    run(slots, given) {
-      const feeds: Record<string, HostArray> = {};
-      for (const { name, value } of fed) {
-        const data = name.startsWith(STATE)
-          ? slots.get(name.slice(STATE.length))!.current
-          : (given[name.slice(INPUT.length)]!.data as TypedArray);
-        feeds[name] = { type: value.type, shape: value.shape, data };
-      }
-      const fetches: Record<string, HostArray | null> = {};
-      for (const { name, value } of changed) {
-        const slot = slots.get(name)!;
-        slot.next ??= allocate(slot.type, slot.current.length);
-        fetches[NEXT + name] = { type: value.type, shape: value.shape, data: slot.next };
-      }
-      for (const { name } of outputs) fetches[OUTPUT + name] = null;
-      const results = backend.timed(() => session.run(feeds, fetches));
-      for (const { name } of changed) {
-        const slot = slots.get(name)!;
-        [slot.current, slot.next] = [slot.next!, slot.current];
-      }
-      return Object.fromEntries(
-        outputs.map(({ name, value }) => [
+    model,
+    profile: (current, given) =>
+      profileModel(
+        model(),
+        sessionOptions,
+        feedsOf(current, given),
+        Object.fromEntries(named.map((o) => [o.name, null])),
+      ),
+    run(current, given) {
+      const feeds = feedsOf(current, given);
+      const fetches = fetchesOf(current);
+      return backend.timed(() => {
+        const results = session.run(feeds, fetches);
+        for (const [name] of written) {
+          const slot = current.get(name)!;
+          [slot.current, slot.next] = [slot.next!, slot.current];
+        }
+        for (const update of updates) {
+          const number = (key: (typeof SCALARS)[number]): number =>
+            Number(results[SCALAR + scalarNames.get(update[key])!]![0]);
+          const [lr, clip, correction1, correction2] = SCALARS.map(number) as [
+            number,
+            number,
+            number,
+            number,
+          ];
+          optimizer.apply(update, current, { lr, clip, correction1, correction2 });
+        }
+        const returned = [...outputs].map(([name, { type, shape }]) => [
           name,
-          hostTensor(value.type, value.shape, results[OUTPUT + name]!),
-        ]),
-      );
+          hostTensor(type, shape, results[OUTPUT + name]!),
+        ]);
+        return Object.fromEntries(returned) as Record<string, HostTensor>;
+      });
     },
     dispose: () => session.dispose(),
   };
+}
+
+/** A name for each distinct scalar that the updates need. */
+function nameScalars(updates: readonly PlannedUpdate[]): Map<Value, string> {
+  const names = new Map<Value, string>();
+  for (const update of updates) {
+    for (const key of SCALARS) if (!names.has(update[key])) names.set(update[key], String(names.size));
+  }
+  return names;
 }

@@ -17,7 +17,7 @@ const f32 = (data: number[], shape: number[] = [data.length]): HostTensor => ({
 /** Least squares by AdamW: state w [2], inputs x [N,2] and y [N]. */
 const leastSquares: StatefulFunction = (state, inputs) => {
   const loss = (w: tf.Tensor) =>
-    tf.mean(
+    tf.mean<tf.Scalar>(
       tf.square(tf.sub(tf.reshape(tf.matMul(inputs.x!, tf.reshape(w, [2, 1])), [-1]), inputs.y!)),
     ) as tf.Scalar;
   const { value, grad } = tf.valueAndGrad(loss)(state.w!);

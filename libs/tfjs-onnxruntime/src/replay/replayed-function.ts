@@ -7,6 +7,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
 import type { TypedArray } from '../graph/value.js';
 import type { SessionOptions } from '../session/ort.js';
+import type { ProfileEntry } from '../session/profile.js';
 import { compileStep, type CompiledStep } from './compile-step.js';
 import {
   checkHostTensor,
@@ -15,6 +16,7 @@ import {
   type HostTensor,
   type TensorSignature,
 } from './host-tensor.js';
+import { OptimizerHome } from './optimizer.js';
 import { currentBackend, trace } from './trace.js';
 
 export interface StatefulResult {
@@ -44,6 +46,7 @@ export class ReplayedFunction {
   readonly #name: string;
   readonly #options: ReplayOptions;
   readonly #slots = new Map<string, StateSlot>();
+  readonly #optimizer = new OptimizerHome();
   readonly #compiled = new Map<string, CompiledStep>();
   #disposed = false;
 
@@ -67,9 +70,9 @@ export class ReplayedFunction {
     return this.#compiled.size;
   }
 
-  /** Bytes of the state, including the second buffers of what the session writes. */
+  /** Bytes of the state, with the second buffers of what the session writes and the gradients of what AdamW updates. */
   get stateBytes(): number {
-    let bytes = 0;
+    let bytes = this.#optimizer.gradientBytes;
     for (const { current, next } of this.#slots.values())
       bytes += current.byteLength + (next?.byteLength ?? 0);
     return bytes;
@@ -80,6 +83,21 @@ export class ReplayedFunction {
    * @throws EngineError BAD_INPUT, READ_DURING_TRACE, SESSION_RUN_FAILED, …
    */
   async run(inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
+    return this.#step(inputs).run(this.#slots, inputs);
+  }
+
+  /** Where the time of a step goes, costliest first. Runs the step a few times; the state stays as it is. */
+  profile(inputs: Readonly<Record<string, HostTensor>>): ProfileEntry[] {
+    return this.#step(inputs).profile(this.#slots, inputs);
+  }
+
+  /** The ONNX model that runs for these inputs, for a viewer such as Netron. */
+  dumpGraph(inputs: Readonly<Record<string, HostTensor>>): Uint8Array {
+    return this.#step(inputs).model();
+  }
+
+  /** The compiled step for the signature of these inputs. */
+  #step(inputs: Readonly<Record<string, HostTensor>>): CompiledStep {
     this.#assertUsable();
     const names = Object.keys(inputs).sort();
     const signature = names
@@ -93,7 +111,7 @@ export class ReplayedFunction {
     else step = this.#compile(inputs);
     this.#compiled.set(signature, step);
     this.#evict();
-    return step.run(this.#slots, inputs);
+    return step;
   }
 
   #compile(inputs: Readonly<Record<string, HostTensor>>): CompiledStep {
@@ -121,7 +139,7 @@ export class ReplayedFunction {
     });
     const backend = currentBackend();
     backend.counters.traceMs += performance.now() - started;
-    return compileStep(backend, traced, this.#options.sessionOptions ?? {});
+    return compileStep(backend, traced, this.#optimizer, this.#slots, this.#options.sessionOptions ?? {});
   }
 
   #evict(): void {

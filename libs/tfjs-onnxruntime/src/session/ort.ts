@@ -4,11 +4,12 @@
  * a feed wraps the JavaScript array without a copy, a fetch that is given an array is written there.
  */
 import { createRequire } from 'node:module';
+import type * as OrtBinding from 'onnxruntime-node/dist/binding.js';
 import { Tensor as OrtTensor, type InferenceSession } from 'onnxruntime-common';
 import { EngineError } from '../errors.js';
 import type { ElementType, TypedArray } from '../graph/value.js';
 
-type Binding = typeof import('onnxruntime-node/dist/binding.js');
+type Binding = typeof OrtBinding;
 const { binding, initOrt } = createRequire(import.meta.url)('onnxruntime-node/dist/binding.js') as Binding;
 
 export type SessionOptions = InferenceSession.SessionOptions;

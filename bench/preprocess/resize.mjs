@@ -1,0 +1,89 @@
+/**
+ * How long does an image take on its way to a tower: decode, resize (bicubic, shorter side 224, centre crop),
+ * normalise? Beside sharp's own resize, and PIL when its interpreter is given.
+ *
+ *     node bench/preprocess/resize.mjs FOLDER_OF_IMAGES [--peer-python PATH]
+ *
+ * Prints `preprocess.STEP.WHO: MILLISECONDS ms` (median over the images of the best of five), and how far sharp's
+ * resize is from PIL's, which ours equals.
+ */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { decodeImage, ImageProcessor } from '@clip-ts/clip';
+import sharp from 'sharp';
+
+const SIZE = 224;
+const REPEATS = 5;
+const MAX_IMAGES = 50;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { 'peer-python': { type: 'string' } },
+});
+const folder = positionals[0];
+if (folder === undefined) {
+  console.error('usage: node bench/preprocess/resize.mjs FOLDER_OF_IMAGES [--peer-python PATH]');
+  process.exit(2);
+}
+const paths = readdirSync(folder)
+  .filter((name) => /\.(jpe?g|png)$/i.test(name))
+  .sort()
+  .slice(0, MAX_IMAGES)
+  .map((name) => join(folder, name));
+
+const processor = new ImageProcessor({
+  image_processor_type: 'CLIPImageProcessor',
+  size: SIZE,
+  crop_size: SIZE,
+});
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+async function time(name, items, work) {
+  const best = [];
+  for (const item of items) {
+    let fastest = Infinity;
+    for (let i = 0; i < REPEATS; i++) {
+      const start = performance.now();
+      await work(item);
+      fastest = Math.min(fastest, performance.now() - start);
+    }
+    best.push(fastest);
+  }
+  console.log(`preprocess.${name}: ${median(best).toFixed(2)} ms`);
+}
+
+const files = paths.map((path) => readFileSync(path));
+const images = await Promise.all(files.map((bytes) => decodeImage(bytes)));
+const pixels = images.map((image) => processor.resize(image));
+const resizeWithSharp = ({ data, width, height }) =>
+  sharp(data, { raw: { width, height, channels: 3 } })
+    .resize(SIZE, SIZE, { fit: 'cover', kernel: 'cubic', fastShrinkOnLoad: false })
+    .raw()
+    .toBuffer();
+
+await time('decode.ours', files, (bytes) => decodeImage(bytes));
+await time('resize.ours', images, (image) => processor.resize(image));
+await time('resize.sharp', images, resizeWithSharp);
+await time('normalize.ours', pixels, (image) => processor.normalize(image));
+await time('all.ours', files, (bytes) => processor.pixelValues(bytes));
+
+let largest = 0;
+let sum = 0;
+for (const [i, image] of images.entries()) {
+  const other = await resizeWithSharp(image);
+  pixels[i].forEach((value, j) => {
+    const difference = Math.abs(value - other[j]);
+    largest = Math.max(largest, difference);
+    sum += difference;
+  });
+}
+console.log(`preprocess.difference.sharp.max: ${largest} /255`);
+console.log(`preprocess.difference.sharp.mean: ${(sum / images.length / pixels[0].length).toFixed(2)} /255`);
+
+if (values['peer-python'] !== undefined) {
+  const peer = fileURLToPath(new URL('../peers/resize.py', import.meta.url));
+  process.stdout.write(execFileSync(values['peer-python'], [peer, ...paths], { encoding: 'utf8' }));
+}

@@ -1,0 +1,88 @@
+/**
+ * The training steps that are timed: configurations in transformers' keys, read by every side.
+ * Dropout and drop path are off, so that all sides compute the same function.
+ */
+
+/** @typedef {{ batch: number, tokens: number, image: number, frozen: boolean, projection: number, vision: Record<string, unknown>, text: Record<string, unknown> }} Shape */
+
+const swinAndRoberta = {
+  batch: 8,
+  tokens: 32,
+  image: 224,
+  projection: 512,
+  vision: {
+    model_type: 'swin',
+    image_size: 224,
+    patch_size: 4,
+    embed_dim: 96,
+    depths: [2, 2, 6, 2],
+    num_heads: [3, 6, 12, 24],
+    window_size: 7,
+    drop_path_rate: 0,
+  },
+  text: {
+    model_type: 'roberta',
+    vocab_size: 50265,
+    hidden_size: 768,
+    num_hidden_layers: 6,
+    num_attention_heads: 12,
+    intermediate_size: 3072,
+    max_position_embeddings: 514,
+    type_vocab_size: 1,
+    layer_norm_eps: 1e-5,
+    pad_token_id: 1,
+    bos_token_id: 0,
+    eos_token_id: 2,
+    hidden_dropout_prob: 0,
+    attention_probs_dropout_prob: 0,
+  },
+};
+
+/** @type {Record<string, Shape>} */
+export const SHAPES = {
+  // 18.7 M parameters: 4 layers of width 384 in both towers, 50 image and 32 text tokens.
+  a: {
+    batch: 32,
+    tokens: 32,
+    image: 224,
+    frozen: false,
+    projection: 256,
+    vision: {
+      model_type: 'vit',
+      hidden_size: 384,
+      num_hidden_layers: 4,
+      num_attention_heads: 6,
+      intermediate_size: 1536,
+      image_size: 224,
+      patch_size: 32,
+      hidden_dropout_prob: 0,
+      attention_probs_dropout_prob: 0,
+    },
+    text: {
+      model_type: 'bert',
+      vocab_size: 7000,
+      hidden_size: 384,
+      num_hidden_layers: 4,
+      num_attention_heads: 6,
+      intermediate_size: 1536,
+      max_position_embeddings: 64,
+      hidden_dropout_prob: 0,
+      attention_probs_dropout_prob: 0,
+    },
+  },
+  // Swin-T at 224 pixels and DistilRoBERTa, everything learns.
+  b: { ...swinAndRoberta, frozen: false },
+  // The same with frozen towers: the heads and the temperature learn.
+  c: { ...swinAndRoberta, frozen: true },
+};
+
+/** Pixels in [-1, 1) and ids, the same on every call. @param {Shape} shape */
+export function makeBatch({ batch, tokens, image, text }) {
+  const pixels = Float32Array.from(
+    { length: batch * 3 * image * image },
+    (_, i) => ((i * 7919) % 2003) / 1001.5 - 1,
+  );
+  const vocabulary = Number(text.vocab_size);
+  const ids = Int32Array.from({ length: batch * tokens }, (_, i) => 5 + ((i * 31) % (vocabulary - 5)));
+  return { pixels, ids };
+}

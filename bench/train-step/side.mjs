@@ -1,0 +1,38 @@
+/** What both sides of the bench need: peak memory of this process, and a child process that answers lines. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+/** Highest resident set of this process so far, MB; 0 where the system does not tell. */
+export function peakRssMb() {
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8');
+    return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+  } catch {
+    return Math.round(process.resourceUsage().maxRSS / 1024);
+  }
+}
+
+/**
+ * Starts a side of the bench.
+ * @param {string} name @param {string} command @param {string[]} args
+ */
+export function startSide(name, command, args) {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    name,
+    /** Times `steps` steps. @param {number} steps @returns {Promise<{ ms: number[], loss: number, parameters: number, peakRssMb: number }>} */
+    async run(steps) {
+      child.stdin.write(`run ${steps}\n`);
+      for (;;) {
+        const { value, done } = await lines.next();
+        if (done) throw new Error(`${name} ended without an answer`);
+        if (value.startsWith('{')) return JSON.parse(value);
+      }
+    },
+    stop() {
+      child.stdin.end();
+    },
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * Takes the AdamW updates of a step out of its graph: the session only delivers the gradients, and a WebAssembly
+ * kernel updates parameters and moments in place. Applies to state whose new value is exactly what one FusedAdamW call
+ * made of its old value; anything else stays in the graph.
+ */
+import type { ParameterUpdate, Value } from '../graph/value.js';
+import { createAdamW, type AdamWKernel } from '../wasm/adamw.js';
+import { Arena, paddedLength } from '../wasm/arena.js';
+import type { StateSlot } from './replayed-function.js';
+
+export interface PlannedUpdate extends ParameterUpdate {
+  /** Names of the state tensors. */
+  names: { param: string; m: string; v: string };
+}
+
+/** @param next new state by name @param previous the placeholders of the old state by name */
+export function planUpdates(
+  next: ReadonlyMap<string, Value>,
+  previous: ReadonlyMap<string, Value>,
+): PlannedUpdate[] {
+  const stateOf = new Map([...previous].map(([name, value]) => [value, name]));
+  const planned: PlannedUpdate[] = [];
+  for (const [name, value] of next) {
+    const { update } = value;
+    if (update === undefined || value.type !== 'float32') continue;
+    const param = stateOf.get(update.param);
+    const m = stateOf.get(update.m);
+    const v = stateOf.get(update.v);
+    if (param !== name || m === undefined || v === undefined) continue;
+    if (next.get(m) !== update.newM || next.get(v) !== update.newV) continue;
+    planned.push({ ...update, names: { param, m, v } });
+  }
+  return planned;
+}
+
+/** Staged updates move blocks of this many elements: four of them stay in the first-level cache's reach. */
+const STAGE = 8192;
+
+class Optimizer {
+  readonly #arena: Arena | undefined;
+  readonly #stage: Arena;
+  readonly #kernel: AdamWKernel;
+  readonly #staged: Record<'param' | 'm' | 'v' | 'grad', Float32Array>;
+  readonly #grads = new Map<string, Float32Array>();
+
+  /**
+   * Moves the state that `updates` change into one memory; when that is not to be had, blocks are copied through a
+   * small one instead.
+   */
+  constructor(updates: readonly PlannedUpdate[], slots: ReadonlyMap<string, StateSlot>) {
+    const lengths = updates.flatMap(({ names }) =>
+      new Array<number>(4).fill(slots.get(names.param)!.current.length),
+    );
+    this.#arena = Arena.forLengths([...lengths, STAGE, STAGE, STAGE, STAGE]);
+    this.#stage = this.#arena ?? Arena.forLengths([STAGE, STAGE, STAGE, STAGE])!;
+    this.#kernel = createAdamW(this.#stage.memory);
+    const stage = (): Float32Array => this.#stage.allocate(STAGE);
+    this.#staged = { param: stage(), m: stage(), v: stage(), grad: stage() };
+    for (const { names } of updates) {
+      for (const name of [names.param, names.m, names.v]) this.#adopt(slots.get(name)!);
+      const { length } = slots.get(names.param)!.current;
+      this.#grads.set(names.param, this.#arena?.allocate(length) ?? new Float32Array(length));
+    }
+  }
+
+  #adopt(slot: StateSlot): void {
+    if (this.#arena === undefined || this.#arena.owns(slot.current)) return;
+    const home = this.#arena.allocate(slot.current.length);
+    home.set(slot.current as Float32Array);
+    slot.current = home;
+  }
+
+  /** Where the session writes the gradient of a parameter. */
+  gradientOf(param: string): Float32Array {
+    return this.#grads.get(param)!;
+  }
+
+  get gradientBytes(): number {
+    let bytes = 0;
+    for (const grad of this.#grads.values()) bytes += grad.byteLength;
+    return bytes;
+  }
+
+  /** Updates one parameter and its moments. */
+  apply(
+    update: PlannedUpdate,
+    slots: ReadonlyMap<string, StateSlot>,
+    scalars: { lr: number; clip: number; correction1: number; correction2: number },
+  ): void {
+    const { beta1, beta2, epsilon, weightDecay } = update;
+    const all = { ...scalars, beta1, beta2, epsilon, weightDecay };
+    const at = (name: string): Float32Array => slots.get(name)!.current as Float32Array;
+    const arrays = {
+      param: at(update.names.param),
+      m: at(update.names.m),
+      v: at(update.names.v),
+      grad: this.gradientOf(update.names.param),
+    };
+    const arena = this.#arena;
+    if (arena && Object.values(arrays).every((array) => arena.owns(array))) {
+      const { param, m, v } = arrays;
+      const offsets = {
+        param: param.byteOffset,
+        m: m.byteOffset,
+        v: v.byteOffset,
+        grad: arrays.grad.byteOffset,
+      };
+      this.#kernel(offsets, paddedLength(param.length), all);
+      return;
+    }
+    const staged = this.#staged;
+    const offsets = {
+      param: staged.param.byteOffset,
+      m: staged.m.byteOffset,
+      v: staged.v.byteOffset,
+      grad: staged.grad.byteOffset,
+    };
+    const { length } = arrays.param;
+    for (let start = 0; start < length; start += STAGE) {
+      const end = Math.min(start + STAGE, length);
+      for (const key of ['param', 'm', 'v', 'grad'] as const)
+        staged[key].set(arrays[key].subarray(start, end));
+      this.#kernel(offsets, paddedLength(end - start), all);
+      for (const key of ['param', 'm', 'v'] as const) {
+        arrays[key].set(staged[key].subarray(0, end - start), start);
+      }
+    }
+  }
+}
+
+/** The optimiser of a replayed function: made when a step first needs it, made anew when a step updates more. */
+export class OptimizerHome {
+  #optimizer: Optimizer | undefined;
+  readonly #known = new Map<string, PlannedUpdate>();
+
+  prepare(updates: readonly PlannedUpdate[], slots: ReadonlyMap<string, StateSlot>): void {
+    const added = updates.filter(({ names }) => !this.#known.has(names.param));
+    if (added.length === 0) return;
+    for (const update of added) this.#known.set(update.names.param, update);
+    this.#optimizer = new Optimizer([...this.#known.values()], slots);
+  }
+
+  get gradientBytes(): number {
+    return this.#optimizer?.gradientBytes ?? 0;
+  }
+
+  gradientOf(param: string): Float32Array {
+    return this.#optimizer!.gradientOf(param);
+  }
+
+  apply(...args: Parameters<Optimizer['apply']>): void {
+    this.#optimizer!.apply(...args);
+  }
+}
