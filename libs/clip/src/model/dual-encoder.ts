@@ -172,7 +172,8 @@ function headSpecs(config: DualEncoderConfig, name: string, inputs: number): Ten
 }
 
 /**
- * features [B, D] → embeddings [B, E]. Linear head: p = W z. Residual head: layer_norm(p + dropout(W_h gelu(p))).
+ * features [B, D] → embeddings [B, E]. Linear head: p = W dropout(z).
+ * Residual head: p = W z, layer_norm(p + dropout(W_h gelu(p))).
  */
 export function project(
   weights: Weights,
@@ -182,8 +183,10 @@ export function project(
   ctx: ForwardContext,
 ): tf.Tensor2D {
   if (config.projection_head === 'none') return l2Normalize(features);
-  const projected = linear(features, param(weights, `${name}.weight`));
-  if (config.projection_head === 'linear') return l2Normalize(projected);
+  const isLinear = config.projection_head === 'linear';
+  const kept = isLinear ? dropout(features, config.projection_dropout, ctx) : features;
+  const projected = linear(kept, param(weights, `${name}.weight`));
+  if (isLinear) return l2Normalize(projected);
   const hidden = linear(gelu(projected), param(weights, `${name}.residual.weight`));
   const summed = tf.add(projected, dropout(hidden, config.projection_dropout, ctx));
   const [gamma, beta] = [

@@ -11,7 +11,7 @@ const towerConfig = z.looseObject({ model_type: z.string().optional() });
 const OPTIONS = {
   /** 'residual': the head of the original script, with three more tensors a side. */
   projection_head: z.enum(['linear', 'residual']).default('linear'),
-  /** Dropout inside the residual head. */
+  /** Dropout in training: on the features before a linear head, inside a residual one. */
   projection_dropout: rate().default(0),
   /** What represents a text: the tower's pooler, its first token, or the mean of its tokens. */
   text_pooling: z.enum(['pooler', 'cls', 'mean']).default('pooler'),
