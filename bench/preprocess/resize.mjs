@@ -39,8 +39,15 @@ const processor = new ImageProcessor({
   size: SIZE,
   crop_size: SIZE,
 });
+/** @type {(numbers: number[]) => number | undefined} */
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
+/**
+ * @template T
+ * @param {string} name
+ * @param {T[]} items
+ * @param {(item: T) => unknown} work
+ */
 async function time(name, items, work) {
   const best = [];
   for (const item of items) {
@@ -52,17 +59,23 @@ async function time(name, items, work) {
     }
     best.push(fastest);
   }
-  console.log(`preprocess.${name}: ${median(best).toFixed(2)} ms`);
+  console.log(`preprocess.${name}: ${median(best)?.toFixed(2)} ms`);
 }
 
 const files = paths.map((path) => readFileSync(path));
 const images = await Promise.all(files.map((bytes) => decodeImage(bytes)));
 const pixels = images.map((image) => processor.resize(image));
-const resizeWithSharp = ({ data, width, height }) =>
-  sharp(data, { raw: { width, height, channels: 3 } })
-    .resize(SIZE, SIZE, { fit: 'cover', kernel: 'cubic', fastShrinkOnLoad: false })
+/** @param {import('@clip-ts/clip').RgbImage} image */
+function resizeWithSharp({ data, width, height }) {
+  const short = Math.min(width, height);
+  const [W, H] = [Math.trunc((SIZE * width) / short), Math.trunc((SIZE * height) / short)];
+  const [left, top] = [Math.floor((W - SIZE) / 2), Math.floor((H - SIZE) / 2)];
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .resize(W, H, { fit: 'fill', kernel: 'cubic', fastShrinkOnLoad: false })
+    .extract({ left, top, width: SIZE, height: SIZE })
     .raw()
     .toBuffer();
+}
 
 await time('decode.ours', files, (bytes) => decodeImage(bytes));
 await time('resize.ours', images, (image) => processor.resize(image));
@@ -70,18 +83,14 @@ await time('resize.sharp', images, resizeWithSharp);
 await time('normalize.ours', pixels, (image) => processor.normalize(image));
 await time('all.ours', files, (bytes) => processor.pixelValues(bytes));
 
-let largest = 0;
-let sum = 0;
-for (const [i, image] of images.entries()) {
-  const other = await resizeWithSharp(image);
-  pixels[i].forEach((value, j) => {
-    const difference = Math.abs(value - other[j]);
-    largest = Math.max(largest, difference);
-    sum += difference;
-  });
-}
+const others = await Promise.all(images.map(resizeWithSharp));
+const differences = pixels.flatMap((image, i) =>
+  [...image].map((value, j) => Math.abs(value - (others[i]?.[j] ?? NaN))),
+);
+const largest = differences.reduce((a, b) => Math.max(a, b), 0);
+const mean = differences.reduce((a, b) => a + b, 0) / differences.length;
 console.log(`preprocess.difference.sharp.max: ${largest} /255`);
-console.log(`preprocess.difference.sharp.mean: ${(sum / images.length / pixels[0].length).toFixed(2)} /255`);
+console.log(`preprocess.difference.sharp.mean: ${mean.toFixed(2)} /255`);
 
 if (values['peer-python'] !== undefined) {
   const peer = fileURLToPath(new URL('../peers/resize.py', import.meta.url));

@@ -193,9 +193,9 @@ function resizeAlongX(
       let blue = ROUND;
       for (let k = begin; k < end; k++, from += 3) {
         const weight = weights[k]!;
-        red = (red + data[from]! * weight) | 0;
-        green = (green + data[from + 1]! * weight) | 0;
-        blue = (blue + data[from + 2]! * weight) | 0;
+        red = (red + Math.imul(data[from]!, weight)) | 0;
+        green = (green + Math.imul(data[from + 1]!, weight)) | 0;
+        blue = (blue + Math.imul(data[from + 2]!, weight)) | 0;
       }
       out[to] = red >> PRECISION_BITS;
       out[to + 1] = green >> PRECISION_BITS;
@@ -225,15 +225,46 @@ function resizeAlongY(
   const sums = new Int32Array(rowLength);
   for (let y = 0; y < height; y++) {
     sums.fill(ROUND);
-    for (let k = 0; k < count[y]!; k++) {
-      const weight = weights[y * stride + k]!;
-      const from = ((first[y]! - offset + k) * inputWidth + firstColumn) * 3;
-      for (let i = 0; i < rowLength; i++) sums[i] = (sums[i]! + data[from + i]! * weight) | 0;
-    }
+    const taps = weights.subarray(y * stride, y * stride + count[y]!);
+    addWeightedRows(sums, data, ((first[y]! - offset) * inputWidth + firstColumn) * 3, inputWidth * 3, taps);
     const to = y * rowLength;
     for (let i = 0; i < rowLength; i++) out[to + i] = sums[i]! >> PRECISION_BITS;
   }
   return new Uint8Array(out.buffer);
+}
+
+/**
+ * Adds to `sums` the rows of `data` that begin at `from` and lie `step` apart, times their weights.
+ * Four rows at a time, which reads and writes the sums a quarter as often.
+ */
+function addWeightedRows(
+  sums: Int32Array,
+  data: Uint8Array,
+  from: number,
+  step: number,
+  weights: Int32Array,
+): void {
+  let k = 0;
+  for (; k + 4 <= weights.length; k += 4) {
+    const weight0 = weights[k]!;
+    const weight1 = weights[k + 1]!;
+    const weight2 = weights[k + 2]!;
+    const weight3 = weights[k + 3]!;
+    const row0 = from + k * step;
+    const row1 = row0 + step;
+    const row2 = row1 + step;
+    const row3 = row2 + step;
+    for (let i = 0; i < sums.length; i++) {
+      const sum01 = (Math.imul(data[row0 + i]!, weight0) + Math.imul(data[row1 + i]!, weight1)) | 0;
+      const sum23 = (Math.imul(data[row2 + i]!, weight2) + Math.imul(data[row3 + i]!, weight3)) | 0;
+      sums[i] = (sums[i]! + sum01 + sum23) | 0;
+    }
+  }
+  for (; k < weights.length; k++) {
+    const weight = weights[k]!;
+    const row = from + k * step;
+    for (let i = 0; i < sums.length; i++) sums[i] = (sums[i]! + Math.imul(data[row + i]!, weight)) | 0;
+  }
 }
 
 function nearest(image: RgbImage, width: number, height: number, window: Window): Uint8Array {
