@@ -15,6 +15,7 @@ import {
   initWeights,
 } from '@clip-ts/clip/model';
 import { ReplayedFunction } from 'tfjs-onnxruntime';
+import { gemmShare } from './gemm-share.mjs';
 import { makeBatch, SHAPES } from './shapes.mjs';
 import { peakRssMb } from './side.mjs';
 
@@ -111,7 +112,8 @@ function inputs() {
 const count = trainable.reduce((n, name) => n + weights[name].data.length, 0);
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'profile') {
-    console.log(JSON.stringify({ profile: step.profile(inputs()) }));
+    const entries = step.profile(inputs());
+    console.log(JSON.stringify({ ...gemmShare(entries), profile: entries.slice(0, 100) }));
     continue;
   }
   const steps = Number(line.split(' ')[1]);

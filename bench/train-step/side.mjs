@@ -20,19 +20,21 @@ export function peakRssMb() {
 export function startSide(name, command, args) {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  /** @param {string} request */
+  async function ask(request) {
+    child.stdin.write(`${request}\n`);
+    for (;;) {
+      const { value, done } = await lines.next();
+      if (done) throw new Error(`${name} ended without an answer`);
+      if (value.startsWith('{')) return JSON.parse(value);
+    }
+  }
   return {
     name,
     /** Times `steps` steps. @param {number} steps @returns {Promise<{ ms: number[], loss: number, parameters: number, peakRssMb: number }>} */
-    async run(steps) {
-      child.stdin.write(`run ${steps}\n`);
-      for (;;) {
-        const { value, done } = await lines.next();
-        if (done) throw new Error(`${name} ended without an answer`);
-        if (value.startsWith('{')) return JSON.parse(value);
-      }
-    },
-    stop() {
-      child.stdin.end();
-    },
+    run: (steps) => ask(`run ${steps}`),
+    /** Where the time goes; only our side answers. @returns {Promise<{ totalMs: number, gemmMs: number, gemmFlops: number }>} */
+    profile: () => ask('profile'),
+    stop: () => child.stdin.end(),
   };
 }

@@ -1,0 +1,23 @@
+/** What the machine's matrix product can do: a plain 1600×768×3072 MatMul in ONNX Runtime. */
+import '@tensorflow/tfjs-layers';
+import * as tf from '@tensorflow/tfjs-core';
+import { ReplayedFunction } from 'tfjs-onnxruntime';
+
+const [M, K, N] = [1600, 768, 3072];
+
+/** GFLOP/s of the fastest of some runs. */
+export function gemmLimit() {
+  const ones = (/** @type {number[]} */ shape) => ({
+    data: new Float32Array(shape[0] * shape[1]).fill(0.5),
+    shape,
+    dtype: /** @type {const} */ ('float32'),
+  });
+  const product = new ReplayedFunction(
+    (_state, { a, b }) => ({ state: {}, outputs: { corner: tf.matMul(a, b) } }),
+    {},
+  );
+  const entries = product.profile({ a: ones([M, K]), b: ones([K, N]) });
+  product.dispose();
+  const ms = entries.filter(({ op }) => /Gemm|MatMul/.test(op)).reduce((sum, e) => sum + e.ms, 0);
+  return (2 * M * K * N) / ms / 1e6;
+}
