@@ -13,6 +13,7 @@ export type {
   VisionTower,
   Weights,
 } from './types.js';
+export { assertBatchNormTrainable, countBatches } from './blocks/batch-norm.js';
 export {
   createDualEncoder,
   dualEncoderSpecs,

@@ -6,7 +6,7 @@ import { bert } from './text/bert.js';
 import { clipText } from './text/clip-text.js';
 import { distilbert } from './text/distilbert.js';
 import { mpnet } from './text/mpnet.js';
-import { roberta } from './text/roberta.js';
+import { roberta, xlmRoberta } from './text/roberta.js';
 import { siglipText } from './text/siglip-text.js';
 import type { TextInputs, TextTower, Tower, TowerDefinition, VisionInputs, VisionTower } from './types.js';
 import { clipVision } from './vision/clip-vision.js';
@@ -35,6 +35,7 @@ const visionTowers = register<VisionInputs>([
 const textTowers = register<TextInputs>([
   bind(bert),
   bind(roberta),
+  bind(xlmRoberta),
   bind(distilbert),
   bind(mpnet),
   bind(clipText),

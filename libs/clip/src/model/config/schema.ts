@@ -32,6 +32,8 @@ const COMMON_KEYS = {
   gradient_checkpointing: ignored,
   chunk_size_feed_forward: ignored,
   tf_legacy_loss: ignored,
+  output_past: ignored,
+  xla_device: ignored,
   // task heads
   id2label: ignored,
   label2id: ignored,
@@ -142,7 +144,10 @@ export function parseConfigWith<Schema extends z.ZodType>(
   const problems = result.error.issues.map(
     (issue) => `${issue.path.join('.') || 'config'}: ${issue.message}`,
   );
-  throw new ClipError('CONFIG_INVALID', `The ${name} config cannot be used: ${problems.join('; ')}`);
+  const unknown = result.error.issues.some((issue) => issue.code === 'unrecognized_keys');
+  throw new ClipError('CONFIG_INVALID', `The ${name} config cannot be used: ${problems.join('; ')}`, {
+    hint: unknown ? 'Take out an unknown key only if it does not change what the model computes' : undefined,
+  });
 }
 
 /** Fails with CONFIG_INVALID when a rule across fields does not hold. */

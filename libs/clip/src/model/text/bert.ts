@@ -44,6 +44,13 @@ export const bertSchema = configSchema({
   pad_token_id: tokenId().nullable().default(0),
   position_embedding_type: only('absolute'),
   classifier_dropout: noEffect(),
+  // Google's first configs describe a pooler that transformers does not build from them
+  directionality: noEffect(),
+  pooler_fc_size: noEffect(),
+  pooler_num_attention_heads: noEffect(),
+  pooler_num_fc_layers: noEffect(),
+  pooler_size_per_head: noEffect(),
+  pooler_type: noEffect(),
 });
 
 export type BertConfig = z.output<typeof bertSchema>;

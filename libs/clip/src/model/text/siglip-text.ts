@@ -5,7 +5,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { z } from 'zod';
 import { checkHeads, encode, encoderSpecs, lecunNormal, siglipInitializers } from '../blocks/clip-encoder.js';
-import { activationName, configSchema, epsilon, parseConfigWith, rate, size } from '../config/schema.js';
+import {
+  activationName,
+  configSchema,
+  epsilon,
+  noEffect,
+  parseConfigWith,
+  rate,
+  size,
+} from '../config/schema.js';
 import { embedding, lastToken, paddingMask } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
 import {
@@ -28,6 +36,9 @@ const schema = configSchema({
   hidden_act: activationName().default('gelu_pytorch_tanh'),
   layer_norm_eps: epsilon().default(1e-6),
   attention_dropout: rate().default(0),
+  // the initialisation follows from the sizes alone
+  initializer_range: noEffect(),
+  initializer_factor: noEffect(),
   projection_size: size().nullish(),
 });
 

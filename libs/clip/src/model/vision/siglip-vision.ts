@@ -18,6 +18,7 @@ import {
   activationName,
   configSchema,
   epsilon,
+  noEffect,
   only,
   parseConfigWith,
   rate,
@@ -39,6 +40,9 @@ const schema = configSchema({
   hidden_act: activationName().default('gelu_pytorch_tanh'),
   layer_norm_eps: epsilon().default(1e-6),
   attention_dropout: rate().default(0),
+  // the initialisation follows from the sizes alone
+  initializer_range: noEffect(),
+  initializer_factor: noEffect(),
   vision_use_head: only(true),
 });
 

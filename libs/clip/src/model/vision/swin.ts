@@ -10,6 +10,7 @@ import {
   BACKBONE_KEYS,
   configSchema,
   epsilon,
+  noEffect,
   only,
   parseConfigWith,
   rate,
@@ -60,6 +61,8 @@ const schema = configSchema({
   layer_norm_eps: epsilon().default(1e-5),
   // transformers' own table has one row too many to be added to the patches
   use_absolute_embeddings: only(false),
+  // in the first published configs; the model never read it
+  path_norm: noEffect(),
   // derived
   hidden_size: z.unknown().optional(),
   num_layers: z.unknown().optional(),

@@ -1,0 +1,59 @@
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createVisionTower } from '../registry.js';
+import { createContext } from '../types.js';
+import { initWeights } from '../weights/initialize.js';
+import { assertBatchNormTrainable, batchNorm, countBatches } from './batch-norm.js';
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+const resnet = { model_type: 'resnet', embedding_size: 4, hidden_sizes: [4], depths: [1] };
+const weights = () => ({
+  'n.weight': tf.tensor([2]),
+  'n.bias': tf.tensor([1]),
+  'n.running_mean': tf.tensor([0]),
+  'n.running_var': tf.tensor([4]),
+});
+const options = { epsilon: 0, momentum: 0.1 };
+
+describe('batch norm', () => {
+  it('uses the running statistics unless asked otherwise', () => {
+    const ctx = createContext({ training: true, seed: tf.scalar(1, 'int32') });
+    expect([...batchNorm(weights(), 'n', tf.tensor2d([[2], [4]]), options, ctx).dataSync()]).toEqual([3, 5]);
+    expect(ctx.statistics).toEqual({});
+  });
+
+  it("uses the batch's in training mode and reports new running ones, the variance unbiased", () => {
+    const ctx = createContext({ batchNorm: 'training' });
+    expect([...batchNorm(weights(), 'n', tf.tensor2d([[2], [4]]), options, ctx).dataSync()]).toEqual([-1, 3]);
+    expect(ctx.statistics['n.running_mean']!.dataSync()[0]).toBeCloseTo(0.3, 6);
+    expect(ctx.statistics['n.running_var']!.dataSync()[0]).toBeCloseTo(0.9 * 4 + 0.1 * 2, 6);
+  });
+
+  it('the momentum can be set for fine-tuning', () => {
+    const ctx = createContext({ batchNorm: 'training', batchNormMomentum: 0.5 });
+    batchNorm(weights(), 'n', tf.tensor2d([[2], [4]]), options, ctx);
+    expect(ctx.statistics['n.running_mean']!.dataSync()[0]).toBeCloseTo(1.5, 6);
+  });
+
+  it('counts batches', () => {
+    const tensors = initWeights(createVisionTower(resnet).specs, 1);
+    const counts = Object.values(countBatches(tensors, 3)).map(({ data }) => data[0]);
+    expect(new Set(counts)).toEqual(new Set([3]));
+    expect(counts).toHaveLength(4);
+  });
+
+  it('fresh statistics may train; folded ones are refused with the reason', () => {
+    const tensors = initWeights(createVisionTower(resnet).specs, 1);
+    expect(() => assertBatchNormTrainable(tensors)).not.toThrow();
+    const variance = 'embedder.embedder.normalization.running_var';
+    const folded = {
+      ...tensors,
+      [variance]: { ...tensors[variance]!, data: new Float32Array(4).fill(1 - 1e-5) },
+    };
+    expect(() => assertBatchNormTrainable(folded)).toThrow(/1 layers \(embedder\.embedder.*folded/);
+  });
+});
