@@ -60,13 +60,13 @@ export function parseCheckpointConfig(json: unknown, path: string): CheckpointCo
 }
 
 /**
- * The most tokens that the text tower has positions for; undefined when config.json leaves it to the class.
+ * The most tokens that the text tower has positions for, with the default of its class where config.json is silent.
  * RoBERTa and its kin begin to count positions after the padding token's id.
  */
-export function maxTextTokens({ model_type, text_config }: CheckpointConfig): number | undefined {
-  const { model_type: type, max_position_embeddings: positions, pad_token_id: padding } = text_config;
-  if (positions === undefined)
-    return { 'vision-text-dual-encoder': undefined, clip: 77, siglip: 64 }[model_type];
-  const offset = /roberta|mpnet|camembert/.test(type ?? '') ? (padding ?? 1) + 1 : 0;
+export function maxTextTokens({ model_type, text_config }: CheckpointConfig): number {
+  const type = text_config.model_type ?? `${model_type}_text_model`;
+  const positions =
+    text_config.max_position_embeddings ?? { clip_text_model: 77, siglip_text_model: 64 }[type] ?? 512;
+  const offset = /roberta|mpnet/.test(type) ? (text_config.pad_token_id ?? 1) + 1 : 0;
   return positions - offset;
 }

@@ -150,11 +150,7 @@ export class ClipEncoder {
   async encodeTexts(texts: readonly string[]): Promise<Float32Array[]> {
     const fixed = this.text.inputShape('input_ids')[1];
     const { config } = this.checkpoint;
-    const maxLength = Math.min(
-      fixed ?? Infinity,
-      this.tokenizer.maxLength,
-      maxTextTokens(config) ?? Infinity,
-    );
+    const maxLength = Math.min(fixed ?? Infinity, this.tokenizer.maxLength, maxTextTokens(config));
     // SigLIP was trained without a mask on texts padded to the full length.
     const padTo = fixed ?? (config.model_type === 'siglip' ? maxLength : undefined);
     return this.inBatches(texts, async (batch) => {

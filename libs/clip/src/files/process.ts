@@ -2,7 +2,7 @@
 import { isSystemError } from '../errors.js';
 
 /** Whether a process with this id runs on this machine. */
-export function isRunning(pid: number): boolean {
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

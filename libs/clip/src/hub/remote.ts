@@ -71,7 +71,7 @@ export async function readRepository(
 }
 
 /** Translates a failure of a request to the hub. */
-export function hubError(
+function hubError(
   error: unknown,
   { id, revision }: Repository,
   { endpoint, token }: HubEnvironment,

@@ -8,7 +8,7 @@ import { ClipError } from '../errors.js';
 import { RESAMPLE_FILTERS, type ResampleFilter } from './resample.js';
 
 /** How an image is resized: to exact sides, or its shorter side to a length. */
-export type Resize = { height: number; width: number } | { shortestEdge: number };
+type Resize = { height: number; width: number } | { shortestEdge: number };
 
 /** The steps of preprocessing, in order. */
 export interface PreprocessPlan {

@@ -53,7 +53,7 @@ const tokenizerConfig = z.looseObject({
   padding_side: z.enum(['left', 'right']).nullish(),
   truncation_side: z.enum(['left', 'right']).nullish(),
 });
-export type TokenizerConfig = z.infer<typeof tokenizerConfig>;
+type TokenizerConfig = z.infer<typeof tokenizerConfig>;
 
 const specialTokensMap = z.looseObject({ pad_token: tokenName.nullish() });
 

@@ -59,7 +59,7 @@ function parseTemplate(step: Step): Template {
 }
 
 /** Text, or the id of an added token that stood there. */
-export type Piece = string | { id: number };
+type Piece = string | { id: number };
 
 /** Splits a text at the added tokens that it spells. */
 export type AddedTokenSplitter = (text: string) => Piece[];
