@@ -7,6 +7,7 @@ import { AppModule } from './app.module.js';
 import type { Resources } from './app.module.js';
 import { openApiDocument } from './http/openapi.js';
 import { limitBody, limitRate, measureRequests, securityHeaders } from './http/middleware.js';
+import { LineLogger } from './http/line-logger.js';
 import type { MetricsRegistry } from './metrics/registry.js';
 import { METRICS } from './tokens.js';
 
@@ -19,7 +20,7 @@ export async function createApp(resources: Resources): Promise<NestExpressApplic
   const app = await NestFactory.create<NestExpressApplication>(AppModule.on(resources), {
     bodyParser: false,
     abortOnError: false,
-    logger: ['log', 'warn', 'error', 'fatal'],
+    logger: new LineLogger(),
   });
   app.disable('x-powered-by');
   app.use(measureRequests(app.get<MetricsRegistry>(METRICS)));

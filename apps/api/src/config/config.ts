@@ -4,6 +4,7 @@
  */
 import { delimiter, resolve } from 'node:path';
 import { z } from 'zod';
+import { StartError } from '../start-error.js';
 
 const MIB = 1024 * 1024;
 
@@ -83,10 +84,11 @@ const environmentSchema = z.object({
 export type Config = Readonly<z.output<typeof environmentSchema>>;
 
 /** The settings cannot be used; each line of `problems` names a variable, what is wrong, and what it held. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
+  override readonly name = 'ConfigError';
+
   constructor(readonly problems: readonly string[]) {
     super(`Settings that cannot be used:\n${problems.map((line) => `  ${line}`).join('\n')}`);
-    this.name = 'ConfigError';
   }
 }
 

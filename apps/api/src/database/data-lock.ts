@@ -6,6 +6,7 @@
 import { readFileSync, unlinkSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { StartError } from '../start-error.js';
 
 interface Owner {
   pid: number;
@@ -13,12 +14,13 @@ interface Owner {
 }
 
 /** Another running process holds the data folder. */
-export class DataFolderInUseError extends Error {
+export class DataFolderInUseError extends StartError {
+  override readonly name = 'DataFolderInUseError';
+
   constructor(folder: string, owner: Owner) {
     super(
       `The data folder ${folder} is in use by process ${owner.pid}. Stop that process, or set DATA_DIR to another folder.`,
     );
-    this.name = 'DataFolderInUseError';
   }
 }
 

@@ -2,13 +2,17 @@
  * Opens the database: PGlite (PostgreSQL inside this process, a folder on disk) by default,
  * a PostgreSQL server when a URL is given. Both speak through the same Prisma client.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { PrismaClient } from '../generated/prisma/client.js';
+import { StartError } from '../start-error.js';
 import { applyMigrations } from './migrate.js';
+
+/** Beginning of the name of a folder in which a database is being made. */
+const UNFINISHED = 'unfinished-';
 
 /** An open, migrated database; who opened it closes it. */
 export interface Database {
@@ -19,10 +23,11 @@ export interface Database {
 }
 
 /** The database cannot be opened or migrated; the message says which and why. */
-export class DatabaseError extends Error {
+export class DatabaseError extends StartError {
+  override readonly name = 'DatabaseError';
+
   constructor(message: string, cause: unknown) {
     super(`${message}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    this.name = 'DatabaseError';
   }
 }
 
@@ -44,7 +49,7 @@ export async function openDatabase(settings: { DATA_DIR: string; DATABASE_URL?: 
 
 async function openEmbedded(folder: string): Promise<Database> {
   try {
-    await mkdir(folder, { recursive: true });
+    await initialise(folder);
     const engine = await PGlite.create({ dataDir: folder });
     const client = new PrismaClient({ adapter: new PrismaPGlite(engine) });
     return {
@@ -58,6 +63,20 @@ async function openEmbedded(folder: string): Promise<Database> {
   } catch (error) {
     throw new DatabaseError(`The embedded database cannot be opened (${folder})`, error);
   }
+}
+
+/** Makes an empty database beside its place and moves it there: a start that is cut off leaves none, not half of one. */
+async function initialise(folder: string): Promise<void> {
+  const parent = dirname(folder);
+  await mkdir(parent, { recursive: true });
+  const unfinished = (await readdir(parent)).filter((name) => name.startsWith(UNFINISHED));
+  for (const name of unfinished) await rm(join(parent, name), { recursive: true });
+  if ((await readdir(folder).catch(() => [])).length > 0) return;
+  const temporary = await mkdtemp(join(parent, UNFINISHED));
+  const engine = await PGlite.create({ dataDir: temporary });
+  await engine.close();
+  await rm(folder, { recursive: true, force: true });
+  await rename(temporary, folder);
 }
 
 function openServer(url: string): Database {

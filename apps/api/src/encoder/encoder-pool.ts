@@ -4,21 +4,23 @@
  */
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
-const resolveModelFolder = async (folder: string) => folder;
+import { resolveModelFolder } from '@clip-ts/clip';
 import { Piscina } from 'piscina';
+import { StartError } from '../start-error.js';
 import type { EncodeOutcome, Encoder, EncodeTask, ModelInfo } from './encoder.js';
 import type { EncoderWorkerData, WorkerTask } from './encoder.worker.js';
 
 type EncoderThreads = Piscina<WorkerTask, ModelInfo | EncodeOutcome[]>;
 
 /** The checkpoint cannot be served; the message names the file or tensor that is wrong. */
-export class CheckpointError extends Error {
+export class CheckpointError extends StartError {
+  override readonly name = 'CheckpointError';
+
   constructor(checkpoint: string, cause: unknown) {
     super(
       `The checkpoint ${checkpoint} cannot be served: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
     );
-    this.name = 'CheckpointError';
   }
 }
 
@@ -40,7 +42,7 @@ export class EncoderPool implements Encoder {
     const { CLIP_CHECKPOINT: checkpoint, ENCODER_THREADS: concurrency } = settings;
     let threads: EncoderThreads | undefined;
     try {
-      const folder = await resolveModelFolder(checkpoint);
+      const folder = await resolveModelFolder(checkpoint, { files: 'onnx' });
       const workerData: EncoderWorkerData = {
         folder,
         name: basename(checkpoint) === 'checkpoint' ? checkpoint : basename(checkpoint),
