@@ -142,7 +142,7 @@ describe('resolveModelFolder', () => {
   it('uses nothing that fails its checksum', async () => {
     hub.corrupt = true;
     await expect(resolveModelFolder('owner/name')).rejects.toMatchObject({ code: 'HUB_CORRUPT' });
-    expect(await readdir(join(repository(), 'blobs'))).toEqual([]);
+    expect(await readdir(join(repository(), 'blobs'))).not.toContain(await blobName());
   });
 
   it('downloads once when two ask at the same time, and is not held up by the lock of a killed process', async () => {

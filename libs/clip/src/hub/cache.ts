@@ -10,7 +10,7 @@ import { hostname } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { isSystemError } from '../errors.js';
 import { isAbandoned, writeFileAtomic } from '../files/index.js';
-import { isCommit, type Repository } from './repository.js';
+import { isCommit, isHashName, type Repository } from './repository.js';
 
 /** Milliseconds between two looks at another's lock, and between two signs of life of one's own. */
 const LOCK_POLL = 100;
@@ -38,7 +38,7 @@ export class RepositoryCache {
   async readCommit(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
     const text = await readFile(join(this.root, 'refs', revision), 'utf8').catch(() => '');
-    return isCommit(text.trim()) ? text.trim() : undefined;
+    return isHashName(text.trim()) ? text.trim() : undefined;
   }
 
   async writeCommit(revision: string, commit: string): Promise<void> {

@@ -2,7 +2,7 @@
  * Downloads one file into the cache. A cut connection is resumed where it stopped, within the call and by the next
  * call, also after a killed process; nothing is used before its size and checksum are those that the hub states.
  */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
@@ -37,7 +37,8 @@ export async function download(
 ): Promise<void> {
   const { file, path, repository } = target;
   const incomplete = `${path}.incomplete`;
-  await writeFile(incomplete, '', { flag: 'a' });
+  // What an earlier run left is only gone on with where a checksum will tell whether that was right.
+  await writeFile(incomplete, '', { flag: file.sha256 === undefined ? 'w' : 'a' });
   let futile = 0;
   let failure = '';
   while ((await sizeOf(incomplete)) !== file.size) {
@@ -61,11 +62,11 @@ export async function download(
     }
     if (after !== file.size) await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE * 2 ** futile));
   }
-  const found = await checksum(incomplete, file);
-  if (found !== file.hash) {
+  const found = file.sha256 === undefined ? undefined : await sha256(incomplete);
+  if (found !== file.sha256) {
     await rm(incomplete);
     throw new ClipError('HUB_CORRUPT', `the download of ${file.path} of ${repository.id} is damaged`, {
-      expected: `${file.kind} ${file.hash}`,
+      expected: `SHA-256 ${file.sha256}`,
       found,
       hint: 'Run the same again; when it stays so, the server or a proxy changes the file',
     });
@@ -143,11 +144,8 @@ async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => undefined))?.size ?? 0;
 }
 
-/** SHA-256, or SHA-1 as git computes it: over a header with the size, then the content. */
-async function checksum(path: string, { kind, size }: RemoteFile): Promise<string> {
-  let hash: Hash;
-  if (kind === 'sha256') hash = createHash('sha256');
-  else hash = createHash('sha1').update(`blob ${size}\0`);
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
   return hash.digest('hex');
 }

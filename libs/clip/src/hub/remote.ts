@@ -2,15 +2,16 @@
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
 import { ClipError } from '../errors.js';
 import type { HubEnvironment } from './environment.js';
-import { isCommit, isRelativePath, type Repository } from './repository.js';
+import { isHashName, isRelativePath, type Repository } from './repository.js';
 
 /** A file of a repository. */
 export interface RemoteFile {
   path: string;
   size: number;
-  /** SHA-256 for large files, git's SHA-1 for small ones; also the name of the content in the cache. */
-  hash: string;
-  kind: 'sha256' | 'git-sha1';
+  /** The name of its content in the cache: the SHA-256 of a large file, git's object id of a small one. */
+  etag: string;
+  /** Large files have one. Small ones are checked by their size alone, as Python's huggingface_hub does. */
+  sha256?: string;
 }
 
 export interface RemoteRepository {
@@ -42,7 +43,7 @@ export async function readRepository(
   const shared = { hubUrl: environment.endpoint, fetch: authorizedFetch(environment) };
   try {
     const { sha } = await modelInfo({ ...shared, name: id, revision, additionalFields: ['sha'] });
-    if (typeof sha !== 'string' || !isCommit(sha)) throw new Error('the hub did not name a commit');
+    if (typeof sha !== 'string' || !isHashName(sha)) throw new Error('the hub did not name a commit');
     const files: RemoteFile[] = [];
     for await (const entry of listFiles({
       ...shared,
@@ -51,18 +52,13 @@ export async function readRepository(
       recursive: true,
     })) {
       if (entry.type !== 'file') continue;
-      const hash = entry.lfs?.oid ?? entry.oid ?? '';
-      if (!isRelativePath(entry.path) || !/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) {
+      const etag = entry.lfs?.oid ?? entry.oid ?? '';
+      if (!isRelativePath(entry.path) || !isHashName(etag)) {
         throw new ClipError('HUB_CORRUPT', `${id} lists a file with an impossible name or hash`, {
-          found: JSON.stringify(entry.path),
+          found: JSON.stringify({ path: entry.path, oid: etag }),
         });
       }
-      files.push({
-        path: entry.path,
-        size: entry.size,
-        hash,
-        kind: hash.length === 64 ? 'sha256' : 'git-sha1',
-      });
+      files.push({ path: entry.path, size: entry.size, etag, sha256: entry.lfs?.oid });
     }
     return { commit: sha, files };
   } catch (error) {

@@ -37,8 +37,14 @@ export function parseRepository(text: string, revision?: string): Repository {
   return { id, revision: wanted };
 }
 
+/** Whether a revision is a whole commit hash, whose content never changes. */
 export function isCommit(revision: string): boolean {
   return COMMIT.test(revision);
+}
+
+/** Whether a hash that a server names is safe as the name of a file. */
+export function isHashName(hash: string): boolean {
+  return /^[\w-]{1,128}$/.test(hash);
 }
 
 /** Whether a path stays inside the folder that it is joined to, under the rules of any system. */

@@ -129,7 +129,7 @@ async function fetchFiles(
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
   let before = 0;
   for (const file of files) {
-    const path = cache.blobPath(file.hash);
+    const path = cache.blobPath(file.etag);
     const report = (fileBytes: number) =>
       onProgress({
         file: file.path,
@@ -138,10 +138,10 @@ async function fetchFiles(
         receivedBytes: before + fileBytes,
         totalBytes,
       });
-    await cache.withLock(file.hash, async () => {
+    await cache.withLock(file.etag, async () => {
       const status = await stat(path).catch(() => undefined);
       if (status?.size !== file.size) await download({ repository, commit, file, path }, environment, report);
-      await cache.link(commit, file.path, file.hash);
+      await cache.link(commit, file.path, file.etag);
     });
     report(file.size);
     before += file.size;
