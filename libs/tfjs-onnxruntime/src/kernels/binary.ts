@@ -10,11 +10,13 @@ import {
   less,
   mul,
   not,
+  op,
   reshape,
   sub,
   unary,
   where,
 } from '../graph/ops.js';
+import { broadcastShapes } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { define, defineList, type KernelDefinition } from './define.js';
 
@@ -26,25 +28,50 @@ function arithmetic(a: Value, b: Value): [Value, Value] {
   return [cast(a, type), cast(b, type)];
 }
 
-/** Floor of the quotient, for both number types; ONNX integer division truncates. */
-function floorDiv(a: Value, b: Value): Value {
-  const quotient = unary('Floor', div(cast(a, 'float32'), cast(b, 'float32')));
-  return cast(quotient, a.type);
+/** Integer division that gives 0 where it is not defined, as JavaScript's integer arrays do. */
+function guarded(b: Value, divide: (divisor: Value) => Value): Value {
+  const isZero = equal(b, scalar(0, b.type));
+  return where(isZero, scalar(0, 'int32'), divide(where(isZero, scalar(1, b.type), b)));
 }
 
-/** Remainder with the sign of the divisor. */
+/** Floor of the quotient as int32, whatever the operands, as TensorFlow.js has it. */
+const floorDiv = (a: Value, b: Value): Value =>
+  guarded(b, (divisor) => cast(unary('Floor', div(cast(a, 'float32'), cast(divisor, 'float32'))), 'int32'));
+
+/** Remainder with the sign of the divisor, from the truncated one of C. */
 function floorMod(a: Value, b: Value): Value {
-  if (a.type === 'int32') return binary('Mod', a, b);
-  return sub(a, mul(b, floorDiv(a, b)));
+  if (a.type === 'int32') return guarded(b, (divisor) => binary('Mod', a, divisor));
+  const truncated = (x: Value): Value =>
+    op('Mod', [x, b], broadcastShapes(x.shape, b.shape), 'float32', { fmod: 1 });
+  const remainder = truncated(a);
+  const sameSign = equal(less(a, 0), less(b, 0));
+  return where(sameSign, remainder, truncated(add(remainder, b)));
 }
 
-/** Angle of the point (x, y) in (−π, π]. */
+/** Integer powers with negative exponents truncate to 0 (or ±1); 0 to a negative power gives 0. */
+function power(a: Value, b: Value): Value {
+  if (a.type !== 'int32') return binary('Pow', a, b);
+  const undefinedPower = binary('And', equal(a, scalar(0, 'int32')), less(b, 0), 'bool');
+  return where(undefinedPower, scalar(0, 'int32'), binary('Pow', a, b));
+}
+
+/** True for negative numbers and for −0. */
+function hasSign(x: Value): Value {
+  const negativeZero = binary('And', equal(x, scalar(0)), less(unary('Reciprocal', x), 0), 'bool');
+  return binary('Or', less(x, 0), negativeZero, 'bool');
+}
+
+/** Angle of the point (x, y) in [−π, π], with C's results for signed zeros and infinities. */
 function atan2(y: Value, x: Value): Value {
-  const zero = scalar(0);
-  const principal = unary('Atan', div(y, x));
-  const turned = add(principal, where(less(y, 0), scalar(-Math.PI), scalar(Math.PI)));
-  const sided = where(less(x, 0), turned, principal);
-  return where(binary('And', equal(x, zero), equal(y, zero), 'bool'), zero, sided);
+  const [height, width] = [unary('Abs', y), unary('Abs', x)];
+  const larger = binary('Max', height, width);
+  const smaller = binary('Min', height, width);
+  // In the first octant: the ratio is 0 at the origin and 1 between two infinities.
+  const ratio = where(equal(larger, scalar(0)), larger, div(smaller, larger));
+  const octant = unary('Atan', where(equal(smaller, scalar(Infinity)), scalar(1), ratio));
+  const quadrant = where(greater(height, width), sub(scalar(Math.PI / 2), octant), octant);
+  const half = where(hasSign(x), sub(scalar(Math.PI), quadrant), quadrant);
+  return where(hasSign(y), unary('Neg', half), half);
 }
 
 const ARITHMETIC: Readonly<Record<string, (a: Value, b: Value) => Value>> = {
@@ -55,7 +82,7 @@ const ARITHMETIC: Readonly<Record<string, (a: Value, b: Value) => Value>> = {
   Minimum: (a, b) => binary('Min', a, b),
   FloorDiv: floorDiv,
   Mod: floorMod,
-  Pow: (a, b) => binary('Pow', a, b),
+  Pow: power,
   SquaredDifference: (a, b) => {
     const difference = sub(a, b);
     return mul(difference, difference);

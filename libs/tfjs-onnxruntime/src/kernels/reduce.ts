@@ -1,6 +1,19 @@
 /** Reductions, arg-reductions, cumulative sums, softmax. */
 import type * as tf from '@tensorflow/tfjs-core';
-import { binary, cast, mul, op, pad, reduce, reshape, slice, softmax, unary, where } from '../graph/ops.js';
+import {
+  binary,
+  cast,
+  greater,
+  mul,
+  op,
+  pad,
+  reduce,
+  reshape,
+  slice,
+  softmax,
+  unary,
+  where,
+} from '../graph/ops.js';
 import { normalizeAxes, reducedShape } from '../graph/shape.js';
 import { int64s, node, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -45,7 +58,7 @@ const reductions: KernelDefinition[] = [
     cast(reduce('ReduceMin', cast(x, 'int32'), axis, keepDims), 'bool'),
   ),
   define<'x', AxisAttrs>('Any', ({ x }, { axis, keepDims }) =>
-    cast(reduce('ReduceMax', cast(x, 'int32'), axis, keepDims), 'bool'),
+    greater(reduce('ReduceMax', cast(x, 'int32'), axis, keepDims), 0),
   ),
 ];
 
@@ -70,10 +83,11 @@ const argReductions = (['ArgMax', 'ArgMin'] as const).map((name) =>
 
 const cumulative: KernelDefinition[] = [
   define<'x', tf.CumsumAttrs>('Cumsum', ({ x }, { axis, exclusive, reverse }) => {
-    const input = numeric(x);
-    const [a] = normalizeAxes(axis, x.shape.length);
+    const input = vector(numeric(x));
+    const [a] = normalizeAxes(axis, input.shape.length);
     const attributes = { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 };
-    return op('CumSum', [input, reshape(int64s([a!]), [])], x.shape, input.type, attributes);
+    const sums = op('CumSum', [input, reshape(int64s([a!]), [])], input.shape, input.type, attributes);
+    return reshape(sums, x.shape);
   }),
 ];
 
@@ -95,12 +109,13 @@ function shiftedByOne(x: Value, axis: number): Value {
 }
 
 const cumulativeProducts = define<'x', tf.CumprodAttrs>('Cumprod', ({ x }, { axis, exclusive, reverse }) => {
-  const [a] = normalizeAxes(axis, x.shape.length);
-  const n = x.shape[a!]!;
+  const numbers = vector(numeric(x));
+  const [a] = normalizeAxes(axis, numbers.shape.length);
+  const n = numbers.shape[a!]!;
   const turned = (value: Value): Value =>
     reverse ? slice(value, [{ axis: a!, start: n - 1, end: -1 - n, step: -1 }]) : value;
-  const input = turned(numeric(x));
-  return turned(cumulativeProduct(exclusive ? shiftedByOne(input, a!) : input, a!));
+  const input = turned(numbers);
+  return reshape(turned(cumulativeProduct(exclusive ? shiftedByOne(input, a!) : input, a!)), x.shape);
 });
 
 const normalisations: KernelDefinition[] = [

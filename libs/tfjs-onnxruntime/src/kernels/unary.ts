@@ -89,20 +89,24 @@ const composed: KernelDefinition[] = [
   define<'dy' | 'y'>('EluGrad', ({ dy, y }) => where(less(y, 0), mul(dy, add(y, 1)), dy)),
 ];
 
+const isFinite = (x: Value): Value => equal(sub(x, x), scalar(0));
+
 const predicates: KernelDefinition[] = [
   define<'x'>('LogicalNot', ({ x }) => not(cast(x, 'bool'))),
   define<'x'>('IsNan', ({ x }) => unary('IsNaN', float(x), 'bool')),
   define<'x'>('IsInf', ({ x }) => unary('IsInf', float(x), 'bool')),
   define<'x'>('IsFinite', ({ x }) => {
-    const value = float(x);
-    return equal(sub(value, value), scalar(0));
+    return isFinite(float(x));
   }),
 ];
 
 const casts: KernelDefinition[] = [
   define<'x', { dtype: tf.DataType }>('Cast', ({ x }, { dtype }) => {
     if (dtype === 'bool' && x.type !== 'bool') return not(equal(x, scalar(0, x.type)));
-    return cast(x, dtype as ElementType);
+    // Not-a-number and infinities become 0, as in JavaScript; C++ leaves them open.
+    const open = dtype === 'int32' && x.type === 'float32' && x.uniform === undefined;
+    const finite = open ? where(isFinite(x), x, scalar(0)) : x;
+    return cast(finite, dtype as ElementType);
   }),
   // The same buffer under another tensor: clones cost nothing and are not counted as memory.
   defineRaw('Identity', ({ x }, _attrs, backend) => {

@@ -25,6 +25,8 @@ export type AdamWKernel = (
 ) => void;
 
 const POINTERS = ['param', 'm', 'v', 'grad', 'end'] as const;
+/** Moments below this are zero; their step would be far below the parameter's precision. */
+const TINY = 1e-30;
 const FACTORS = [
   'clip',
   'beta1',
@@ -35,10 +37,11 @@ const FACTORS = [
   'epsilon',
   'rate',
   'decay',
+  'tiny',
 ] as const;
 
 function buildModule(): WasmModule {
-  const { get, set, tee, load, store, mul, add, sub, div, sqrt, splat } = wasm;
+  const { get, set, tee, load, store, mul, add, sub, div, sqrt, splat, and, abs, greater } = wasm;
   const pointer = (name: (typeof POINTERS)[number]): number => POINTERS.indexOf(name);
   const scalar = (name: (typeof FACTORS)[number]): number => POINTERS.length + FACTORS.indexOf(name);
   const lanes = (name: (typeof FACTORS)[number]): number => scalar(name) + FACTORS.length;
@@ -67,13 +70,16 @@ function buildModule(): WasmModule {
       ...value('oneMinusBeta1'),
       ...mul,
       ...add,
-      ...tee(m),
+      ...set(m),
     ],
+    // Moments of rows that are seldom used decay towards denormals, which are slow: below TINY they are zero.
+    ...[...get(m), ...get(m), ...abs, ...value('tiny'), ...greater, ...and, ...tee(m)],
     ...store,
     // v = v·β₂ + g²·(1 − β₂)
     ...get(pointer('v')),
     ...[...read('v'), ...value('beta2'), ...mul],
-    ...[...get(g), ...get(g), ...mul, ...value('oneMinusBeta2'), ...mul, ...add, ...tee(v)],
+    ...[...get(g), ...get(g), ...mul, ...value('oneMinusBeta2'), ...mul, ...add, ...set(v)],
+    ...[...get(v), ...get(v), ...value('tiny'), ...greater, ...and, ...tee(v)],
     ...store,
     // param = param·(1 − lr·λ) − lr·c₁·m / (√(v·c₂) + ε)
     ...get(pointer('param')),
@@ -100,15 +106,7 @@ export function createAdamW(memory: WasmMemory): AdamWKernel {
   return ({ param, m, v, grad }, paddedLength, s) => {
     if (paddedLength === 0) return;
     const factors = [s.clip, s.beta1, 1 - s.beta1, s.beta2, 1 - s.beta2, s.correction2, s.epsilon];
-    run(
-      param,
-      m,
-      v,
-      grad,
-      param + 4 * paddedLength,
-      ...factors,
-      s.lr * s.correction1,
-      1 - s.lr * s.weightDecay,
-    );
+    const step = [s.lr * s.correction1, 1 - s.lr * s.weightDecay, TINY];
+    run(param, m, v, grad, param + 4 * paddedLength, ...factors, ...step);
   };
 }

@@ -38,6 +38,9 @@ export const wasm = {
   load: [0xfd, ...unsigned(0), 4, 0], // v128.load, 16-byte alignment
   store: [0xfd, ...unsigned(11), 4, 0],
   splat: [0xfd, ...unsigned(19)],
+  greater: [0xfd, ...unsigned(68)],
+  and: [0xfd, ...unsigned(78)],
+  abs: [0xfd, ...unsigned(224)],
   sqrt: [0xfd, ...unsigned(227)],
   add: [0xfd, ...unsigned(228)],
   sub: [0xfd, ...unsigned(229)],
