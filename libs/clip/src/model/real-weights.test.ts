@@ -50,12 +50,14 @@ describe.skipIf(!data)('published weights (needs CLIP_TEST_DATA)', () => {
     const folder = join(data!, 'weights/minilm-l6');
     const { tower, tensors } = await loadTextTower(folder);
     const golden = await SafetensorsFile.open(join(folder, 'golden.safetensors'));
+    const N = 8; // of 24 texts
     const ids = async (name: string) =>
-      tf.tensor(Int32Array.from(await golden.readFloat32(name)), [24, 128], 'int32');
+      tf.tensor(Int32Array.from((await golden.readFloat32(name)).subarray(0, N * 128)), [N, 128], 'int32');
     const inputs = { input_ids: await ids('input_ids'), attention_mask: await ids('attention_mask') };
     const { last_hidden_state } = tower.forward(toTensors(tensors), inputs, createContext());
     const embeddings = l2Normalize(meanOverTokens(last_hidden_state, inputs.attention_mask));
-    expect(difference(await embeddings.data(), await golden.readFloat32('embeddings'))).toBeLessThan(1e-4);
+    const expected = (await golden.readFloat32('embeddings')).subarray(0, N * 384);
+    expect(difference(await embeddings.data(), expected)).toBeLessThan(1e-4);
     await golden.close();
   });
 });
