@@ -1,6 +1,7 @@
 /** Evaluates a checkpoint on a dataset: retrieval recall on one split, zero-shot accuracy on those with instances. */
 import { access } from 'node:fs/promises';
 import path from 'node:path';
+import type { BackendName } from './backend/names.js';
 import { openBackend } from './backend.js';
 import { listSplits, readCocoInstances, readCocoSplit, type CocoSplit } from './coco/read-coco.js';
 import { tokenizeCaptions } from './data/caption-store.js';
@@ -17,7 +18,6 @@ import {
   type ZeroShotResult,
 } from './evaluation/zero-shot.js';
 import { reopenModel, type AssembledModel } from './model/assemble.js';
-import type { BackendName } from './options.js';
 import { createProgressPrinter } from './progress.js';
 import { openEvaluationRunner } from './step/evaluation-runner.js';
 import type { Runner } from './step/runner.js';

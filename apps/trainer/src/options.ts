@@ -27,7 +27,3 @@ export function positiveNumber(option: string) {
 export const GIGABYTE = 1e9;
 /** Enough for a small dataset; what does not fit is decoded as it comes. */
 export const DEFAULT_IMAGE_MEMORY_GB = 4;
-
-/** What can compute; 'auto' is the native GPU package where it works, else onnxruntime. */
-export const BACKENDS = ['auto', 'onnxruntime', 'tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu'] as const;
-export type BackendName = (typeof BACKENDS)[number];

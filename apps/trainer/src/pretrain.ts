@@ -5,6 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip';
+import type { BackendName } from './backend/names.js';
 import { openBackend, type Backend } from './backend.js';
 import {
   differingSettings,
@@ -20,7 +21,6 @@ import { InputError } from './errors.js';
 import { exportCheckpoint, isExported } from './export/export-checkpoint.js';
 import { openMetricsLog, type MetricsLog } from './metrics-log.js';
 import { assembleModel, reopenModel, type AssembledModel } from './model/assemble.js';
-import type { BackendName } from './options.js';
 import { createProgressPrinter, duration, type ProgressPrinter } from './progress.js';
 import { modelCard, type CardFacts } from './report/model-card.js';
 import { samplePredictions } from './report/predictions.js';

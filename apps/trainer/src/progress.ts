@@ -37,16 +37,16 @@ export function trainingLine(p: TrainingProgress): string {
 
 export interface ProgressPrinter {
   /** Shows the line now if enough time has passed since the last, or when `force` is set. */
-  update(line: string, force?: boolean): void;
+  update: (line: string, force?: boolean) => void;
   /** Prints a line that stays. */
-  say(line: string): void;
+  say: (line: string) => void;
 }
 
 export function createProgressPrinter(
   stream: NodeJS.WriteStream = process.stdout,
   now: () => number = () => performance.now() / 1000,
 ): ProgressPrinter {
-  let last = -Infinity;
+  let last = stream.isTTY ? -Infinity : now();
   let open = false;
   const close = () => {
     if (open) stream.write('\n');

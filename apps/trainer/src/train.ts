@@ -5,7 +5,7 @@
  * whether this is the best checkpoint yet, and whether to stop.
  */
 import path from 'node:path';
-import { loadWeights } from '@clip-ts/clip/model';
+import { assertBatchNormTrainable, loadWeights } from '@clip-ts/clip/model';
 import type { Backend } from './backend.js';
 import type { TrainingState } from './checkpoint/training-state.js';
 import { writeCheckpoint } from './checkpoint/write-checkpoint.js';
@@ -67,7 +67,9 @@ async function trainStage(run: TrainingRun, stage: Stage): Promise<void> {
   const { config, frozenTowers } = stage;
   const plan = planStage(config, run.training.pixels.count);
   if (plan.warning) run.printer.say(plan.warning);
-  const trainable = trainableNames(model, specs, frozenTowers);
+  const learnTemperature = run.settings.model.temperature === 'learned';
+  const trainable = trainableNames(model, specs, { frozenTowers, learnTemperature });
+  if (config.batch_norm === 'training' && !frozenTowers) assertBatchNormTrainable(run.weights);
   const wideBatch = plan.microBatches > 1;
   const program = contrastiveProgram(model, trainable, {
     beta1: config.adam_beta1,
@@ -76,6 +78,7 @@ async function trainStage(run: TrainingRun, stage: Stage): Promise<void> {
     weightDecay: config.weight_decay,
     maximumGradientNorm: config.max_grad_norm,
     frozenTowers,
+    batchNorm: config.batch_norm,
     wideBatch,
   });
   const runner = run.backend.createRunner(

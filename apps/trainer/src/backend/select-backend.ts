@@ -4,10 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
+import { BACKEND_NAMES, type BackendName } from './names.js';
 import { hasNvidiaDevice, loadNativeTensorFlow } from './load-native.js';
-
-export const BACKEND_NAMES = ['auto', 'onnxruntime', 'tfjs-node', 'tfjs-node-gpu', 'wasm', 'cpu'] as const;
-export type BackendName = (typeof BACKEND_NAMES)[number];
 
 /** The backend that was set, by its name on the command line, and why. */
 export interface SelectedBackend {

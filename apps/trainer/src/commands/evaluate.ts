@@ -1,7 +1,8 @@
 /** `trainer evaluate`: retrieval recall and zero-shot accuracy of a checkpoint. */
 import { Option, type Command } from 'commander';
+import { BACKEND_NAMES } from '../backend/names.js';
 import type { EvaluateOptions } from '../evaluate.js';
-import { BACKENDS, DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
 
 interface EvaluateFlags extends Omit<EvaluateOptions, 'imageMemory'> {
   imageMemory: number;
@@ -16,7 +17,7 @@ export function addEvaluateCommand(program: Command): void {
     .option('--data <folder>', 'dataset in COCO format', 'input/MSCOCO')
     .option('--split <name>', 'split for retrieval', 'val2017')
     .option('--zero-shot-splits <names...>', 'splits for zero-shot accuracy (default: all but train*)')
-    .addOption(new Option('--backend <name>', 'what computes').choices(BACKENDS).default('auto'))
+    .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_NAMES).default('auto'))
     .option('--batch-size <pairs>', 'images or captions at a time', wholeNumber('--batch-size', 1), 128)
     .option(
       '--image-memory <gigabytes>',

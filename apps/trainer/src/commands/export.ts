@@ -1,6 +1,6 @@
 /** `trainer export`: writes the ONNX models of a checkpoint. */
 import { Option, type Command } from 'commander';
-import { BACKENDS, type BackendName } from '../options.js';
+import { BACKEND_NAMES, type BackendName } from '../backend/names.js';
 
 export function addExportCommand(program: Command): void {
   program
@@ -9,7 +9,7 @@ export function addExportCommand(program: Command): void {
     .option('--checkpoint <folder>', 'the checkpoint', 'runs/coco/checkpoint')
     .addOption(
       new Option('--backend <name>', 'what computes the embeddings to compare with')
-        .choices(BACKENDS)
+        .choices(BACKEND_NAMES)
         .default('auto'),
     )
     .action(runExport);

@@ -1,13 +1,7 @@
 /** `trainer pretrain`: trains a dual encoder in two stages and exports it. */
 import { Option, type Command } from 'commander';
-import {
-  BACKENDS,
-  type BackendName,
-  DEFAULT_IMAGE_MEMORY_GB,
-  GIGABYTE,
-  positiveNumber,
-  wholeNumber,
-} from '../options.js';
+import { BACKEND_NAMES, type BackendName } from '../backend/names.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
 import { readSettings, type SettingsOptions } from '../settings.js';
 
 interface PretrainFlags extends SettingsOptions {
@@ -32,7 +26,7 @@ export function addPretrainCommand(program: Command): void {
       'Weights & Biases account; placeholders leave it off',
       'input/wandb_config.json',
     )
-    .addOption(new Option('--backend <name>', 'what computes').choices(BACKENDS).default('auto'))
+    .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_NAMES).default('auto'))
     .option('--seed <number>', 'instead of the seeds of both configs', wholeNumber('--seed', 0))
     .option(
       '--freeze-epochs <number>',

@@ -20,6 +20,10 @@ export const modelConfigSchema = z.strictObject({
   dropout: z.number('expected a number').min(0, 'expected 0 ≤ dropout < 1').lt(1, 'expected 0 ≤ dropout < 1'),
   /** 'linear' opens in Python's VisionTextDualEncoderModel; 'residual' is the head of the original script. */
   projection_head: z.enum(['linear', 'residual'], 'expected "linear" or "residual"').default('linear'),
+  /** What stands for a caption: the text tower's pooler, its first token, or the mean of its tokens. */
+  text_pooling: z.enum(['pooler', 'cls', 'mean'], 'expected "pooler", "cls" or "mean"').default('pooler'),
+  /** 'none' is the original script's loss: cosines without a factor; logit_scale stays at 0. */
+  temperature: z.enum(['learned', 'none'], 'expected "learned" or "none"').default('learned'),
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;

@@ -43,6 +43,8 @@ export const trainingConfigSchema = z.strictObject({
   max_grad_norm: positive.default(1),
   /** "mild": random crops of at least 80 % of the area, brightness and contrast; never a flip or a turn. */
   augmentation: z.enum(['none', 'mild'], 'expected "none" or "mild"').default('none'),
+  /** "training" uses and updates a batch's statistics in stage 2; most pretrained towers are better left as they are. */
+  batch_norm: z.enum(['evaluation', 'training'], 'expected "evaluation" or "training"').default('evaluation'),
   /** Seconds between resumable checkpoints within an epoch. */
   checkpoint_seconds: positive.default(300),
 });

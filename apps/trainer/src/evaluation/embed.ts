@@ -37,13 +37,12 @@ export async function embedImages(
 export async function embedCaptions(
   runner: Runner,
   store: CaptionStore,
-  captions: ArrayLike<number>,
+  captions: readonly number[] | Int32Array,
   batchSize: number,
 ): Promise<Float32Array[]> {
   let longest = 0;
-  for (let i = 0; i < captions.length; i++) {
-    longest = Math.max(longest, store.starts[captions[i]! + 1]! - store.starts[captions[i]!]!);
-  }
+  for (const caption of captions)
+    longest = Math.max(longest, store.starts[caption + 1]! - store.starts[caption]!);
   const embeds: Float32Array[] = [];
   for (const { batch, used } of fullBatches(captions, Math.min(batchSize, captions.length))) {
     const { text_embeds } = await runner.run(captionBatch(store, batch, longest));

@@ -56,10 +56,10 @@ export function contrastiveLossOf(
   return loss / (2 * count);
 }
 
-function logSumExp(values: ArrayLike<number>): number {
+function logSumExp(values: Iterable<number>): number {
   let maximum = -Infinity;
-  for (let i = 0; i < values.length; i++) maximum = Math.max(maximum, values[i]!);
+  for (const value of values) maximum = Math.max(maximum, value);
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += Math.exp(values[i]! - maximum);
+  for (const value of values) sum += Math.exp(value - maximum);
   return maximum + Math.log(sum);
 }

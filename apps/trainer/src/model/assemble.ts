@@ -4,8 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { loadTokenizer, ImageProcessor, type Tokenizer } from '@clip-ts/clip';
-import { resolveModelFolder } from '../pending-clip.js';
+import { ImageProcessor, loadTokenizer, resolveModelFolder, type Tokenizer } from '@clip-ts/clip';
 import {
   createDualEncoder,
   dualEncoderSpecs,
@@ -22,6 +21,9 @@ import { InputError } from '../errors.js';
 import type { HostTensors } from '../step/runner.js';
 import { BOS_ID, buildWordLevelTokenizer, EOS_ID, longestLength, PAD_ID } from '../tokenizer/word-level.js';
 
+/** CLIP's start: ln(1 / 0.07). */
+const LOGIT_SCALE_START = 2.6592;
+
 /** Files of a checkpoint that training does not change. */
 export const TOKENIZER_FILES = [
   'tokenizer.json',
@@ -31,6 +33,7 @@ export const TOKENIZER_FILES = [
   'vocab.txt',
   'merges.txt',
 ] as const;
+const DOWNLOAD_REPORT_MS = 5000;
 const PROCESSOR_FILE = 'preprocessor_config.json';
 
 export interface AssembledModel {
@@ -75,12 +78,26 @@ async function readAssets(folder: string, names: readonly string[]): Promise<Rec
   return assets;
 }
 
+/** The folder of a pretrained tower; says how far a download is, every few seconds. */
+async function backboneFolder(backbone: string, report: (line: string) => void): Promise<string> {
+  let next = Date.now() + DOWNLOAD_REPORT_MS;
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
+  return resolveModelFolder(backbone, {
+    files: 'weights',
+    onProgress: ({ file, receivedBytes, totalBytes }) => {
+      if (Date.now() < next) return;
+      next = Date.now() + DOWNLOAD_REPORT_MS;
+      report(`${backbone}: ${megabytes(receivedBytes)} of ${megabytes(totalBytes)} MB (${file})`);
+    },
+  });
+}
+
 async function visionHalf({ config, seed, report }: AssembleOptions): Promise<Half> {
   const { vision_backbone: backbone } = config;
   if (typeof backbone !== 'string') {
     return { config: backbone, assets: { [PROCESSOR_FILE]: processorOf(backbone) } };
   }
-  const folder = await resolveModelFolder(backbone);
+  const folder = await backboneFolder(backbone, report);
   const { config: towerConfig, tensors } = await loadVisionTower(folder, { seed, onWarning: report });
   const assets = await readAssets(folder, [PROCESSOR_FILE]);
   if (!assets[PROCESSOR_FILE]) throw new InputError(`vision_backbone ${backbone} has no ${PROCESSOR_FILE}`);
@@ -111,7 +128,7 @@ const roundUp = (value: number, step: number) => Math.ceil(value / step) * step;
 async function textHalf({ config, corpus, seed, report }: AssembleOptions): Promise<Half> {
   const { text_backbone: backbone, max_length_corpus } = config;
   if (typeof backbone === 'string') {
-    const folder = await resolveModelFolder(backbone);
+    const folder = await backboneFolder(backbone, report);
     const { config: towerConfig, tensors } = await loadTextTower(folder, { seed, onWarning: report });
     report(`text_backbone ${backbone}: pretrained weights`);
     return {
@@ -144,9 +161,10 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
     architectures: ['VisionTextDualEncoderModel'],
     model_type: 'vision-text-dual-encoder',
     projection_dim: config.dim,
-    logit_scale_init_value: 2.6592,
+    logit_scale_init_value: config.temperature === 'none' ? 0 : LOGIT_SCALE_START,
     vision_config: vision.config,
     text_config: text.config,
+    ...(config.text_pooling === 'pooler' ? {} : { text_pooling: config.text_pooling }),
     ...(config.projection_head === 'residual' ? { projection_head: 'residual' } : {}),
     ...(config.dropout > 0 ? { projection_dropout: config.dropout } : {}),
   };

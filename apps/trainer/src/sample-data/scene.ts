@@ -44,9 +44,9 @@ const PAIR_SHARE = 0.35;
 const GAP = 1.5;
 
 const RADII: Record<Size, readonly [number, number]> = {
-  small: [6.5, 8],
-  medium: [9.5, 11.5],
-  large: [14, 17],
+  small: [8, 9.5],
+  medium: [11.5, 14],
+  large: [17, 21],
 };
 
 function drawSize(random: Random, objectCount: number, index: number): Size {

@@ -39,19 +39,24 @@ export interface ContrastiveOptions extends AdamWOptions {
   maximumGradientNorm: number;
   /** Towers run in evaluation mode and keep their weights; heads and logit_scale learn. */
   frozenTowers: boolean;
+  /** 'training': batch norm takes the batch's statistics and updates its running ones. */
+  batchNorm: 'evaluation' | 'training';
   /** The state has room for the gradients of a wide batch. */
   wideBatch: boolean;
 }
 
-/** Names of the tensors that learn. */
+/** Names of the tensors that learn; without a learned temperature, logit_scale does not. */
 export function trainableNames(
   model: DualEncoder,
   specs: readonly TensorSpec[],
-  frozenTowers: boolean,
+  { frozenTowers, learnTemperature }: { frozenTowers: boolean; learnTemperature: boolean },
 ): string[] {
   const inTower = ({ name }: TensorSpec) =>
     name.startsWith(model.visionPrefix) || name.startsWith(model.textPrefix);
-  return specs.filter((spec) => spec.trainable && !(frozenTowers && inTower(spec))).map(({ name }) => name);
+  return specs
+    .filter((spec) => spec.trainable && !(frozenTowers && inTower(spec)))
+    .map(({ name }) => name)
+    .filter((name) => learnTemperature || name !== LOGIT_SCALE);
 }
 
 /** The state of the program: weights, moments (zero unless given), gradient sums for wide batches. */
@@ -83,13 +88,14 @@ export function contrastiveProgram(
   trainable: readonly string[],
   options: ContrastiveOptions,
 ): Program {
-  const embed = (weights: Tensors, inputs: Tensors, training: boolean) => {
-    const { frozenTowers } = options;
-    const ctx = createContext({ training, seed: inputs.seed, frozenTowers });
-    return {
-      image_embeds: encodeImages(model, weights, inputs.pixel_values!, ctx),
-      text_embeds: encodeTexts(model, weights, inputs.input_ids!, inputs.attention_mask, ctx),
-    };
+  /** Embeddings in training mode. New running statistics go to `statistics`, kept as state is. */
+  const embed = (weights: Tensors, inputs: Tensors, statistics: Tensors = {}) => {
+    const { frozenTowers, batchNorm } = options;
+    const ctx = createContext({ training: true, seed: inputs.seed, frozenTowers, batchNorm });
+    const image_embeds = encodeImages(model, weights, inputs.pixel_values!, ctx);
+    const text_embeds = encodeTexts(model, weights, inputs.input_ids!, inputs.attention_mask, ctx);
+    for (const [name, value] of Object.entries(ctx.statistics)) statistics[name] = tf.keep(value);
+    return { image_embeds, text_embeds };
   };
 
   /** Gradients of a scalar with respect to the trainable tensors. A tensor that it does not depend on has none. */
@@ -126,12 +132,16 @@ export function contrastiveProgram(
   };
 
   const step = (state: Tensors, inputs: Tensors): ProgramResult => {
+    const statistics: Tensors = {};
     const { value: loss, gradients } = gradientsOf(state, (weights) => {
-      const { image_embeds, text_embeds } = embed(weights, inputs, true);
+      const { image_embeds, text_embeds } = embed(weights, inputs, statistics);
       return contrastiveLoss(image_embeds, text_embeds, weights[LOGIT_SCALE]).loss;
     });
     const { changed, norm, logitScale } = update(state, gradients, inputs);
-    return { state: changed, outputs: { loss, grad_norm: norm, logit_scale: logitScale } };
+    return {
+      state: { ...changed, ...statistics },
+      outputs: { loss, grad_norm: norm, logit_scale: logitScale },
+    };
   };
 
   const lossOfEmbeddings = (state: Tensors, inputs: Tensors): ProgramResult => {
@@ -145,12 +155,12 @@ export function contrastiveProgram(
 
   /** ∂(Σ embedding · its gradient)/∂w is the micro-batch's share of ∂loss/∂w. */
   const accumulate = (state: Tensors, inputs: Tensors): ProgramResult => {
+    const changed: Tensors = {};
     const { gradients } = gradientsOf(state, (weights) => {
-      const { image_embeds, text_embeds } = embed(weights, inputs, true);
+      const { image_embeds, text_embeds } = embed(weights, inputs, changed);
       const shares = [tf.mul(image_embeds, inputs.image_grads!), tf.mul(text_embeds, inputs.text_grads!)];
       return tf.add(tf.sum(shares[0]!), tf.sum(shares[1]!));
     });
-    const changed: Tensors = {};
     for (const [name, gradient] of Object.entries(gradients)) {
       changed[accumulated(name)] = tf.add(state[accumulated(name)]!, gradient);
     }
@@ -160,7 +170,7 @@ export function contrastiveProgram(
   const updateFromSum = (state: Tensors, inputs: Tensors): ProgramResult => {
     const gradients: Tensors = {};
     for (const name of trainable) gradients[name] = state[accumulated(name)]!;
-    gradients[LOGIT_SCALE] = inputs.logit_scale_grad!;
+    if (gradients[LOGIT_SCALE]) gradients[LOGIT_SCALE] = inputs.logit_scale_grad!;
     const { changed, norm, logitScale } = update(state, gradients, inputs);
     for (const name of trainable) changed[accumulated(name)] = tf.zerosLike(state[accumulated(name)]!);
     return { state: changed, outputs: { grad_norm: norm, logit_scale: logitScale } };
@@ -171,7 +181,7 @@ export function contrastiveProgram(
     if (inputs.image_embeds) return lossOfEmbeddings(state, inputs);
     if (inputs.image_grads) return accumulate(state, inputs);
     if (inputs.lr) return step(state, inputs);
-    if (inputs.seed) return { state: {}, outputs: embed(state, inputs, true) };
+    if (inputs.seed) return { state: {}, outputs: embed(state, inputs) };
     const ctx = createContext();
     if (inputs.pixel_values)
       return { state: {}, outputs: { image_embeds: encodeImages(model, state, inputs.pixel_values, ctx) } };

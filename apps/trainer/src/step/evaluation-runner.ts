@@ -12,6 +12,7 @@ export function openEvaluationRunner(backend: Backend, model: DualEncoder, weigh
     weightDecay: 0,
     maximumGradientNorm: 1,
     frozenTowers: true,
+    batchNorm: 'evaluation',
     wideBatch: false,
   });
   return backend.createRunner(program, weights);

@@ -1,1 +1,0 @@
-export const resolveModelFolder = async (folder: string): Promise<string> => folder;
