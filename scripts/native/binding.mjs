@@ -45,9 +45,9 @@ async function installPackage(folder, flavour, say) {
  * @returns {{ file: string, napiVersion: string }}
  */
 function bindingPlace(packageFolder) {
-  const require = createRequire(path.join(packageFolder, 'package.json'));
+  const requireFromPackage = createRequire(path.join(packageFolder, 'package.json'));
   /** @type {{ find(packageJson: string): string }} */
-  const preGyp = require('@mapbox/node-pre-gyp');
+  const preGyp = requireFromPackage('@mapbox/node-pre-gyp');
   const file = preGyp.find(path.join(packageFolder, 'package.json'));
   const napiVersion = /napi-v(\d+)/.exec(file)?.[1];
   if (!napiVersion) throw new InstallError(`unexpected place for the binding: ${file}`);
