@@ -13,7 +13,7 @@ import {
   type OpenCheckpointOptions,
 } from '../checkpoint/index.js';
 import { ClipError } from '../errors.js';
-import { DEFAULT_IMAGE_LIMITS, ImageProcessor, type ImageSource } from '../preprocess/index.js';
+import { ImageProcessor, type ImageSource } from '../preprocess/index.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import { OnnxModel, type Feed, type Rows } from './onnx-model.js';
 
@@ -33,19 +33,29 @@ export interface ClipEncoderOptions extends OpenCheckpointOptions {
   parseSpecialTokens?: boolean;
 }
 
+/** What an encoder is made of. */
+interface Parts {
+  checkpoint: Checkpoint;
+  vision: OnnxModel;
+  text: OnnxModel;
+  processor: ImageProcessor;
+  tokenizer: Tokenizer;
+}
+
 /** Computes embeddings with the ONNX models of a checkpoint. Dispose of it when done. */
 export class ClipEncoder {
+  private readonly batchSize: number;
+  private readonly splitSpecialTokens: boolean;
+
   private constructor(
-    private readonly checkpoint: Checkpoint,
-    private readonly vision: OnnxModel,
-    private readonly text: OnnxModel,
-    private readonly processor: ImageProcessor,
-    private readonly tokenizer: Tokenizer,
-    private readonly batchSize: number,
-    private readonly splitSpecialTokens: boolean,
+    private readonly parts: Parts,
     /** E: the length of every embedding. */
     readonly embeddingSize: number,
-  ) {}
+    { batchSize = 32, parseSpecialTokens = false }: ClipEncoderOptions,
+  ) {
+    this.batchSize = batchSize;
+    this.splitSpecialTokens = !parseSpecialTokens;
+  }
 
   /**
    * Loads a checkpoint folder: one of this project, or one of transformers.js for CLIP or SigLIP.
@@ -53,55 +63,52 @@ export class ClipEncoder {
    *   ONNX_INVALID
    */
   static async load(folder: string, options: ClipEncoderOptions = {}): Promise<ClipEncoder> {
+    const { maxImageBytes: maxBytes, maxImagePixels: maxPixels, intraOpThreads } = options;
     const checkpoint = await openCheckpoint(folder, options);
     const processor = await ImageProcessor.load(folder, {
-      maxBytes: options.maxImageBytes ?? DEFAULT_IMAGE_LIMITS.maxBytes,
-      maxPixels: options.maxImagePixels ?? DEFAULT_IMAGE_LIMITS.maxPixels,
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+      ...(maxPixels === undefined ? {} : { maxPixels }),
     });
     const tokenizer = await loadTokenizer(folder);
     const session: InferenceSession.SessionOptions = {
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
-      ...(options.intraOpThreads === undefined ? {} : { intraOpNumThreads: options.intraOpThreads }),
+      ...(intraOpThreads === undefined ? {} : { intraOpNumThreads: intraOpThreads }),
     };
-    const vision = await OnnxModel.load(
-      checkpoint.visionModel,
-      ['pixel_values'],
-      ['image_embeds', 'pooler_output'],
-      session,
-    );
-    const text = await OnnxModel.load(
-      checkpoint.textModel,
-      ['input_ids'],
-      ['text_embeds', 'pooler_output'],
-      session,
-    );
-    requireImageSize(checkpoint, vision, processor);
-    return new ClipEncoder(
-      checkpoint,
-      vision,
-      text,
-      processor,
-      tokenizer,
-      options.batchSize ?? 32,
-      !(options.parseSpecialTokens ?? false),
-      await embeddingSize(checkpoint, vision, text, processor),
-    );
+    const loaded: OnnxModel[] = [];
+    try {
+      const { visionModel, textModel } = checkpoint;
+      const vision = await OnnxModel.load(
+        visionModel,
+        ['pixel_values'],
+        ['image_embeds', 'pooler_output'],
+        session,
+      );
+      loaded.push(vision);
+      const text = await OnnxModel.load(textModel, ['input_ids'], ['text_embeds', 'pooler_output'], session);
+      loaded.push(text);
+      const parts = { checkpoint, vision, text, processor, tokenizer };
+      requireImageSize(parts);
+      return new ClipEncoder(parts, await embeddingSize(parts), options);
+    } catch (error) {
+      await Promise.all(loaded.map((model) => model.release()));
+      throw error;
+    }
   }
 
   /** Factor on the cosine of an image and a text; exp is applied already. */
   get logitScale(): number {
-    return this.checkpoint.scoring.logitScale;
+    return this.parts.checkpoint.scoring.logitScale;
   }
 
   /** Offset of the logit in models of the sigmoid kind (SigLIP); undefined in the others. */
   get logitBias(): number | undefined {
-    return this.checkpoint.scoring.logitBias;
+    return this.parts.checkpoint.scoring.logitBias;
   }
 
   /** Identifies the model: embeddings of another hash are not comparable. */
   get modelHash(): string {
-    return this.checkpoint.modelHash;
+    return this.parts.checkpoint.modelHash;
   }
 
   /**
@@ -110,12 +117,12 @@ export class ClipEncoder {
    * @throws ClipError IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or IMAGE_UNREADABLE for the first that fails
    */
   async encodeImages(images: readonly ImageSource[]): Promise<Float32Array[]> {
-    const { height, width } = this.processor;
+    const { height, width } = this.parts.processor;
     const size = 3 * height * width;
     return this.inBatches(images, async (batch) => {
-      const pixels = await Promise.all(batch.map((image) => this.processor.resizedPixels(image)));
+      const pixels = await Promise.all(batch.map((image) => this.parts.processor.resizedPixels(image)));
       const pixelValues = new Float32Array(batch.length * size);
-      pixels.forEach((image, b) => this.processor.normalize(image, pixelValues, b * size));
+      pixels.forEach((image, b) => this.parts.processor.normalize(image, pixelValues, b * size));
       return this.runVision(pixelValues, batch.length);
     });
   }
@@ -126,7 +133,7 @@ export class ClipEncoder {
    * @returns one unit vector [E] an image
    */
   async encodePixelValues(pixelValues: readonly Float32Array[]): Promise<Float32Array[]> {
-    const { height, width } = this.processor;
+    const { height, width } = this.parts.processor;
     const size = 3 * height * width;
     return this.inBatches(pixelValues, (batch) => {
       const stacked = new Float32Array(batch.length * size);
@@ -148,32 +155,33 @@ export class ClipEncoder {
    * @throws ClipError TEXT_INVALID
    */
   async encodeTexts(texts: readonly string[]): Promise<Float32Array[]> {
-    const fixed = this.text.inputShape('input_ids')[1];
-    const { config } = this.checkpoint;
-    const maxLength = Math.min(fixed ?? Infinity, this.tokenizer.maxLength, maxTextTokens(config));
+    const { text, tokenizer } = this.parts;
+    const { config } = this.parts.checkpoint;
+    const fixed = text.inputShape('input_ids')[1];
+    const maxLength = Math.min(fixed ?? Infinity, tokenizer.maxLength, maxTextTokens(config));
     // SigLIP was trained without a mask on texts padded to the full length.
     const padTo = fixed ?? (config.model_type === 'siglip' ? maxLength : undefined);
     return this.inBatches(texts, async (batch) => {
-      const { input_ids, attention_mask, shape } = this.tokenizer.encode(batch, {
+      const { input_ids, attention_mask, shape } = tokenizer.encode(batch, {
         maxLength,
         padTo,
         splitSpecialTokens: this.splitSpecialTokens,
       });
       const feeds: Record<string, Feed> = { input_ids: { data: input_ids, shape } };
-      if (this.text.takes('attention_mask')) feeds.attention_mask = { data: attention_mask, shape };
-      return this.text.run(feeds);
+      if (text.takes('attention_mask')) feeds.attention_mask = { data: attention_mask, shape };
+      return text.run(feeds);
     });
   }
 
   /** Frees the models. The encoder cannot be used any more. */
   async dispose(): Promise<void> {
-    await this.vision.release();
-    await this.text.release();
+    await this.parts.vision.release();
+    await this.parts.text.release();
   }
 
   private runVision(pixelValues: Float32Array, B: number): Promise<Rows> {
-    const { height, width } = this.processor;
-    return this.vision.run({ pixel_values: { data: pixelValues, shape: [B, 3, height, width] } });
+    const { height, width } = this.parts.processor;
+    return this.parts.vision.run({ pixel_values: { data: pixelValues, shape: [B, 3, height, width] } });
   }
 
   private async inBatches<T>(
@@ -204,11 +212,11 @@ function unitVector(vector: Float32Array): Float32Array {
   return vector.map((value) => value / length);
 }
 
-function requireImageSize(
-  { visionModel }: Checkpoint,
-  vision: OnnxModel,
-  { height, width }: ImageProcessor,
-): void {
+function requireImageSize({
+  checkpoint: { visionModel },
+  vision,
+  processor: { height, width },
+}: Parts): void {
   const [, , H = height, W = width] = vision.inputShape('pixel_values');
   if (H === height && W === width) return;
   throw new ClipError(
@@ -222,12 +230,7 @@ function requireImageSize(
 }
 
 /** E of both towers, from what the models state or else from a run. */
-async function embeddingSize(
-  checkpoint: Checkpoint,
-  vision: OnnxModel,
-  text: OnnxModel,
-  processor: ImageProcessor,
-): Promise<number> {
+async function embeddingSize({ checkpoint, vision, text, processor }: Parts): Promise<number> {
   const { height, width } = processor;
   const black = { data: new Float32Array(3 * height * width), shape: [1, 3, height, width] };
   const size = vision.embeddingSize ?? (await vision.run({ pixel_values: black })).width;

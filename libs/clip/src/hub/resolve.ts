@@ -1,5 +1,6 @@
 /** A folder or a hub id → a folder on this disk that has what is needed. */
 import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ClipError } from '../errors.js';
 import { RepositoryCache } from './cache.js';
 import { download } from './download.js';
@@ -82,7 +83,8 @@ function looksLikePath(text: string): boolean {
 
 /** Only the refusal of pickles: what else a local folder lacks, those who open it say better. */
 async function refusePickles(folder: string, files: FileSelection): Promise<void> {
-  const names = await readdir(folder, { recursive: true });
+  const onnx = await readdir(join(folder, 'onnx')).catch((): string[] => []);
+  const names = [...(await readdir(folder)), ...onnx.map((name) => `onnx/${name}`)];
   try {
     selectFiles(names, files, folder);
   } catch (error) {
