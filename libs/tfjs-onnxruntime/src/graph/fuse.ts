@@ -1,6 +1,9 @@
 /**
  * Rewrites an ordered graph before it is written, where knowing all users of a value matters:
- * Add(Gemm(a, b), bias) → Gemm(a, b, bias), also with a Reshape in between.
+ * - Add(Gemm(a, b), bias) → Gemm(a, b, bias)
+ * - Mul(Gemm(a, b), constant) → Gemm(a, b) with the constant as its factor
+ *
+ * both also with a Reshape in between.
  */
 import type { OrderedGraph } from './order.js';
 import { sizeOf, type GraphNode, type Value } from './value.js';
@@ -12,11 +15,11 @@ export function fuse(graph: OrderedGraph, wanted: readonly Value[]): OrderedGrap
   for (const node of graph.nodes) for (const output of node.outputs) producer.set(output, node);
   const replaced = new Map<GraphNode, GraphNode[]>();
   for (const node of graph.nodes) {
-    if (node.op !== 'Add') continue;
-    const fused = fuseBias(node, producer, uses);
+    const fused = fuseIntoGemm(node, producer, uses);
     if (!fused) continue;
     for (const dropped of fused.dropped) replaced.set(dropped, []);
     replaced.set(node, fused.nodes);
+    for (const created of fused.nodes) for (const output of created.outputs) producer.set(output, created);
   }
   return { leaves: graph.leaves, nodes: graph.nodes.flatMap((node) => replaced.get(node) ?? [node]) };
 }
@@ -31,26 +34,37 @@ function countUses({ nodes }: OrderedGraph, wanted: readonly Value[]): Map<Value
   return uses;
 }
 
-function fuseBias(
+/** The Add or Mul disappears into the product that its first operand comes from, when nothing else reads that. */
+function fuseIntoGemm(
   node: GraphNode,
   producer: ReadonlyMap<Value, GraphNode>,
   uses: ReadonlyMap<Value, number>,
 ): { nodes: GraphNode[]; dropped: GraphNode[] } | undefined {
-  const [left, bias] = node.inputs as [Value, Value];
-  const once = (value: Value): boolean => uses.get(value) === 1;
+  if (node.op !== 'Add' && node.op !== 'Mul') return undefined;
+  const [left, right] = node.inputs as [Value, Value];
   const direct = producer.get(left);
   const reshaped = direct?.op === 'Reshape' ? direct : undefined;
   const product = reshaped ? reshaped.inputs[0]! : left;
   const gemm = producer.get(product);
+  const once = (value: Value): boolean => uses.get(value) === 1;
   if (gemm?.op !== 'Gemm' || gemm.inputs.length !== 2 || !once(left) || !once(product)) return undefined;
-  const columns = product.shape[1]!;
-  const isRow = bias.shape.length === 1 && sizeOf(bias.shape) === columns;
-  const sum = node.outputs[0]!;
-  if (!isRow || left.shape.at(-1) !== columns || sizeOf(sum.shape) !== sizeOf(product.shape))
-    return undefined;
-  const { kernel } = gemm;
-  const withBias = { ...gemm, inputs: [...gemm.inputs, bias] };
-  if (!reshaped) return { nodes: [{ ...withBias, outputs: [sum], kernel }], dropped: [gemm] };
-  // The product keeps its own value; the Reshape now delivers the sum.
-  return { nodes: [withBias, { ...reshaped, outputs: [sum] }], dropped: [gemm, reshaped] };
+  const [sum] = node.outputs as [Value];
+  if (sizeOf(sum.shape) !== sizeOf(product.shape) || left.shape.at(-1) !== product.shape[1]) return undefined;
+  const merged = node.op === 'Add' ? withBias(gemm, right) : withFactor(gemm, right);
+  if (merged === undefined) return undefined;
+  if (!reshaped) return { nodes: [{ ...merged, outputs: [sum] }], dropped: [gemm] };
+  // The product keeps its own value; the Reshape now delivers the result.
+  return { nodes: [merged, { ...reshaped, outputs: [sum] }], dropped: [gemm, reshaped] };
+}
+
+function withBias(gemm: GraphNode, bias: Value): GraphNode | undefined {
+  const columns = gemm.outputs[0]!.shape[1]!;
+  if (bias.shape.length !== 1 || bias.shape[0] !== columns) return undefined;
+  return { ...gemm, inputs: [...gemm.inputs, bias] };
+}
+
+function withFactor(gemm: GraphNode, factor: Value): GraphNode | undefined {
+  if (!factor.inline || factor.uniform === undefined || sizeOf(factor.shape) !== 1) return undefined;
+  const { float: alpha } = gemm.attributes.alpha as { float: number };
+  return { ...gemm, attributes: { ...gemm.attributes, alpha: { float: alpha * factor.uniform } } };
 }
