@@ -26,6 +26,9 @@ const TRAINING_OUTPUT_TOLERANCE = 1e-4;
 /** 1 - cosine; where relative differences exceed their tolerance in training mode. */
 const ANGLE_TOLERANCE = 1e-3;
 
+/** What towers take. */
+const INPUTS = ['pixel_values', 'input_ids', 'attention_mask'];
+
 /** A gradient smaller than this share of the model's largest is compared with that share. */
 const GRADIENT_FLOOR = 1e-3;
 
@@ -80,6 +83,7 @@ async function evaluate(
   golden: Record<string, Section>,
   batchNorm: 'evaluation' | 'training',
 ): Promise<Evaluation> {
+  for (const name of golden.input!.keys()) if (!INPUTS.includes(name)) throw unknownInput(name);
   const inputs = toTensors(golden.input!);
   const cotangents = toTensors(golden.cotangent!);
   const names = subject.specs.filter(isDifferentiable).map((spec) => spec.name);
@@ -107,6 +111,13 @@ async function evaluate(
   const evaluation = { outputs, gradients: await readAll(gradients) };
   tf.dispose([inputs, cotangents, weights, kept, value, gradients]);
   return evaluation;
+}
+
+function unknownInput(name: string): ClipError {
+  return new ClipError('MODEL_UNSUPPORTED', 'The golden file has an input that no tower takes', {
+    expected: INPUTS.join(', '),
+    found: name,
+  });
 }
 
 function unknownOutput(name: string, known: readonly string[]): ClipError {

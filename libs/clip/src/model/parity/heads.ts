@@ -1,6 +1,6 @@
 /**
- * The heads of transformers' image classification and masked language models: what the logits of a task
- * checkpoint's golden file are made of. B batch, T tokens, D width, V vocabulary, L labels.
+ * The heads of transformers' image classification, masked language and CLIP projection models: what the logits or
+ * embeddings of a task checkpoint's golden file are made of. B batch, T tokens, D width, V vocabulary, L labels.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { activation, firstToken } from '../ops/index.js';
@@ -16,6 +16,10 @@ import {
 
 export interface Head {
   readonly specs: TensorSpec[];
+  /** What the file's tower names have in front. */
+  readonly prefix: string;
+  /** The golden file's name of what the head computes. */
+  readonly output: 'logits' | 'image_embeds' | 'text_embeds';
   /** By the names of the file. */
   forward(weights: Weights, output: TowerOutput): tf.Tensor;
 }
@@ -26,20 +30,36 @@ const UNSET = { kind: 'zeros' } as const;
 
 /**
  * The head that a config's architecture has on a tower of width D; undefined for bare towers.
- * @param prefix of the tower's names in the file
+ * @param prefix what task models put before the tower's names
  */
 export function taskHead(config: Config, D: number, prefix: string): Head | undefined {
   const architecture = Array.isArray(config.architectures) ? String(config.architectures[0]) : '';
-  if (architecture.endsWith('ForImageClassification')) return classifier(config, D);
+  if (architecture.startsWith('CLIP') && architecture.endsWith('WithProjection'))
+    return projection(config, D);
+  if (architecture.endsWith('ForImageClassification')) return classifier(config, D, prefix);
   if (architecture.endsWith('ForMaskedLM')) return maskedLanguageHead(config, D, prefix);
   return undefined;
 }
 
-function classifier(config: Config, D: number): Head {
+/** CLIP's towers with their half of the projections; the embeddings are not normalised. */
+function projection(config: Config, D: number): Head {
+  const isVision = config.model_type === 'clip_vision_model';
+  const name = isVision ? 'visual_projection' : 'text_projection';
+  return {
+    prefix: '',
+    output: isVision ? 'image_embeds' : 'text_embeds',
+    specs: linearSpecs(name, Number(config.projection_dim ?? 512), D, UNSET, false),
+    forward: (weights, { pooler_output }) => linearLayer(weights, name, pooler_output!),
+  };
+}
+
+function classifier(config: Config, D: number, prefix: string): Head {
   const labels = Object.keys((config.id2label as object | undefined) ?? { 0: '', 1: '' }).length;
   const name = config.model_type === 'resnet' ? 'classifier.1' : 'classifier';
   const inputs = config.model_type === 'dinov2' ? 2 * D : D;
   return {
+    prefix,
+    output: 'logits',
     specs: linearSpecs(name, labels, inputs, UNSET),
     forward: (weights, output) => linearLayer(weights, name, classifierFeatures(config, output)),
   };
@@ -80,6 +100,8 @@ function maskedLanguageHead(config: Config, D: number, prefix: string): Head | u
   const act = activation(head.act ?? ((config.hidden_act ?? config.activation ?? 'gelu') as string));
   const epsilon = head.epsilon ?? Number(config.layer_norm_eps ?? 1e-12);
   return {
+    prefix,
+    output: 'logits',
     specs: [
       ...linearSpecs(head.dense, D, D, UNSET),
       ...layerNormSpecs(head.norm, D),

@@ -2,7 +2,7 @@
  * What a golden folder tests: a tower, a task model around one, or a two-tower model, each as
  * a function from weights and inputs to the named outputs that the golden file holds.
  */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import {
   createDualEncoder,
   dualEncoderSpecs,
@@ -46,7 +46,8 @@ async function dualSubject(folder: string, config: Record<string, unknown>): Pro
       const image_embeds = encodeImages(model, weights, inputs.pixel_values!, ctx);
       const text_embeds = encodeTexts(model, weights, inputs.input_ids!, inputs.attention_mask, ctx);
       const logits_per_image = logitsPerImage(weights, image_embeds, text_embeds);
-      return { image_embeds, text_embeds, logits_per_image };
+      const logits_per_text = tf.transpose(logits_per_image);
+      return { image_embeds, text_embeds, logits_per_image, logits_per_text };
     },
   };
 }
@@ -57,9 +58,8 @@ async function towerSubject<TowerInputs>(
   config: Record<string, unknown>,
   tower: Tower<TowerInputs>,
 ): Promise<Subject> {
-  const taskPrefix = `${tower.baseModelPrefix}.`;
-  const head = taskHead(config, tower.outputSize, taskPrefix);
-  const prefix = head === undefined ? '' : taskPrefix;
+  const head = taskHead(config, tower.outputSize, `${tower.baseModelPrefix}.`);
+  const prefix = head?.prefix ?? '';
   const towerSpecs = tower.specs.map((spec) => ({ ...spec, name: prefix + spec.name }));
   const specs = [...towerSpecs, ...(head?.specs ?? [])];
   const tensors = await loadWeights(folder, specs, {
@@ -75,7 +75,7 @@ async function towerSubject<TowerInputs>(
     tensors,
     forward: (weights, inputs, ctx) => {
       const output = tower.forward(scoped(weights, prefix), inputs as TowerInputs, ctx);
-      return head === undefined ? { ...output } : { ...output, logits: head.forward(weights, output) };
+      return head === undefined ? { ...output } : { ...output, [head.output]: head.forward(weights, output) };
     },
   };
 }
