@@ -1,0 +1,73 @@
+/**
+ * Milliseconds of a forward pass of exported towers in onnxruntime-node, ours beside PyTorch.
+ *
+ *   npm run bench -- forward [--tower vision.vit_b32] [--peer torch] [--repeats 3] [--rounds 3]
+ *
+ * Each side runs in a process of its own and they take turns; the medians over all timed passes are printed.
+ * PYTHON names the interpreter with PyTorch 2.13 and transformers 4.57.
+ */
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startSide } from '../train-step/side.mjs';
+import { BATCHES, TOWERS } from './towers.mjs';
+
+const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
+const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** @param {number[]} numbers */
+function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const { values } = parseArgs({
+  options: {
+    tower: { type: 'string', default: 'all' },
+    peer: { type: 'string', multiple: true, default: [] },
+    repeats: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '3' },
+  },
+});
+const names = values.tower === 'all' ? Object.keys(TOWERS) : [values.tower];
+const unknown = [
+  ...names
+    .filter((name) => !TOWERS[name])
+    .map((name) => `tower "${name}" (${Object.keys(TOWERS).join(', ')})`),
+  ...values.peer.filter((peer) => peer !== 'torch').map((peer) => `peer "${peer}" (torch)`),
+];
+if (unknown.length > 0) {
+  console.error(`unknown ${unknown.join('; ')}`);
+  process.exit(2);
+}
+
+for (const name of names) {
+  const sides = [startSide('ours', process.execPath, [here('./ours.mjs'), name, values.repeats])];
+  if (values.peer.includes('torch')) {
+    const python = process.env.PYTHON ?? 'python3';
+    sides.push(
+      startSide('torch', python, [here('../peers/forward.py'), JSON.stringify(TOWERS[name]), values.repeats]),
+    );
+  }
+  for (const batch of BATCHES) {
+    /** @type {Record<string, number[]>} */
+    const times = Object.fromEntries(sides.map((side) => [side.name, []]));
+    for (const side of sides) await side.run(batch); // the first passes allocate
+    for (let round = 0; round < Number(values.rounds); round++) {
+      for (const side of sides) {
+        await pause(200); // threads of the other side stop spinning
+        times[side.name].push(...(await side.run(batch)).ms);
+      }
+    }
+    const key = `forward.${name}.b${batch}`;
+    const ours = median(times.ours);
+    console.log(`${key}.ours: ${ours.toFixed(1)} ms`);
+    console.log(`${key}.ours.rate: ${((1000 * batch) / ours).toFixed(1)} ${TOWERS[name].unit}`);
+    if (times.torch) {
+      const torch = median(times.torch);
+      console.log(`${key}.torch: ${torch.toFixed(1)} ms`);
+      console.log(`${key}.ratio_torch: ${(torch / ours).toFixed(2)}`);
+    }
+  }
+  for (const side of sides) side.stop();
+}

@@ -1,0 +1,77 @@
+/**
+ * One side of the bench: a tower of libs/clip/model, exported to ONNX and run by onnxruntime-node.
+ * Protocol: a line `run B` on standard input is answered by one line of JSON with the milliseconds of forwards of batch B.
+ */
+import { createInterface } from 'node:readline';
+import * as tf from '@tensorflow/tfjs-core';
+import * as ort from 'onnxruntime-node';
+import { createContext, createTextTower, createVisionTower, initWeights } from '@clip-ts/clip/model';
+import { exportOnnx } from 'tfjs-onnxruntime';
+import { peakRssMb } from '../train-step/side.mjs';
+import { IMAGE_SIZE, TOWERS } from './towers.mjs';
+
+const timed = TOWERS[process.argv[2] ?? ''];
+const repeats = Number(process.argv[3]);
+if (!timed) throw new Error(`no such tower; towers: ${Object.keys(TOWERS).join(', ')}`);
+await tf.setBackend('onnxruntime');
+
+/** @param {ReturnType<typeof createVisionTower> | ReturnType<typeof createTextTower>} tower */
+function tensorsOf(tower) {
+  const specs = tower.specs.filter((spec) => spec.dtype !== 'int64');
+  return Object.fromEntries(
+    Object.entries(initWeights(specs, 1)).map(([name, { data, shape }]) => [name, tf.tensor(data, shape)]),
+  );
+}
+
+async function exported() {
+  const context = () => createContext({ training: false });
+  if (timed.kind === 'vision') {
+    const tower = createVisionTower(timed.config);
+    const weights = tensorsOf(tower);
+    return exportOnnx(
+      ({ pixel_values }) => ({
+        pooler_output: tower.forward(weights, { pixel_values }, context()).pooler_output,
+      }),
+      { inputs: { pixel_values: { shape: ['batch', 3, IMAGE_SIZE, IMAGE_SIZE], dtype: 'float32' } } },
+    );
+  }
+  const tower = createTextTower(timed.config);
+  const weights = tensorsOf(tower);
+  return exportOnnx(
+    (inputs) => ({ pooler_output: tower.forward(weights, inputs, context()).pooler_output }),
+    {
+      inputs: {
+        input_ids: { shape: ['batch', 'sequence'], dtype: 'int64' },
+        attention_mask: { shape: ['batch', 'sequence'], dtype: 'int64' },
+      },
+    },
+  );
+}
+
+/** @param {number} batch */
+function feeds(batch) {
+  if (timed.kind === 'vision') {
+    const length = batch * 3 * IMAGE_SIZE ** 2;
+    const data = Float32Array.from({ length }, (_, i) => ((i * 7919) % 2003) / 1001.5 - 1);
+    return { pixel_values: new ort.Tensor('float32', data, [batch, 3, IMAGE_SIZE, IMAGE_SIZE]) };
+  }
+  const length = batch * timed.tokens;
+  const ids = BigInt64Array.from({ length }, (_, i) => BigInt(5 + ((i * 31) % 50_000)));
+  const dims = [batch, timed.tokens];
+  return {
+    input_ids: new ort.Tensor('int64', ids, dims),
+    attention_mask: new ort.Tensor('int64', new BigInt64Array(length).fill(1n), dims),
+  };
+}
+
+const session = await ort.InferenceSession.create(await exported());
+for await (const line of createInterface({ input: process.stdin })) {
+  const input = feeds(Number(line.split(' ')[1]));
+  const ms = [];
+  for (let i = 0; i < repeats; i++) {
+    const started = performance.now();
+    await session.run(input);
+    ms.push(performance.now() - started);
+  }
+  console.log(JSON.stringify({ ms, peakRssMb: peakRssMb() }));
+}
