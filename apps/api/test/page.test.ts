@@ -1,0 +1,126 @@
+/** The web page in a real browser. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { freshDataFolder } from './support/data-folder.js';
+import { colourPng } from './support/images.js';
+import { TestServer, formRequest } from './support/server.js';
+import { COLOURS, writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  (path) => existsSync(path),
+);
+const title = browserPath
+  ? 'the web page'
+  : 'the web page (skipped: there is no Chromium; on Debian: apt-get install chromium)';
+
+describe.skipIf(!browserPath)(title, () => {
+  let folder: string;
+  let server: TestServer;
+  let browser: Browser;
+  let page: Page;
+  /** What the browser complained about: errors of scripts, and what the content security policy refused. */
+  let complaints: string[];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'clip-page-'));
+    server = await TestServer.start({
+      CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
+      DATA_DIR: await freshDataFolder(join(folder, 'data')),
+    });
+    for (const name of Object.keys(COLOURS)) {
+      const form = formRequest({ image: await colourPng(name), captions: `a ${name} picture`, tags: name });
+      await server.json('/images', form);
+    }
+    browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+  });
+  afterAll(async () => {
+    await browser.close();
+    await server.stop();
+    await rm(folder, { recursive: true });
+  });
+  beforeEach(async () => {
+    page = await browser.newPage();
+    complaints = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+  });
+  afterEach(async () => {
+    await page.close();
+    expect(complaints).toEqual([]);
+  });
+
+  const firstCaption = () => page.locator('.tile .tile-caption').first().textContent();
+
+  it('searches for what is typed and shows the best match first, with its score', async () => {
+    await page.goto(server.url);
+    await page.locator('.tile').nth(7).waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('red');
+    await page.keyboard.press('Enter');
+    await page.locator('.tile-score').first().waitFor();
+    expect(await firstCaption()).toBe('a red picture');
+    expect(await page.locator('.tile-score span').first().textContent()).toBe('1.000');
+    expect(page.url()).toContain('?q=red');
+    const width = await page
+      .locator('.tile img')
+      .first()
+      .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth);
+    expect(width).toBe(40);
+  });
+
+  it('searches for an example, opens a picture and finds similar ones, by keyboard', async () => {
+    await page.goto(server.url);
+    await page.getByRole('button', { name: 'a green picture' }).first().click();
+    await page.locator('.tile-score').first().waitFor();
+    await page.locator('.tile').first().focus();
+    await page.keyboard.press('Enter');
+    expect(await page.locator('#viewer-title').textContent()).toBe('a green picture');
+    await page.getByRole('button', { name: 'Find similar' }).click();
+    await page.getByText('Images like a green picture').waitFor();
+    expect(await firstCaption()).toBe('a green picture');
+  });
+
+  it('classifies a chosen file against the labels', async () => {
+    const file = join(folder, 'blue.png');
+    await writeFile(file, await colourPng('blue', 3));
+    await page.goto(server.url);
+    await page.getByRole('tab', { name: 'Classify' }).click();
+    await page.locator('#labels').fill('red, blue\ngreen');
+    await page.locator('#classify-file').setInputFiles(file);
+    await page.locator('.bar').nth(2).waitFor();
+    expect(await page.locator('.bar span').first().textContent()).toBe('blue');
+    await page.getByText('Most likely: blue').waitFor();
+  });
+
+  it('adds images and says what is wrong with a file that is none', async () => {
+    await page.goto(server.url);
+    await page.locator('.tile').first().waitFor();
+    const good = join(folder, 'new.png');
+    await writeFile(good, await colourPng('white', 9));
+    await page.locator('#add-files').setInputFiles(good);
+    await page.getByText('The image was added.').waitFor();
+    const bad = join(folder, 'bad.png');
+    await writeFile(bad, 'not an image');
+    await page.locator('#add-files').setInputFiles(bad);
+    await page.getByText('The file is not an image').waitFor();
+    expect(complaints).toEqual([expect.stringMatching(/422/)]);
+    complaints = [];
+  });
+
+  it('fits a phone without scrolling sideways, and has Swagger UI', async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.goto(`${server.url}/?q=cyan`);
+    await page.locator('.tile-score').first().waitFor();
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+    expect(overflow).toBeLessThanOrEqual(0);
+    await page.goto(`${server.url}/docs`);
+    await page.getByText('Score candidate labels for an image').waitFor();
+  });
+});

@@ -1,0 +1,64 @@
+/** The service on a PostgreSQL server instead of the embedded database. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { colourPng } from './support/images.js';
+import { TestPostgres, postgresPrograms } from './support/postgres.js';
+import { TestServer, formRequest } from './support/server.js';
+import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+interface Found {
+  items: { id: string; score: number }[];
+  total?: number;
+}
+
+const installed = postgresPrograms() !== undefined;
+const title = installed
+  ? 'with DATABASE_URL'
+  : 'with DATABASE_URL (skipped: PostgreSQL is not installed; on Debian: apt-get install postgresql)';
+
+describe.skipIf(!installed)(title, () => {
+  let folder: string;
+  let postgres: TestPostgres;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'clip-api-pg-'));
+    postgres = await TestPostgres.start();
+    env = {
+      CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
+      DATABASE_URL: postgres.url,
+    };
+  });
+  afterAll(async () => {
+    await postgres.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  it('two services that start at once migrate once, share the rows, and see each other’s changes', async () => {
+    const [a, b] = await Promise.all([
+      TestServer.start({ ...env, DATA_DIR: join(folder, 'a') }),
+      TestServer.start({ ...env, DATA_DIR: join(folder, 'b') }),
+    ]);
+    const image = await Promise.all(['red', 'green', 'blue'].map((name) => colourPng(name)));
+    expect((await a.fetch('/images', formRequest({ image, tags: 'x' }))).status).toBe(201);
+    expect((await b.fetch('/images', formRequest({ image }))).status).toBe(200);
+    const found = await a.json<Found>('/search?q=red&tag=x');
+    expect(found.items[0]?.score).toBeCloseTo(1, 4);
+    await delay(1100);
+    expect(await b.json<Found>('/search?q=red&tag=x')).toEqual(found);
+    await b.fetch(`/images/${found.items[0]!.id}`, { method: 'DELETE' });
+    await delay(1100);
+    expect((await a.json<Found>('/search?q=red')).total).toBe(2);
+    expect(await readdir(join(folder, 'a'))).not.toContain('database');
+    expect(await Promise.all([a.stop(), b.stop()])).toEqual([0, 0]);
+  });
+
+  it('the rows are there after a restart', async () => {
+    const server = await TestServer.start({ ...env, DATA_DIR: join(folder, 'a') });
+    expect((await server.json<Found>('/search?q=green')).total).toBe(2);
+    expect(await server.stop()).toBe(0);
+  });
+});

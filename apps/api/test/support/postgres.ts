@@ -1,0 +1,68 @@
+/**
+ * A private PostgreSQL server for a test: its own folder, its own port, no superuser password, gone afterwards.
+ * Uses the programs of Debian's package `postgresql` where they are; they refuse to run as root.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const INSTALLED = '/usr/lib/postgresql';
+
+/** Folder of the newest installed server programs, or undefined. */
+export function postgresPrograms(): string | undefined {
+  if (!existsSync(INSTALLED)) return undefined;
+  const versions = readdirSync(INSTALLED).sort((a, b) => Number(b) - Number(a));
+  return versions
+    .map((version) => join(INSTALLED, version, 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')));
+}
+
+export class TestPostgres {
+  private constructor(
+    private readonly folder: string,
+    private readonly control: (...args: string[]) => Promise<unknown>,
+    readonly url: string,
+  ) {}
+
+  static async start(): Promise<TestPostgres> {
+    const bin = postgresPrograms()!;
+    const folder = await mkdtemp(join(tmpdir(), 'clip-postgres-'));
+    const owner = unprivileged();
+    if (owner !== undefined) await chown(folder, owner.uid, owner.gid);
+    const data = join(folder, 'data');
+    const options = { ...owner, cwd: folder };
+    await run(join(bin, 'initdb'), ['-D', data, '-U', 'test', '-A', 'trust', '--no-sync'], options);
+    const port = await freePort();
+    const control = (...args: string[]) => run(join(bin, 'pg_ctl'), ['-D', data, '-w', ...args], options);
+    const settings = `-p ${port} -h 127.0.0.1 -k ${folder} -c fsync=off`;
+    await control('-l', join(folder, 'log'), '-o', settings, 'start');
+    return new TestPostgres(folder, control, `postgresql://test@127.0.0.1:${port}/postgres`);
+  }
+
+  async stop(): Promise<void> {
+    await this.control('-m', 'immediate', 'stop');
+    await rm(this.folder, { recursive: true });
+  }
+}
+
+/** The user to run as when the tests run as root. */
+function unprivileged(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }));
+  return { uid: id('-u'), gid: id('-g') };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
