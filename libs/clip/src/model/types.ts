@@ -106,7 +106,7 @@ export interface TowerDefinition<Config, Inputs> {
   readonly droppable?: RegExp;
   /** Parameters that a checkpoint may lack (absent poolers); they are initialised with a warning. */
   readonly optional?: RegExp;
-  /** The pixels that the tower takes, [height, width]; undefined when any size fits. */
+  /** The image size that the config names, [height, width]; undefined when it names none. */
   imageSize?(config: Config): readonly [number, number];
   /** The most tokens that the tower takes. */
   maxTokens?(config: Config): number;

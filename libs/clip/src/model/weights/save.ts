@@ -51,10 +51,14 @@ function checked(spec: TensorSpec, tensor: HostTensor | undefined): HostTensor {
   });
 }
 
-async function isUntouched(source: TensorSource, stored: string, tensor: HostTensor): Promise<boolean> {
-  const before = await source.readFloat32(stored);
-  if (before.length !== tensor.data.length) return false;
-  return before.every((value, i) => Object.is(value, tensor.data[i]));
+async function isUntouched(source: TensorSource, stored: string, { data }: HostTensor): Promise<boolean> {
+  const values = await source.readFloat32(stored);
+  const before = data instanceof Int32Array ? Int32Array.from(values) : values;
+  return Buffer.compare(bytesOf(before), bytesOf(data)) === 0;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function copyOf(source: TensorSource, stored: string, { name, shape }: TensorSpec): TensorEntry {
