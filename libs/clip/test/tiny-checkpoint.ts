@@ -90,9 +90,23 @@ export async function writeTinyCheckpoint(folder: string): Promise<TinyModel> {
   await json('config.json', CONFIG);
   await json('preprocessor_config.json', {
     image_processor_type: 'ViTImageProcessor',
+    do_resize: true,
     size: { height: IMAGE_SIZE, width: IMAGE_SIZE },
+    resample: 2,
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: true,
+    image_mean: [0.5, 0.5, 0.5],
+    image_std: [0.5, 0.5, 0.5],
   });
-  await json('tokenizer_config.json', { pad_token: '[PAD]', model_max_length: 10 });
+  await json('tokenizer_config.json', {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    model_max_length: 10,
+    pad_token: '[PAD]',
+    unk_token: '[UNK]',
+    cls_token: '[CLS]',
+    sep_token: '[SEP]',
+  });
   await json('tokenizer.json', {
     added_tokens: SPECIALS.map((content, id) => ({ id, content, special: true, normalized: false })),
     normalizer: { type: 'Lowercase' },
