@@ -1,27 +1,32 @@
 /** Sums up a profile of a step: all time, time in matrix products and convolutions, and their floating-point work. */
 
-/** @param {string} text '[2,3] [3,4]' */
+/** '[2,3] [3,4]' → [[2, 3], [3, 4]] @param {string} text */
 const shapesOf = (text) =>
-  [...text.matchAll(/\[([\d,]*)\]/g)].map((m) => m[1].split(',').filter(Boolean).map(Number));
+  [...text.matchAll(/\[([\d,]*)\]/g)].map(([, numbers = '']) =>
+    numbers.split(',').filter(Boolean).map(Number),
+  );
 const sizeOf = (/** @type {number[]} */ shape) => shape.reduce((n, d) => n * d, 1);
 
 /** @param {{ op: string, shapes: string, count: number, ms: number }[]} entries */
 export function gemmShare(entries) {
-  let [totalMs, gemmMs, gemmFlops] = [0, 0, 0];
+  let totalMs = 0;
+  let gemmMs = 0;
+  let gemmFlops = 0;
   for (const { op, shapes, count, ms } of entries) {
     totalMs += ms;
     if (!/Gemm|MatMul|^Conv|^FusedConv/.test(op)) continue;
-    const [inputs, outputs] = shapes.split('→').map(shapesOf);
+    const [inputs = '', outputs = ''] = shapes.split('→');
+    const [a = [], b = []] = shapesOf(inputs);
+    const [output = []] = shapesOf(outputs);
     gemmMs += ms;
-    gemmFlops += count * flopsOf(op, inputs, outputs[0]);
+    gemmFlops += count * flopsOf(op, a, b, output);
   }
   return { totalMs, gemmMs, gemmFlops };
 }
 
-/** Two for each multiply-add. @param {string} op @param {number[][]} inputs @param {number[]} output */
-function flopsOf(op, inputs, output) {
-  if (op.includes('Conv')) return 2 * sizeOf(output) * sizeOf(inputs[1].slice(1));
-  const [a, b] = inputs;
+/** Two for each multiply-add. @param {string} op @param {number[]} a @param {number[]} b @param {number[]} output */
+function flopsOf(op, a, b, output) {
+  if (op.includes('Conv')) return 2 * sizeOf(output) * sizeOf(b.slice(1));
   // |A| = M·K, |B| = K·N and |C| = M·N of one product give M·K·N, whatever is transposed.
   const matrix = (/** @type {number[]} */ shape) => sizeOf(shape.slice(-2));
   const batch = sizeOf(output) / matrix(output);

@@ -9,7 +9,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gemmLimit } from './gemm-limit.mjs';
-import { SHAPES } from './shapes.mjs';
+import { SHAPE_NAMES, shapeNamed } from './shapes.mjs';
 import { startSide } from './side.mjs';
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
@@ -18,15 +18,15 @@ const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(
 /** @param {number[]} numbers */
 function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const at = (/** @type {number} */ i) => sorted[i] ?? NaN;
+  return (at((sorted.length - 1) >> 1) + at(sorted.length >> 1)) / 2;
 }
 
 /** @param {string} peer @param {string} name */
 function startPeer(peer, name) {
   if (peer === 'torch') {
     const python = process.env.PYTHON ?? 'python3';
-    return startSide(peer, python, [here('../peers/train_step.py'), JSON.stringify(SHAPES[name])]);
+    return startSide(peer, python, [here('../peers/train_step.py'), JSON.stringify(shapeNamed(name))]);
   }
   if (peer === 'tfjs-node')
     return startSide(peer, process.execPath, [here('./eager.mjs'), name, 'tfjs-node']);
@@ -35,56 +35,51 @@ function startPeer(peer, name) {
 
 /** @param {string} name @param {string[]} peers @param {number} steps @param {number} rounds */
 async function compare(name, peers, steps, rounds) {
-  const sides = [
-    startSide('ours', process.execPath, [here('./ours.mjs'), name]),
-    ...peers.map((peer) => startPeer(peer, name)),
-  ];
-  /** @type {Record<string, number[]>} */
-  const times = Object.fromEntries(sides.map((side) => [side.name, []]));
-  /** @type {Record<string, { parameters: number, peakRssMb: number }>} */
-  const last = {};
+  const side = (/** @type {ReturnType<typeof startSide>} */ process) => ({
+    ...process,
+    label: process.name.replace('-', '_'),
+    /** @type {number[]} */
+    ms: [],
+    parameters: 0,
+    peakRssMb: 0,
+  });
+  const ours = side(startSide('ours', process.execPath, [here('./ours.mjs'), name]));
+  const others = peers.map((peer) => side(startPeer(peer, name)));
+  const sides = [ours, ...others];
   // The first steps trace, compile and allocate.
-  for (const side of sides) await side.run(2);
+  for (const each of sides) await each.run(2);
   for (let round = 0; round < rounds; round++) {
-    for (const side of sides) {
+    for (const each of sides) {
       await pause(200); // threads of the other side stop spinning
-      const result = await side.run(steps);
-      times[side.name].push(...result.ms);
-      last[side.name] = result;
+      const { ms, parameters, peakRssMb } = await each.run(steps);
+      each.ms.push(...ms);
+      Object.assign(each, { parameters, peakRssMb });
     }
   }
-  const profile = await sides[0].profile();
-  for (const side of sides) side.stop();
+  const profile = await ours.profile();
+  for (const each of sides) each.stop();
 
-  const { batch } = SHAPES[name];
-  const ours = median(times.ours);
-  console.log(`train_step.${name}.parameters: ${last.ours.parameters}`);
-  for (const side of sides) {
-    const ms = median(times[side.name]);
-    const prefix = `train_step.${name}.${side.name.replace('-', '_')}`;
-    console.log(`${prefix}: ${ms.toFixed(1)} ms`);
-    console.log(`${prefix}.fastest: ${Math.min(...times[side.name]).toFixed(1)} ms`);
-    console.log(`${prefix}.throughput: ${((1000 * batch) / ms).toFixed(1)} images/s`);
-    console.log(`${prefix}.peak_rss: ${last[side.name].peakRssMb} MB`);
-    if (side.name === 'ours') continue;
-    const suffix = side.name.replace('-', '_');
-    console.log(`train_step.${name}.ratio_${suffix}: ${(ms / ours).toFixed(3)}`);
-    console.log(
-      `train_step.${name}.ratio_${suffix}_fastest: ${(Math.min(...times[side.name]) / Math.min(...times.ours)).toFixed(3)}`,
-    );
-    console.log(
-      `train_step.${name}.rss_ratio_${suffix}: ${(last.ours.peakRssMb / last[side.name].peakRssMb).toFixed(2)}`,
-    );
+  const print = (/** @type {string} */ key, /** @type {string | number} */ value) =>
+    console.log(`train_step.${name}.${key}: ${value}`);
+  const step = median(ours.ms);
+  print('parameters', ours.parameters);
+  for (const { label, ms, peakRssMb } of sides) {
+    print(label, `${median(ms).toFixed(1)} ms`);
+    print(`${label}.fastest`, `${Math.min(...ms).toFixed(1)} ms`);
+    print(`${label}.throughput`, `${((1000 * shapeNamed(name).batch) / median(ms)).toFixed(1)} images/s`);
+    print(`${label}.peak_rss`, `${peakRssMb} MB`);
   }
+  for (const { label, ms, peakRssMb } of others) {
+    print(`ratio_${label}`, (median(ms) / step).toFixed(3));
+    print(`ratio_${label}_fastest`, (Math.min(...ms) / Math.min(...ours.ms)).toFixed(3));
+    print(`rss_ratio_${label}`, (ours.peakRssMb / peakRssMb).toFixed(2));
+  }
+  const { totalMs, gemmMs, gemmFlops } = profile;
   const limit = gemmLimit();
-  const share = profile.gemmMs / profile.totalMs;
-  const achieved = profile.gemmFlops / profile.gemmMs / 1e6;
-  console.log(`train_step.${name}.gemm_share: ${(100 * share).toFixed(1)} %`);
-  console.log(`train_step.${name}.gemm_rate: ${achieved.toFixed(1)} GFLOP/s`);
-  console.log(`train_step.${name}.gemm_limit: ${limit.toFixed(1)} GFLOP/s`);
-  console.log(
-    `train_step.${name}.step_of_limit: ${((100 * profile.gemmFlops) / ours / 1e6 / limit).toFixed(1)} %`,
-  );
+  print('gemm_share', `${((100 * gemmMs) / totalMs).toFixed(1)} %`);
+  print('gemm_rate', `${(gemmFlops / gemmMs / 1e6).toFixed(1)} GFLOP/s`);
+  print('gemm_limit', `${limit.toFixed(1)} GFLOP/s`);
+  print('step_of_limit', `${((100 * gemmFlops) / step / 1e6 / limit).toFixed(1)} %`);
 }
 
 const { values } = parseArgs({
@@ -95,8 +90,5 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
   },
 });
-const names = values.shape === 'all' ? Object.keys(SHAPES) : values.shape.split(',');
-for (const name of names) {
-  if (!SHAPES[name]) throw new Error(`unknown shape "${name}": ${Object.keys(SHAPES).join(', ')} or all`);
-  await compare(name, values.peer, Number(values.steps), Number(values.rounds));
-}
+const names = values.shape === 'all' ? SHAPE_NAMES : values.shape.split(',');
+for (const name of names) await compare(name, values.peer, Number(values.steps), Number(values.rounds));

@@ -39,7 +39,7 @@ const swinAndRoberta = {
 };
 
 /** @type {Record<string, Shape>} */
-export const SHAPES = {
+const SHAPES = {
   // 18.7 M parameters: 4 layers of width 384 in both towers, 50 image and 32 text tokens.
   a: {
     batch: 32,
@@ -75,6 +75,15 @@ export const SHAPES = {
   // The same with frozen towers: the heads and the temperature learn.
   c: { ...swinAndRoberta, frozen: true },
 };
+
+export const SHAPE_NAMES = Object.keys(SHAPES);
+
+/** @param {string} name */
+export function shapeNamed(name) {
+  const shape = SHAPES[name];
+  if (shape === undefined) throw new Error(`unknown shape "${name}": ${SHAPE_NAMES.join(', ')} or all`);
+  return shape;
+}
 
 /** Pixels in [-1, 1) and ids, the same on every call. @param {Shape} shape */
 export function makeBatch({ batch, tokens, image, text }) {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
-import './index.js';
+import { dumpGraph, profile, stats } from './index.js';
 import { EngineError } from './errors.js';
 import type { OnnxRuntimeBackend } from './backend.js';
 
@@ -85,5 +85,41 @@ describe('the lazy backend', () => {
     expect(failure).toBeInstanceOf(EngineError);
     expect((failure as EngineError).code).toBe('UNSUPPORTED_DTYPE');
     expect((failure as EngineError).message).toContain('Exp(string[2])');
+  });
+
+  it('counts sessions, runs and tensors, profiles the last graph and dumps it', () => {
+    tf.tidy(() => tf.matMul(tf.ones([8, 8]), tf.ones([8, 8])).dataSync());
+    const before = stats();
+    expect(before.sessions).toBeGreaterThan(0);
+    expect(before.runs).toBeGreaterThan(0);
+    expect(before.tensors).toBe(tf.memory().numTensors);
+    expect(profile().some((e) => e.kernel === 'BatchMatMul')).toBe(true);
+    expect(dumpGraph().byteLength).toBeGreaterThan(50);
+  });
+
+  it('keeps a bounded number of sessions when shapes keep changing', () => {
+    const { sessions } = backend();
+    const capacity = sessions.capacity;
+    sessions.capacity = 4;
+    for (let n = 1; n < 12; n++) tf.tidy(() => tf.sum(tf.exp(tf.ones([n]))).dataSync());
+    expect(sessions.size).toBeLessThanOrEqual(4);
+    expect(sessions.evictions).toBeGreaterThan(0);
+    sessions.capacity = capacity;
+  });
+
+  it('warns of NaN in debug mode, naming the kernel', async () => {
+    const warnings: string[] = [];
+    const original = console.warn;
+    console.warn = (message: string) => warnings.push(message);
+    try {
+      tf.enableDebugMode();
+      const log = tf.log(tf.tensor1d([-1]));
+      expect(log.dataSync()[0]).toBeNaN();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(warnings.join()).toContain("NaN in the result of 'Log'");
+    } finally {
+      tf.env().set('DEBUG', false);
+      console.warn = original;
+    }
   });
 });

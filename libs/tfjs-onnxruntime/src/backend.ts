@@ -286,7 +286,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
         session,
         inputs: [...inputs.values()],
         outputs: outputs.map((o) => o.name),
-        nodes: graph.nodes.length,
+        signatures: [...inputs.keys()].map(({ type, shape }) => ({ type, shape })),
         model,
       };
     });

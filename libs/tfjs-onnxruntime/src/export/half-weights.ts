@@ -7,6 +7,7 @@ const MIN_ELEMENTS = 1024;
 export function halveWeights(message: ModelMessage): void {
   const casts: ModelMessage['graph']['node'] = [];
   for (const tensor of message.graph.initializer) {
+    if (tensor.rawData === undefined) continue;
     const elements = tensor.rawData.byteLength / 4;
     if (tensor.dataType !== ONNX_ELEMENT.float32 || elements < MIN_ELEMENTS) continue;
     const name = tensor.name!;

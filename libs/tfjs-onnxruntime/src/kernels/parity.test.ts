@@ -34,7 +34,7 @@ function evaluate(backend: string, { shapes, f, positive = false, grad = true }:
         const sums = outputs.map((t, i) =>
           tf.sum(tf.mul(t, tf.tensor(numbers(t.size, 9 + i, false), t.shape))),
         );
-        return tf.addN(sums);
+        return tf.addN(sums) as tf.Scalar;
       };
       for (const g of tf.grads(weighted)(x)) results.push([...g.shape, ...g.dataSync()]);
     }

@@ -41,6 +41,8 @@ const root = protobuf.Root.fromJSON({
         dataType: field('int32', 2),
         name: field('string', 8),
         rawData: field('bytes', 9),
+        externalData: repeated('Entry', 13),
+        dataLocation: field('int32', 14),
       },
     },
     Dimension: { fields: { dimValue: field('int64', 1), dimParam: field('string', 2) } },

@@ -12,6 +12,7 @@ import {
   type GraphMessage,
   type ModelMessage,
   type NodeMessage,
+  type TensorMessage,
 } from './types.js';
 
 export const OPSET = 20;
@@ -24,6 +25,8 @@ export interface ModelOptions {
   inputs: ReadonlyMap<Value, string>;
   /** What the model returns, under these names. */
   outputs: readonly { name: string; value: Value }[];
+  /** Constants of at least this many bytes stay outside the model, in `external` of the result. Default: none. */
+  externalBytes?: number;
   /** Write ops of the ONNX domain only, so that any runtime can load the model. */
   portable?: boolean;
 }
@@ -32,8 +35,9 @@ export interface ModelOptions {
 export function modelMessage(
   graph: OrderedGraph,
   options: ModelOptions,
-): { message: ModelMessage; names: ReadonlyMap<Value, string> } {
-  const { message, names, usesContrib } = graphMessage(graph, options, '');
+): { message: ModelMessage; names: ReadonlyMap<Value, string>; external: ExternalData[] } {
+  const external: ExternalData[] = [];
+  const { message, names, usesContrib } = graphMessage(graph, options, '', external);
   const opsetImport = [{ domain: '', version: OPSET }];
   if (usesContrib) opsetImport.push({ domain: 'com.microsoft', version: 1 });
   return {
@@ -45,11 +49,18 @@ export function modelMessage(
       graph: message,
     },
     names,
+    external,
   };
 }
 
+/** Contents of a constant that the model only refers to, as session options take them. */
+export interface ExternalData {
+  path: string;
+  data: Uint8Array;
+}
+
 /** @param prefix goes before every name but those of inputs and outputs: a body must not reuse outer names */
-function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string) {
+function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string, external: ExternalData[]) {
   const names = new Map<Value, string>(options.inputs);
   const input = [...options.inputs].map(([value, name]) => valueInfo(name, value.type, value.shape));
   const outputNames = new Map<Value, string>();
@@ -62,7 +73,10 @@ function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string
     }
     const name = `${prefix}c${initializer.length}`;
     names.set(leaf, name);
-    initializer.push(tensorMessage(name, leaf.type, leaf.shape, leaf.data));
+    const tensor = tensorMessage(name, leaf.type, leaf.shape, leaf.data);
+    initializer.push(
+      leaf.data.byteLength < (options.externalBytes ?? Infinity) ? tensor : outside(tensor, external),
+    );
   }
   const writer: Writer = { nodes: [], names, portable: options.portable ?? false, usesContrib: false };
   graph.nodes.forEach((node, i) => {
@@ -89,6 +103,12 @@ function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string
   return { message, names, usesContrib: writer.usesContrib };
 }
 
+function outside(tensor: TensorMessage, external: ExternalData[]): TensorMessage {
+  const { rawData, ...rest } = tensor;
+  external.push({ path: tensor.name!, data: rawData! });
+  return { ...rest, dataLocation: 1, externalData: [{ key: 'location', value: tensor.name! }] };
+}
+
 interface Writer {
   nodes: NodeMessage[];
   names: Map<Value, string>;
@@ -98,7 +118,7 @@ interface Writer {
 
 /** The bytes of the .onnx file. */
 export function encodeModel(message: ModelMessage): Uint8Array {
-  const bytes = message.graph.initializer.reduce((n, t) => n + t.rawData.byteLength, 0);
+  const bytes = message.graph.initializer.reduce((n, t) => n + (t.rawData?.byteLength ?? 0), 0);
   if (bytes > MAX_MODEL_BYTES) {
     throw new EngineError(
       'MODEL_TOO_LARGE',
@@ -142,6 +162,7 @@ function bodyMessage(writer: Writer, body: Subgraph, prefix: string): GraphMessa
     order(body.outputs),
     { inputs, outputs, portable: writer.portable },
     prefix,
+    [],
   );
   writer.usesContrib ||= usesContrib;
   return message;

@@ -13,7 +13,11 @@ export interface TensorMessage {
   name?: string;
   dims: readonly number[];
   dataType: number;
-  rawData: Uint8Array;
+  rawData?: Uint8Array;
+  /** Where the contents are when they are not in the model: an entry `location`. */
+  externalData?: { key: string; value: string }[];
+  /** 1: external. */
+  dataLocation?: number;
 }
 export interface AttributeMessage {
   name: string;

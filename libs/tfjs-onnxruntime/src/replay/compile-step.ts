@@ -6,6 +6,7 @@
  * - state that is handed back as it came needs no work.
  */
 import type { OnnxRuntimeBackend } from '../backend.js';
+import { EngineError } from '../errors.js';
 import { fuse } from '../graph/fuse.js';
 import { order } from '../graph/order.js';
 import { allocate, type TypedArray, type Value } from '../graph/value.js';
@@ -13,6 +14,7 @@ import { encodeModel, modelMessage } from '../onnx/model.js';
 import { OrtSession, type HostArray, type SessionOptions } from '../session/ort.js';
 import { profileModel, type ProfileEntry } from '../session/profile.js';
 import { hostTensor, type HostTensor } from './host-tensor.js';
+import { findNonFinite, type NonFinite } from './non-finite.js';
 import { planUpdates, type OptimizerHome, type PlannedUpdate } from './optimizer.js';
 import type { StateSlot } from './replayed-function.js';
 import type { Trace } from './trace.js';
@@ -37,6 +39,9 @@ const NEXT = 'next/';
 const GRADIENT = 'gradient/';
 const SCALAR = 'scalar/';
 
+/** Larger constants (frozen weights) are handed over beside the model, which saves copies of them. */
+const EXTERNAL_BYTES = 65536;
+
 const SCALARS = ['lr', 'clip', 'correction1', 'correction2'] as const;
 
 function withPrefix(entries: ReadonlyMap<string, Value>, prefix: string): Map<string, Value> {
@@ -50,6 +55,7 @@ export function compileStep(
   optimizer: OptimizerHome,
   slots: Slots,
   options: SessionOptions,
+  allowNonFinite: boolean,
 ): CompiledStep {
   const next = withPrefix(trace.outputs, STATE);
   const previous = withPrefix(trace.inputs, STATE);
@@ -73,8 +79,13 @@ export function compileStep(
   );
   const named = [...wanted].map(([name, value]) => ({ name, value }));
   const model = (): Uint8Array => encodeModel(modelMessage(graph, { inputs, outputs: named }).message);
+  const { message, external } = modelMessage(graph, {
+    inputs,
+    outputs: named,
+    externalBytes: EXTERNAL_BYTES,
+  });
   const sessionOptions = { ...backend.sessionOptions, ...options };
-  const session = new OrtSession(model(), sessionOptions);
+  const session = new OrtSession(encodeModel(message), { ...sessionOptions, externalData: external });
   backend.noteSession(session);
 
   const feedsOf = (current: Slots, given: Inputs): Record<string, HostArray> => {
@@ -116,6 +127,8 @@ export function compileStep(
       const fetches = fetchesOf(current);
       return backend.timed(() => {
         const results = session.run(feeds, fetches);
+        // Nothing has changed the state yet: a bad step leaves it as it was.
+        if (!allowNonFinite) assertFinite(outputs, results, () => findNonFinite(graph, inputs, feeds));
         for (const [name] of written) {
           const slot = current.get(name)!;
           [slot.current, slot.next] = [slot.next!, slot.current];
@@ -149,4 +162,28 @@ function nameScalars(updates: readonly PlannedUpdate[]): Map<Value, string> {
     for (const key of SCALARS) if (!names.has(update[key])) names.set(update[key], String(names.size));
   }
   return names;
+}
+
+/** Larger outputs are data, not a loss or a norm, and are left alone. */
+const CHECKED_ELEMENTS = 1024;
+
+function assertFinite(
+  outputs: ReadonlyMap<string, Value>,
+  results: Readonly<Record<string, TypedArray>>,
+  find: () => NonFinite | undefined,
+): void {
+  for (const [name, { type }] of outputs) {
+    const data = results[OUTPUT + name]!;
+    if (type !== 'float32' || data.length > CHECKED_ELEMENTS) continue;
+    if ((data as Float32Array).every((x) => Number.isFinite(x))) continue;
+    const found = find();
+    const cause = found
+      ? `The first op with a non-finite result is ${found.op} → [${found.shape.join(',')}] (${found.count} elements).`
+      : 'It comes from a non-finite input or state.';
+    throw new EngineError('NON_FINITE', `the output "${name}" is not finite. ${cause}`, {
+      kernel: found?.kernel,
+      shapes: found?.inputShapes,
+      hint: 'The state is as it was before the step. Lower the learning rate, or look at the batch.',
+    });
+  }
 }

@@ -19,7 +19,7 @@ const leastSquares: StatefulFunction = (state, inputs) => {
   const loss = (w: tf.Tensor) =>
     tf.mean<tf.Scalar>(
       tf.square(tf.sub(tf.reshape(tf.matMul(inputs.x!, tf.reshape(w, [2, 1])), [-1]), inputs.y!)),
-    ) as tf.Scalar;
+    );
   const { value, grad } = tf.valueAndGrad(loss)(state.w!);
   const scalars = {
     lr: tf.scalar(0.05),
@@ -29,11 +29,11 @@ const leastSquares: StatefulFunction = (state, inputs) => {
   };
   const updated = tf
     .engine()
-    .runKernel(
+    .runKernel<tf.Tensor[]>(
       'FusedAdamW',
       { param: state.w!, m: state.m!, v: state.v!, grad, ...scalars },
       { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
-    ) as tf.Tensor[];
+    );
   return { state: { w: updated[0]!, m: updated[1]!, v: updated[2]! }, outputs: { loss: value } };
 };
 const zeroState = () => ({ w: f32([0, 0]), m: f32([0, 0]), v: f32([0, 0]) });
@@ -148,6 +148,32 @@ describe('ReplayedFunction', () => {
       expect(y!.data[0]).toBe(n);
     }
     expect(step.signatures).toBe(2);
+    step.dispose();
+  });
+
+  it('names the op that made the loss non-finite and leaves the state as it was', async () => {
+    const step = new ReplayedFunction(
+      (state, { x }) => ({
+        state: { n: tf.add(state.n!, 1) },
+        outputs: { loss: tf.mean(tf.mul(tf.log(tf.sub(x!, 1)), 2)) },
+      }),
+      { n: f32([0]) },
+    );
+    await step.run({ x: f32([2, 3]) });
+    const failure = step.run({ x: f32([2, 0.5]) });
+    await expect(failure).rejects.toMatchObject({ code: 'NON_FINITE', kernel: 'Log' });
+    expect(step.readState().n!.data[0]).toBe(1);
+    step.dispose();
+  });
+
+  it('profiles a step and shows its graph without changing the state', async () => {
+    const step = new ReplayedFunction(leastSquares, zeroState());
+    await step.run(batch);
+    const before = step.readState();
+    const entries = step.profile(batch);
+    expect(entries.some((e) => e.op === 'Gemm' && e.ms > 0)).toBe(true);
+    expect(step.dumpGraph(batch).byteLength).toBeGreaterThan(500);
+    expect(step.readState()).toEqual(before);
     step.dispose();
   });
 });

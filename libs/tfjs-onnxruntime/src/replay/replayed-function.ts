@@ -32,6 +32,8 @@ export interface ReplayOptions {
   /** Input signatures kept compiled; the least recently used is released first. Default 8. */
   maxSignatures?: number;
   sessionOptions?: SessionOptions;
+  /** Let NaN and infinity through in small outputs instead of throwing NON_FINITE. Default false. */
+  allowNonFinite?: boolean;
 }
 
 /** A tensor of the state: the current contents and the buffer that the next step writes. */
@@ -139,7 +141,8 @@ export class ReplayedFunction {
     });
     const backend = currentBackend();
     backend.counters.traceMs += performance.now() - started;
-    return compileStep(backend, traced, this.#optimizer, this.#slots, this.#options.sessionOptions ?? {});
+    const { sessionOptions = {}, allowNonFinite = false } = this.#options;
+    return compileStep(backend, traced, this.#optimizer, this.#slots, sessionOptions, allowNonFinite);
   }
 
   #evict(): void {

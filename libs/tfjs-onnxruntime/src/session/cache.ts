@@ -1,15 +1,17 @@
 /** A bounded map from graph structure to compiled session: the least recently used one is released first. */
 import { createHash } from 'node:crypto';
+import type { ElementType } from '../graph/value.js';
 import type { OrtSession } from './ort.js';
 
 export interface CompiledGraph {
   session: OrtSession;
   /** Names of the inputs, in the order of the graph's leaves (inline constants left out). */
   inputs: string[];
+  /** Element types and shapes of the inputs. */
+  signatures: { type: ElementType; shape: readonly number[] }[];
   outputs: string[];
-  nodes: number;
-  /** The model's bytes, kept for `dumpGraph`. */
-  model?: Uint8Array;
+  /** The model's bytes, for `dumpGraph` and `profile`; eager graphs carry no weights. */
+  model: Uint8Array;
 }
 
 export class SessionCache {
