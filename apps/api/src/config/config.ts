@@ -26,7 +26,9 @@ const environmentSchema = z.object({
     .describe('Checkpoint folder (config.json, tokenizer.json, onnx/…) or a hub id. Required.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all of the machine.'),
   PORT: count(0, 65_535, 3000).describe('Port to listen on; 0 picks a free one.'),
-  DATA_DIR: folder.default(resolve('data/api')).describe('Folder of the embedded database, images and index.'),
+  DATA_DIR: folder
+    .default(resolve('data/api'))
+    .describe('Folder of the embedded database, images and index.'),
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'expected postgresql://user:password@host:port/database')

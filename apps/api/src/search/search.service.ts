@@ -51,8 +51,13 @@ export class SearchService {
     const byKey = new Map(rows.map((row) => [row.key, row]));
     const items = matches.flatMap(({ key, score }) => {
       const row = byKey.get(key);
-      return row === undefined ? [] : [{ ...toView(row), score }];
+      return row === undefined ? [] : [{ ...toView(row), score: clampCosine(score) }];
     });
     return { items, ...(total !== undefined && { total }), limit, offset };
   }
+}
+
+/** Rounding can carry the product of two unit vectors a little past 1. */
+function clampCosine(score: number): number {
+  return Math.max(-1, Math.min(1, score));
 }
