@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { ClipError } from '../../errors.js';
 import { hasKernel, runKernel } from './kernels.js';
 
-export type Activation = (x: tf.Tensor) => tf.Tensor;
+type Activation = (x: tf.Tensor) => tf.Tensor;
 
 /** Gaussian error linear unit, exact: x Φ(x) (Hendrycks & Gimpel 2016). */
 export function gelu(x: tf.Tensor): tf.Tensor {

@@ -1,4 +1,4 @@
-export { ACTIVATION_NAMES, activation, gelu, silu, type Activation } from './activations.js';
+export { ACTIVATION_NAMES, activation, gelu, silu } from './activations.js';
 export { attention, causalMask, paddingMask } from './attention.js';
 export { dropout, dropPath, dropPathRates } from './dropout.js';
 export { embedding } from './embedding.js';

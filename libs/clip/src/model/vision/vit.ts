@@ -26,7 +26,7 @@ import {
 } from '../weights/params.js';
 import { checkPixels, embedPatches, pair } from './patches.js';
 
-export const vitSchema = configSchema({
+const vitSchema = configSchema({
   ...BACKBONE_KEYS,
   hidden_size: size().default(768),
   num_hidden_layers: size().default(12),
@@ -66,7 +66,7 @@ export function parseVit(name: string, json: unknown): VitConfig {
 }
 
 /** Patches of an image of the config's size. */
-export function patchCount(config: VitConfig): number {
+function patchCount(config: VitConfig): number {
   const [[H, W], [ph, pw]] = [pair(config.image_size), pair(config.patch_size)];
   return Math.floor(H / ph) * Math.floor(W / pw);
 }
