@@ -14,7 +14,7 @@ export function makeConvolutional() {
       tfl.layers.maxPooling2d({ poolSize: 2 }),
       tfl.layers.depthwiseConv2d({ kernelSize: 3, padding: 'same' }),
       tfl.layers.conv2d({ filters: 16, kernelSize: 3, padding: 'same', activation: 'relu' }),
-      tfl.layers.batchNormalization(),
+      tfl.layers.batchNormalization({ momentum: 0.8 }),
       tfl.layers.averagePooling2d({ poolSize: 2 }),
       tfl.layers.flatten(),
       tfl.layers.dense({ units: 10, activation: 'softmax' }),

@@ -32,8 +32,8 @@ export async function trainOnDigits(model, { epochs, trainSize, testSize, log })
         log?.(`epoch ${epoch + 1}: loss ${logs?.loss?.toFixed(4)}, accuracy ${logs?.acc?.toFixed(4)}`),
     },
   });
-  const [, accuracy] = /** @type {tf.Scalar[]} */ (model.evaluate(test.x, test.y, { verbose: 0 }));
+  const [loss, accuracy] = /** @type {tf.Scalar[]} */ (model.evaluate(test.x, test.y, { verbose: 0 }));
   const [value] = /** @type {Float32Array} */ (await accuracy?.data());
-  tf.dispose([train.x, train.y, test.x, test.y, accuracy ?? []]);
+  tf.dispose([train.x, train.y, test.x, test.y, loss ?? [], accuracy ?? []]);
   return value ?? NaN;
 }

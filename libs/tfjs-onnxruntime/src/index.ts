@@ -4,19 +4,33 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BACKEND_NAME, OnnxRuntimeBackend, type BackendOptions } from './backend.js';
+import { EngineError } from './errors.js';
 import { fusedGradients, fusedKernels } from './fused/index.js';
 import { allKernels } from './kernels/index.js';
 import { register } from './kernels/define.js';
 
 /**
- * Registers the backend under the name "onnxruntime" (priority 3) with all its kernels; a second call replaces the
- * options only when the backend has not been created yet.
+ * Registers the backend under the name "onnxruntime" (priority 3) with all its kernels. Importing the package does so
+ * with the defaults; call it with options before the backend is first used.
+ * @throws EngineError BAD_STATE when the backend exists already: its tensors would be lost
  */
 export function registerOnnxRuntimeBackend(options: BackendOptions = {}): void {
-  if (tf.findBackendFactory(BACKEND_NAME) !== null) return;
+  if (tf.findBackendFactory(BACKEND_NAME) !== null) {
+    if (tf.engine().registry[BACKEND_NAME] !== undefined) {
+      throw new EngineError(
+        'BAD_STATE',
+        `the backend "${BACKEND_NAME}" is in use; its options cannot change.`,
+        {
+          hint: 'Call registerOnnxRuntimeBackend before tf.setBackend and before the first tensor.',
+        },
+      );
+    }
+    tf.removeBackend(BACKEND_NAME);
+  } else {
+    register([...allKernels, ...fusedKernels]);
+    for (const gradient of fusedGradients) tf.registerGradient(gradient);
+  }
   tf.registerBackend(BACKEND_NAME, () => new OnnxRuntimeBackend(options), 3);
-  register([...allKernels, ...fusedKernels]);
-  for (const gradient of fusedGradients) tf.registerGradient(gradient);
 }
 
 registerOnnxRuntimeBackend();

@@ -17,17 +17,20 @@ describe('tf.layers on the onnxruntime backend', () => {
   });
 
   it('trains a small convolutional network to read digits', { timeout: 240_000 }, async () => {
-    const accuracy = await trainOnDigits(makeConvolutional(), { epochs: 3, trainSize: 768, testSize: 256 });
+    const accuracy = await trainOnDigits(makeConvolutional(), { epochs: 4, trainSize: 1024, testSize: 256 });
     expect(accuracy).toBeGreaterThan(0.8);
   });
 
   it('keeps no tensors of finished training steps', { timeout: 240_000 }, async () => {
     const model = makePerceptron();
-    await trainOnDigits(model, { epochs: 1, trainSize: 64, testSize: 64 });
-    const before = tf.memory().numTensors;
-    await trainOnDigits(model, { epochs: 2, trainSize: 128, testSize: 64 });
-    // A new optimiser is compiled in each time; its two moments per variable and two powers stay with the model.
-    expect(tf.memory().numTensors - before).toBeLessThanOrEqual(2 * model.trainableWeights.length + 4);
+    const tensorsAddedBy = async (epochs: number): Promise<number> => {
+      const before = tf.memory().numTensors;
+      await trainOnDigits(model, { epochs, trainSize: 64, testSize: 64 });
+      return tf.memory().numTensors - before;
+    };
+    await tensorsAddedBy(1);
+    // What a new optimiser keeps is the same for any number of steps.
+    expect(await tensorsAddedBy(3)).toBe(await tensorsAddedBy(1));
     model.dispose();
   });
 });

@@ -136,7 +136,7 @@ describe('fused kernels', () => {
     const gradients = (f: (x: T[]) => T) =>
       tf
         .grads((...x: T[]) => tf.sum(tf.mul(f(x), weights)))(inputs)
-        .map((t) => t.dataSync());
+        .map((t) => Array.from(t.dataSync()));
     const expected = gradients(plain);
     gradients(fused).forEach((values, i) => {
       const scale = expected[i]!.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
