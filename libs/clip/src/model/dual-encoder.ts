@@ -93,7 +93,7 @@ export function encodeImages(
 
 /**
  * @param input_ids [B, T] int32
- * @param attention_mask [B, T] int32; absent, or a SigLIP model (which reads its padding): every token counts
+ * @param attention_mask [B, T] int32; absent, or a SigLIP text tower (which reads its padding): every token counts
  * @returns text_embeds [B, E], L2-normalised
  */
 export function encodeTexts(
@@ -103,7 +103,7 @@ export function encodeTexts(
   attention_mask: tf.Tensor | undefined,
   ctx: ForwardContext,
 ): tf.Tensor2D {
-  const mask = model.config.kind === 'siglip' ? undefined : attention_mask;
+  const mask = model.text.modelType === 'siglip_text_model' ? undefined : attention_mask;
   const towerCtx = towerContext(ctx);
   const inputs = { input_ids, attention_mask: mask };
   const output = model.text.forward(scoped(weights, model.textPrefix), inputs, towerCtx);

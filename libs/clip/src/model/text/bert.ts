@@ -4,7 +4,6 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { ClipError } from '../../errors.js';
 import {
   activationName,
   configSchema,
@@ -27,6 +26,7 @@ import {
   param,
   paramSpec,
 } from '../weights/params.js';
+import { checkTokens } from './tokens.js';
 
 export const bertSchema = configSchema({
   vocab_size: size().default(30522),
@@ -140,17 +140,6 @@ function block(
   const inner = activation(config.hidden_act)(linearLayer(weights, `${name}.intermediate.dense`, middle));
   const outer = dropout(linearLayer(weights, `${name}.output.dense`, inner), hidden_dropout_prob, ctx);
   return layerNormLayer(weights, `${name}.output.LayerNorm`, tf.add(outer, middle), layer_norm_eps);
-}
-
-/** @throws ClipError CONFIG_INVALID when a batch of texts is longer than the tower's position table. */
-export function checkTokens(input_ids: tf.Tensor, maxTokens: number): void {
-  const T = input_ids.shape[1];
-  if (input_ids.rank === 2 && T! <= maxTokens) return;
-  throw new ClipError('CONFIG_INVALID', 'input_ids do not fit the text tower', {
-    expected: `[B, T] with T of at most ${maxTokens}`,
-    found: `[${input_ids.shape.join(', ')}]`,
-    hint: 'Truncate the texts',
-  });
 }
 
 interface Positions {

@@ -18,7 +18,7 @@ import {
 import { causalMask, embedding, paddingMask, tokenAt } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
 import { layerNormLayer, layerNormSpecs, param, paramSpec } from '../weights/params.js';
-import { checkTokens } from './bert.js';
+import { checkTokens } from './tokens.js';
 
 /** Configs of before transformers 4.31 say 2 whatever the vocabulary; the end token is then the largest id. */
 const LEGACY_EOS = 2;

@@ -24,7 +24,7 @@ import {
   param,
   paramSpec,
 } from '../weights/params.js';
-import { checkTokens } from './bert.js';
+import { checkTokens } from './tokens.js';
 
 /** DistilBERT's configs have no field for it. */
 const EPSILON = 1e-12;

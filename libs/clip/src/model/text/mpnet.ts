@@ -31,8 +31,8 @@ import {
   param,
   paramSpec,
 } from '../weights/params.js';
-import { checkTokens } from './bert.js';
 import { positionsFromPadding } from './roberta.js';
+import { checkTokens } from './tokens.js';
 
 /** transformers fixes these, whatever pad_token_id and relative_attention_num_buckets say. */
 const PADDING = 1;

@@ -24,7 +24,7 @@ import {
   param,
   paramSpec,
 } from '../weights/params.js';
-import { checkTokens } from './bert.js';
+import { checkTokens } from './tokens.js';
 
 const schema = configSchema({
   vocab_size: size().default(32000),

@@ -9,6 +9,7 @@ import {
   BACKBONE_KEYS,
   configSchema,
   epsilon,
+  noEffect,
   parseConfigWith,
   rate,
   requireConfig,
@@ -49,6 +50,8 @@ const schema = configSchema({
   layer_norm_eps: epsilon().default(1e-12),
   layer_scale_init_value: z.number().default(1e-6),
   drop_path_rate: rate().default(0),
+  // transformers' dual encoder wants the width of the pooled features under this name
+  hidden_size: noEffect(),
   // the architecture takes any size; preprocessing reads it
   image_size: z.union([size(), z.tuple([size(), size()])]).default(224),
 });

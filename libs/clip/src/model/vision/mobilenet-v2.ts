@@ -32,6 +32,8 @@ const schema = configSchema({
   tf_padding: z.boolean().default(true),
   initializer_range: z.number().min(0).default(0.02),
   layer_norm_eps: epsilon().default(0.001),
+  // transformers' dual encoder wants the width of the pooled features under this name
+  hidden_size: noEffect(),
   // heads
   classifier_dropout_prob: noEffect(),
   semantic_loss_ignore_index: noEffect(),

@@ -35,6 +35,8 @@ const schema = configSchema({
   hidden_act: activationName().default('relu'),
   downsample_in_first_stage: z.boolean().default(false),
   downsample_in_bottleneck: z.boolean().default(false),
+  // transformers' dual encoder wants the width of the pooled features under this name
+  hidden_size: noEffect(),
   // published configs carry it; the architecture takes any size
   image_size: noEffect(),
 });

@@ -1,7 +1,7 @@
 /**
  * Swin (Liu et al. 2021) as transformers' `SwinModel`: attention within shifted windows with a relative position
  * bias; patches merge two by two between stages. The pooled output is the mean of the tokens.
- * B batch, h × w grid of T tokens, M window side, N = M² tokens a window, C channels of a stage, H heads.
+ * B batch, h × w grid of tokens, M window side, C channels of a stage.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
@@ -17,16 +17,7 @@ import {
   requireConfig,
   size,
 } from '../config/schema.js';
-import {
-  activation,
-  attention,
-  dropout,
-  dropPath,
-  dropPathRates,
-  inversePermutation,
-  permuteTokens,
-  repeatBatch,
-} from '../ops/index.js';
+import { activation, dropout, dropPath, dropPathRates, permuteTokens } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
 import {
   layerNormLayer,
@@ -37,7 +28,8 @@ import {
   paramSpec,
 } from '../weights/params.js';
 import { checkPixels, embedPatches, pair } from './patches.js';
-import { mergeOrder, relativePositionIndex, shiftMask, windowOrder } from './windows.js';
+import { padGrid, windowAttention, type Grid } from './window-attention.js';
+import { mergeOrder, relativePositionIndex } from './windows.js';
 
 /** Layer norms of the embeddings and of patch merging keep torch's default. */
 const DEFAULT_EPSILON = 1e-5;
@@ -162,76 +154,6 @@ function tensorSpecs(config: Config): TensorSpec[] {
   return [...specs, ...layerNormSpecs('layernorm', outputSize(config))];
 }
 
-interface Grid {
-  readonly h: number;
-  readonly w: number;
-}
-
-/** Attention within windows: x [B, h·w, C] → [B, h·w, C]. `shift` moves the windows by that many tokens. */
-function windowAttention(
-  weights: Weights,
-  name: string,
-  config: Config,
-  x: tf.Tensor,
-  { h, w }: Grid,
-  { heads, shift }: { heads: number; shift: number },
-  ctx: ForwardContext,
-): tf.Tensor {
-  const M = config.window_size;
-  const [B, , C] = x.shape as [number, number, number];
-  const [hp, wp] = [Math.ceil(h / M) * M, Math.ceil(w / M) * M];
-  const windows = (hp * wp) / (M * M);
-  const order = windowOrder(hp, wp, M, shift);
-  const padded = padGrid(x, { h, w }, { h: hp, w: wp });
-  const tokens = tf.reshape(permuteTokens(padded, order), [B * windows, M * M, C]);
-  const self = `${name}.attention.self`;
-  const context = attention(
-    linearLayer(weights, `${self}.query`, tokens),
-    linearLayer(weights, `${self}.key`, tokens),
-    linearLayer(weights, `${self}.value`, tokens),
-    {
-      numHeads: heads,
-      mask: windowMask(param(weights, `${self}.relative_position_bias_table`), { h: hp, w: wp }, B, M, shift),
-      dropoutRate: config.attention_probs_dropout_prob,
-    },
-    ctx,
-  );
-  const dense = linearLayer(weights, `${name}.attention.output.dense`, context);
-  const dropped = dropout(dense, config.attention_probs_dropout_prob, ctx);
-  const placed = permuteTokens(tf.reshape(dropped, [B, hp * wp, C]), inversePermutation(order));
-  if (hp === h && wp === w) return placed;
-  return tf.reshape(tf.slice(tf.reshape(placed, [B, hp, wp, C]), [0, 0, 0, 0], [B, h, w, C]), [B, h * w, C]);
-}
-
-/**
- * The relative position bias, and what keeps tokens apart that the shift brought together.
- * @param table [(2M - 1)², H]
- * @returns [1, H, N, N], or [B · windows, H, N, N] for shifted windows
- */
-function windowMask(table: tf.Tensor, { h, w }: Grid, B: number, M: number, shift: number): tf.Tensor {
-  const N = M * M;
-  const H = table.shape[1]!;
-  const rows = tf.gather(table, tf.tensor1d(relativePositionIndex(M), 'int32')); // [N·N, H]
-  const bias = tf.transpose(tf.reshape(rows, [1, N, N, H]), [0, 3, 1, 2]);
-  if (shift === 0) return bias;
-  const windows = (h * w) / N;
-  const apart = tf.tensor(shiftMask(h, w, M, shift), [windows, 1, N, N]);
-  return repeatBatch(tf.add(apart, bias), B);
-}
-
-/** Zeros below and to the right: [B, h·w, C] → [B, to.h·to.w, C]. */
-function padGrid(x: tf.Tensor, { h, w }: Grid, to: Grid): tf.Tensor {
-  if (to.h === h && to.w === w) return x;
-  const [B, , C] = x.shape as [number, number, number];
-  const padded = tf.pad(tf.reshape(x, [B, h, w, C]), [
-    [0, 0],
-    [0, to.h - h],
-    [0, to.w - w],
-    [0, 0],
-  ]);
-  return tf.reshape(padded, [B, to.h * to.w, C]);
-}
-
 /** Four neighbours become one token of twice the width: [B, h·w, C] → [B, ⌈h/2⌉·⌈w/2⌉, 2C]. */
 function mergePatches(weights: Weights, name: string, x: tf.Tensor, { h, w }: Grid): tf.Tensor {
   const [B, , C] = x.shape as [number, number, number];
@@ -284,8 +206,19 @@ function forward(weights: Weights, config: Config, { pixel_values }: VisionInput
         i % 2 === 1 && Math.min(h, w) > config.window_size ? Math.floor(config.window_size / 2) : 0;
       const block = `${name}.blocks.${i}`;
       const normed = layerNormLayer(weights, `${block}.layernorm_before`, x, config.layer_norm_eps);
-      const heads = config.num_heads[stage]!;
-      const attended = windowAttention(weights, block, config, normed, { h, w }, { heads, shift }, ctx);
+      const attended = windowAttention(
+        weights,
+        `${block}.attention`,
+        normed,
+        { h, w },
+        {
+          windowSize: config.window_size,
+          shift,
+          numHeads: config.num_heads[stage]!,
+          dropoutRate: config.attention_probs_dropout_prob,
+        },
+        ctx,
+      );
       const middle = tf.add(x, dropPath(attended, rates.shift()!, ctx));
       const inner = layerNormLayer(weights, `${block}.layernorm_after`, middle, config.layer_norm_eps);
       const act = activation(config.hidden_act)(linearLayer(weights, `${block}.intermediate.dense`, inner));
