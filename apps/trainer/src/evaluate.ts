@@ -91,7 +91,7 @@ async function retrievalOf(
 async function zeroShotOf(
   data: string,
   name: string,
-  { tokenizer, maximumLength }: AssembledModel,
+  { tokenizer, maximumLength, minimumLength }: AssembledModel,
   runner: Runner,
   batchSize: number,
   open: (split: CocoSplit) => Promise<{ images: Float32Array[] }>,
@@ -101,7 +101,7 @@ async function zeroShotOf(
   const split = await readCocoSplit(data, name);
   const { names, labelled } = labelImages(split, instances);
   if (labelled.length === 0) return undefined;
-  const prompts = tokenizeCaptions([promptsOf(names)], tokenizer, maximumLength);
+  const prompts = tokenizeCaptions([promptsOf(names)], tokenizer, maximumLength, minimumLength);
   const all = Int32Array.from({ length: prompts.count }, (_, prompt) => prompt);
   const classes = classEmbeddings(await embedCaptions(runner, prompts, all, batchSize));
   return zeroShotAccuracy(name, (await open(split)).images, classes, labelled);

@@ -179,7 +179,7 @@ const sumSeconds = (log: MetricsLog): number =>
   log.records.reduce((sum, record) => sum + (record.kind === 'step' ? record.seconds : 0), 0);
 
 function factsOf(settings: RunSettings, backend: Backend, data: Data, assembled: AssembledModel): CardFacts {
-  const { specs, processor, maximumLength } = assembled;
+  const { model, specs, processor, maximumLength } = assembled;
   const size = (shape: readonly number[]) => shape.reduce((product, dimension) => product * dimension, 1);
   return {
     settings,
@@ -190,6 +190,8 @@ function factsOf(settings: RunSettings, backend: Backend, data: Data, assembled:
     parameters: specs.filter(({ trainable }) => trainable).reduce((sum, { shape }) => sum + size(shape), 0),
     imageSize: [processor.height, processor.width],
     maximumLength,
+    visionType: model.vision.modelType,
+    textType: model.text.modelType,
   };
 }
 

@@ -15,7 +15,8 @@ export interface CaptionStore {
   /** Start of each caption in `ids`; [C + 1]. */
   starts: Int32Array;
   padTokenId: number;
-  /** Batches have at most this many tokens T. */
+  /** Batches have at least and at most this many tokens T. */
+  minimumLength: number;
   maximumLength: number;
 }
 
@@ -26,11 +27,13 @@ const LENGTH_STEP = 8;
  * Tokenises every caption once.
  * @param captions [N] the captions of each image
  * @param maximumLength tokens that a caption may have, special tokens included
+ * @param minimumLength tokens that a batch is padded to at least
  */
 export function tokenizeCaptions(
   captions: readonly (readonly string[])[],
   tokenizer: Tokenizer,
   maximumLength: number,
+  minimumLength: number,
 ): CaptionStore {
   const texts = captions.flat();
   const first = new Int32Array(captions.length + 1);
@@ -50,7 +53,8 @@ export function tokenizeCaptions(
   }
   const ids = new Int32Array(starts[texts.length]!);
   parts.forEach((part, caption) => ids.set(part, starts[caption]));
-  return { count: texts.length, first, ids, starts, padTokenId: tokenizer.padTokenId, maximumLength };
+  const { padTokenId } = tokenizer;
+  return { count: texts.length, first, ids, starts, padTokenId, minimumLength, maximumLength };
 }
 
 /** input_ids and attention_mask [B, T] of some captions, T at least `leastLength`. */
@@ -60,7 +64,7 @@ export function captionBatch(
   leastLength = 1,
 ): { input_ids: HostTensor; attention_mask: HostTensor } {
   const B = captions.length;
-  let longest = leastLength;
+  let longest = Math.max(leastLength, store.minimumLength);
   for (let b = 0; b < B; b++) {
     longest = Math.max(longest, store.starts[captions[b]! + 1]! - store.starts[captions[b]!]!);
   }

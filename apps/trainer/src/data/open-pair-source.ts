@@ -16,13 +16,14 @@ export interface OpenPairSourceOptions {
 
 export async function openPairSource(
   { split, images }: CocoSplit,
-  { tokenizer, processor, maximumLength }: Pick<AssembledModel, 'tokenizer' | 'processor' | 'maximumLength'>,
+  { tokenizer, processor, maximumLength, minimumLength }: AssembledModel,
   { memoryLimit, workers, printer }: OpenPairSourceOptions,
 ): Promise<PairSource> {
   const captions = tokenizeCaptions(
     images.map((image) => image.captions),
     tokenizer,
     maximumLength,
+    minimumLength,
   );
   const pixels = await openPixelStore({
     files: images.map(({ file }) => file),

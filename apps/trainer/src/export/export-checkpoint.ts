@@ -10,11 +10,12 @@ import { ClipEncoder } from '@clip-ts/clip';
 import { createContext, encodeImages, encodeTexts } from '@clip-ts/clip/model';
 import { openBackend, type Backend } from '../backend.js';
 import { addToCheckpoint } from '../checkpoint/write-checkpoint.js';
+import { captionBatch, tokenizeCaptions } from '../data/caption-store.js';
 import { InputError, TrainingError } from '../errors.js';
 import { reopenModel, type AssembledModel } from '../model/assemble.js';
 import { createRandom } from '../random.js';
 import { openEvaluationRunner } from '../step/evaluation-runner.js';
-import { float32, int32 } from '../step/runner.js';
+import { float32 } from '../step/runner.js';
 import { splitRows } from '../step/trainer.js';
 
 export const VISION_FILE = 'onnx/vision_model.onnx';
@@ -107,7 +108,7 @@ interface Embeddings {
 }
 
 async function trainerEmbeddings(assembled: AssembledModel, backend: Backend): Promise<Embeddings> {
-  const { model, weights, tokenizer, processor, maximumLength } = assembled;
+  const { model, weights, tokenizer, processor, maximumLength, minimumLength } = assembled;
   const { height, width } = processor;
   const random = createRandom(IMAGES);
   const pixels = Array.from({ length: IMAGES }, () =>
@@ -115,14 +116,11 @@ async function trainerEmbeddings(assembled: AssembledModel, backend: Backend): P
   );
   const values = new Float32Array(IMAGES * pixels[0]!.length);
   pixels.forEach((image, index) => values.set(image, index * image.length));
-  const { input_ids, attention_mask, shape } = tokenizer.encode(TEXTS, { maxLength: maximumLength });
+  const captions = tokenizeCaptions([TEXTS], tokenizer, maximumLength, minimumLength);
   const runner = openEvaluationRunner(backend, model, weights);
   try {
     const { image_embeds } = await runner.run({ pixel_values: float32(values, [IMAGES, 3, height, width]) });
-    const { text_embeds } = await runner.run({
-      input_ids: int32(input_ids, shape),
-      attention_mask: int32(attention_mask, shape),
-    });
+    const { text_embeds } = await runner.run(captionBatch(captions, [...TEXTS.keys()]));
     return { pixels, images: splitRows(image_embeds!), texts: splitRows(text_embeds!) };
   } finally {
     runner.dispose();

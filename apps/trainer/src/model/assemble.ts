@@ -18,11 +18,17 @@ import {
 } from '@clip-ts/clip/model';
 import type { ModelConfig } from '../config/model-config.js';
 import { InputError } from '../errors.js';
-import type { HostTensors } from '../step/runner.js';
+import { scalar, type HostTensors } from '../step/runner.js';
 import { BOS_ID, buildWordLevelTokenizer, EOS_ID, longestLength, PAD_ID } from '../tokenizer/word-level.js';
 
 /** CLIP's start: ln(1 / 0.07). */
 const LOGIT_SCALE_START = 2.6592;
+
+/** Image towers whose configs have no `hidden_size`, which Python's VisionTextDualEncoderModel asks for. */
+const NAMELESS_WIDTH = new Set(['convnext', 'mobilenet_v2', 'resnet']);
+
+/** Text towers that embed which of two texts a token is of. */
+const SEGMENTED = new Set(['bert', 'roberta', 'xlm-roberta']);
 
 /** Files of a checkpoint that training does not change. */
 export const TOKENIZER_FILES = [
@@ -47,6 +53,8 @@ export interface AssembledModel {
   processor: ImageProcessor;
   /** Tokens that a caption may have, special tokens included. */
   maximumLength: number;
+  /** Tokens that batches of captions are padded to at least. */
+  minimumLength: number;
   /** File name → content of the tokenizer's and processor's files. */
   assets: Record<string, string>;
 }
@@ -126,7 +134,7 @@ function processorOf(vision: Record<string, unknown>): string {
 const roundUp = (value: number, step: number) => Math.ceil(value / step) * step;
 
 async function textHalf({ config, corpus, seed, report }: AssembleOptions): Promise<Half> {
-  const { text_backbone: backbone, max_length_corpus } = config;
+  const { text_backbone: backbone, max_length_corpus, text_pooling } = config;
   if (typeof backbone === 'string') {
     const folder = await backboneFolder(backbone, report);
     const { config: towerConfig, tensors } = await loadTextTower(folder, { seed, onWarning: report });
@@ -137,6 +145,11 @@ async function textHalf({ config, corpus, seed, report }: AssembleOptions): Prom
       assets: await readAssets(folder, TOKENIZER_FILES),
     };
   }
+  if (backbone.model_type === 'clip_text_model' && text_pooling === 'pooler') {
+    const reason =
+      'pools at the token with the highest id, which in a word-level vocabulary is the rarest word';
+    throw new InputError(`a clip_text_model from scratch ${reason}; set "text_pooling" to "mean"`);
+  }
   const length = max_length_corpus === -1 ? roundUp(longestLength(corpus), 8) : max_length_corpus;
   const { vocabularySize, files } = buildWordLevelTokenizer(corpus, length);
   report(`tokenizer: ${vocabularySize} words of the corpus, up to ${length} tokens a caption`);
@@ -144,7 +157,7 @@ async function textHalf({ config, corpus, seed, report }: AssembleOptions): Prom
     vocab_size: vocabularySize,
     // RoBERTa counts positions from the padding id + 1.
     max_position_embeddings: length + PAD_ID + 1,
-    type_vocab_size: 1,
+    ...(SEGMENTED.has(backbone.model_type) ? { type_vocab_size: 1 } : {}),
     bos_token_id: BOS_ID,
     pad_token_id: PAD_ID,
     eos_token_id: EOS_ID,
@@ -161,7 +174,7 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
     architectures: ['VisionTextDualEncoderModel'],
     model_type: 'vision-text-dual-encoder',
     projection_dim: config.dim,
-    logit_scale_init_value: config.temperature === 'none' ? 0 : LOGIT_SCALE_START,
+    logit_scale_init_value: LOGIT_SCALE_START,
     vision_config: vision.config,
     text_config: text.config,
     ...(config.text_pooling === 'pooler' ? {} : { text_pooling: config.text_pooling }),
@@ -169,8 +182,11 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
     ...(config.dropout > 0 ? { projection_dropout: config.dropout } : {}),
   };
   const model = createDualEncoder(configJson);
+  if (NAMELESS_WIDTH.has(model.vision.modelType))
+    configJson.vision_config = { ...vision.config, hidden_size: model.vision.outputSize };
   const specs = dualEncoderSpecs(model);
-  const weights = initWeights(specs, seed);
+  const weights: HostTensors = initWeights(specs, seed);
+  if (config.temperature === 'none') weights.logit_scale = scalar(0);
   for (const [prefix, half] of [
     [model.visionPrefix, vision],
     [model.textPrefix, text],
@@ -190,8 +206,27 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
     throw new InputError(`${configFile}: "max_length_corpus": ${limit}`);
   }
   const length = wanted === -1 ? maximumLength : wanted;
-  return { model, specs, configJson, weights, tokenizer, processor, maximumLength: length, assets };
+  const minimumLength = leastLength(model, maximumLength);
+  if (minimumLength > length) {
+    const reason = `a siglip_text_model reads its padding too, so it takes all ${maximumLength} tokens`;
+    throw new InputError(`${configFile}: "max_length_corpus": ${reason}; expected -1, found ${wanted}`);
+  }
+  return {
+    model,
+    specs,
+    configJson,
+    weights,
+    tokenizer,
+    processor,
+    maximumLength: length,
+    minimumLength,
+    assets,
+  };
 }
+
+/** SigLIP's text tower takes the last token for the text, so every text is padded to one length. */
+const leastLength = (model: DualEncoder, maximumLength: number): number =>
+  model.text.modelType === 'siglip_text_model' ? maximumLength : 1;
 
 /** The tokens that both tower and tokenizer allow; 512 when neither has a limit. */
 const captionLength = (model: DualEncoder, tokenizer: Tokenizer): number =>
@@ -202,6 +237,7 @@ export async function reopenModel(folder: string, maximumLength?: number): Promi
   const configJson = await readConfig(folder);
   const { model, tensors: weights } = await loadDualEncoder(folder);
   const tokenizer = await loadTokenizer(folder);
+  const length = maximumLength ?? captionLength(model, tokenizer);
   return {
     model,
     specs: dualEncoderSpecs(model),
@@ -209,7 +245,8 @@ export async function reopenModel(folder: string, maximumLength?: number): Promi
     weights,
     tokenizer,
     processor: await ImageProcessor.load(folder),
-    maximumLength: maximumLength ?? captionLength(model, tokenizer),
+    maximumLength: length,
+    minimumLength: leastLength(model, length),
     assets: await readAssets(folder, [...TOKENIZER_FILES, PROCESSOR_FILE]),
   };
 }

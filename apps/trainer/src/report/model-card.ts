@@ -1,4 +1,5 @@
 /** README.md of a checkpoint: what it is, what it was trained on and how, how good it is, how to use it. */
+import path from 'node:path';
 import type { TrainingState } from '../checkpoint/training-state.js';
 import type { MetricsRecord, ValidationRecord } from '../metrics-log.js';
 import type { RunSettings } from '../settings.js';
@@ -12,23 +13,58 @@ export interface CardFacts {
   parameters: number;
   imageSize: readonly [height: number, width: number];
   maximumLength: number;
+  /** model_type of both towers. */
+  visionType: string;
+  textType: string;
 }
 
 const backboneName = (backbone: RunSettings['model']['vision_backbone']) =>
-  typeof backbone === 'string' ? `${backbone} (pretrained)` : `${backbone.model_type} (from scratch)`;
+  typeof backbone === 'string'
+    ? `${path.isAbsolute(backbone) ? path.basename(backbone) : backbone} (pretrained)`
+    : `${backbone.model_type} (from scratch)`;
 
 /** The validation of the best checkpoint so far. */
 export const bestValidation = (records: readonly MetricsRecord[]): ValidationRecord | undefined =>
   records.filter((record): record is ValidationRecord => record.kind === 'validation' && record.best).at(-1);
 
-const pythonUse = `\`\`\`python
-from transformers import AutoTokenizer, VisionTextDualEncoderModel
-model = VisionTextDualEncoderModel.from_pretrained("path/to/this/folder")
-tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+const PYTHON_USE = `Python:
+\`\`\`python
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, AutoTokenizer, VisionTextDualEncoderModel
+folder = "path/to/this/folder"
+model = VisionTextDualEncoderModel.from_pretrained(folder)
+pixels = AutoImageProcessor.from_pretrained(folder)(images=[Image.open("photo.jpg").convert("RGB")], return_tensors="pt")
+tokens = AutoTokenizer.from_pretrained(folder)(["a photo of a dog"], padding=True, truncation=True, return_tensors="pt")
+with torch.inference_mode():
+    image_embeds = torch.nn.functional.normalize(model.get_image_features(pixels["pixel_values"]))
+    text_embeds = torch.nn.functional.normalize(model.get_text_features(tokens["input_ids"], tokens["attention_mask"]))
 \`\`\``;
 
-const residualUse = `The projection heads are residual (\`projection_head\` in config.json), which transformers does not have: its
-VisionTextDualEncoderModel would load the linear part alone and give other embeddings. Use onnx/ from Python.`;
+/** Why transformers' VisionTextDualEncoderModel gives other embeddings, or none, for a model. */
+function pythonObstacles({ settings: { model }, visionType, textType }: CardFacts): string[] {
+  return [
+    ...(model.projection_head === 'residual'
+      ? ['it has the linear part of the residual projection heads alone (`projection_head` in config.json)']
+      : []),
+    ...(model.text_pooling === 'pooler'
+      ? []
+      : [
+          `it takes the text tower's pooler, not the ${TEXT_POOLING[model.text_pooling]} (\`text_pooling\` in config.json)`,
+        ]),
+    ...(visionType === 'resnet' ? ['it does not flatten the features of a resnet'] : []),
+    ...(['distilbert', 'siglip_text_model'].includes(textType) ? [`it does not take a ${textType}`] : []),
+  ];
+}
+
+const TEXT_POOLING = { pooler: 'pooler', cls: 'first token', mean: 'mean of the tokens' } as const;
+
+function pythonUse(facts: CardFacts): string {
+  const obstacles = pythonObstacles(facts);
+  if (obstacles.length === 0) return PYTHON_USE;
+  return `transformers' VisionTextDualEncoderModel cannot be used for this model: ${obstacles.join('; ')}.
+Use onnx/ from Python.`;
+}
 
 function metricsTable(best: ValidationRecord | undefined): string {
   if (!best) return 'Not validated yet.';
@@ -45,7 +81,7 @@ export function modelCard(facts: CardFacts, state: TrainingState, records: reado
   const stages = settings.stages.map(
     ({ name, config }, index) =>
       `${index + 1}. ${name === 'heads' ? 'heads and logit_scale on frozen towers' : 'everything'}: ` +
-      `${config.epochs} epochs, batch ${config.batch_size} × ${config.gradient_accumulation_steps}, ` +
+      `${config.epochs} ${config.epochs === 1 ? 'epoch' : 'epochs'}, batch ${config.batch_size} × ${config.gradient_accumulation_steps}, ` +
       `AdamW at ${config.learning_rate} (${config.lr_scheduler_type}), weight decay ${config.weight_decay}, ` +
       `gradient norm at most ${config.max_grad_norm}, augmentation ${config.augmentation}, seed ${config.seed}`,
   );
@@ -76,6 +112,6 @@ ${metricsTable(bestValidation(records))}
 \`onnx/vision_model.onnx\` (pixel_values → image_embeds) and \`onnx/text_model.onnx\` (input_ids, attention_mask →
 text_embeds) run in any ONNX Runtime; \`preprocessor_config.json\` and \`tokenizer.json\` say how to make the inputs.
 
-${model.projection_head === 'residual' ? residualUse : pythonUse}
+${pythonUse(facts)}
 `;
 }

@@ -70,3 +70,7 @@ export function maxTextTokens({ model_type, text_config }: CheckpointConfig): nu
   const offset = /roberta|mpnet/.test(type) ? (text_config.pad_token_id ?? 1) + 1 : 0;
   return positions - offset;
 }
+
+/** Whether the text tower is SigLIP's, which takes texts padded to the full length, and no mask. */
+export const readsPadding = ({ model_type, text_config }: CheckpointConfig): boolean =>
+  model_type === 'siglip' || text_config.model_type === 'siglip_text_model';

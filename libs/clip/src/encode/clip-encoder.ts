@@ -9,6 +9,7 @@ import type { InferenceSession } from 'onnxruntime-node';
 import {
   maxTextTokens,
   openCheckpoint,
+  readsPadding,
   type Checkpoint,
   type OpenCheckpointOptions,
 } from '../checkpoint/index.js';
@@ -159,8 +160,7 @@ export class ClipEncoder {
     const { config } = this.parts.checkpoint;
     const fixed = text.inputShape('input_ids')[1];
     const maxLength = Math.min(fixed ?? Infinity, tokenizer.maxLength, maxTextTokens(config));
-    // SigLIP was trained without a mask on texts padded to the full length.
-    const padTo = fixed ?? (config.model_type === 'siglip' ? maxLength : undefined);
+    const padTo = fixed ?? (readsPadding(config) ? maxLength : undefined);
     return this.inBatches(texts, async (batch) => {
       const { input_ids, attention_mask, shape } = tokenizer.encode(batch, {
         maxLength,
