@@ -60,12 +60,24 @@ function updateInputs({ learningRate, step, beta1, beta2 }: StepOptions): HostTe
 const maskSeed = ({ seed, step }: StepOptions, microBatch: number) =>
   intScalar(hashKeys(seed, step, microBatch) >>> 1);
 
-function assertFinite(loss: number, step: number): void {
-  if (Number.isFinite(loss)) return;
-  throw new TrainingError(
-    `the loss of step ${step} is ${loss}, not a finite number; training stops and the last checkpoint stays. ` +
+const notFinite = (step: number, found: string): TrainingError =>
+  new TrainingError(
+    `the loss of step ${step} is ${found}, not a finite number; training stops and the last checkpoint stays. ` +
       'A lower learning_rate or a longer warm-up (warmup_steps_factor) may help',
   );
+
+function assertFinite(loss: number, step: number): void {
+  if (!Number.isFinite(loss)) throw notFinite(step, String(loss));
+}
+
+/** Runs a part of a step. The onnxruntime backend itself stops at NaN and says which op made it. */
+async function runPart(runner: Runner, inputs: HostTensors, { step }: StepOptions): Promise<HostTensors> {
+  try {
+    return await runner.run(inputs);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'NON_FINITE')) throw error;
+    throw notFinite(step, `NaN or infinite (${error.message})`);
+  }
 }
 
 /** One update on one contrastive batch. Throws a TrainingError when the loss is not finite; weights may then be lost. */
@@ -76,7 +88,7 @@ export async function trainStep(
 ): Promise<StepResult> {
   if (microBatches.length > 1) return wideStep(runner, microBatches, options);
   const inputs = { ...inputsOf(microBatches[0]!), seed: maskSeed(options, 0), ...updateInputs(options) };
-  const outputs = await runner.run(inputs);
+  const outputs = await runPart(runner, inputs, options);
   const loss = numberOf(outputs.loss!);
   assertFinite(loss, options.step);
   return { loss, gradientNorm: numberOf(outputs.grad_norm!), logitScale: numberOf(outputs.logit_scale!) };
@@ -90,12 +102,16 @@ async function wideStep(
 ): Promise<StepResult> {
   const embedded: HostTensors[] = [];
   for (const [index, batch] of microBatches.entries()) {
-    embedded.push(await runner.run({ ...inputsOf(batch), seed: maskSeed(options, index) }));
+    embedded.push(await runPart(runner, { ...inputsOf(batch), seed: maskSeed(options, index) }, options));
   }
-  const { loss, image_grads, text_grads, logit_scale_grad } = await runner.run({
-    image_embeds: concatenateRows(embedded.map(({ image_embeds }) => image_embeds!)),
-    text_embeds: concatenateRows(embedded.map(({ text_embeds }) => text_embeds!)),
-  });
+  const { loss, image_grads, text_grads, logit_scale_grad } = await runPart(
+    runner,
+    {
+      image_embeds: concatenateRows(embedded.map(({ image_embeds }) => image_embeds!)),
+      text_embeds: concatenateRows(embedded.map(({ text_embeds }) => text_embeds!)),
+    },
+    options,
+  );
   assertFinite(numberOf(loss!), options.step);
   let row = 0;
   for (const [index, batch] of microBatches.entries()) {
@@ -110,7 +126,11 @@ async function wideStep(
     });
     row += rows;
   }
-  const outputs = await runner.run({ logit_scale_grad: logit_scale_grad!, ...updateInputs(options) });
+  const outputs = await runPart(
+    runner,
+    { logit_scale_grad: logit_scale_grad!, ...updateInputs(options) },
+    options,
+  );
   return {
     loss: numberOf(loss!),
     gradientNorm: numberOf(outputs.grad_norm!),
