@@ -28,6 +28,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoImageProcessor, AutoTokenizer, VisionTextDualEncoderModel
+from transformers import logging as transformers_logging
 
 TOLERANCE = 1e-4
 PROJECT = Path(__file__).resolve().parent.parent
@@ -120,6 +121,7 @@ def main(folder, images):
         difference = float(np.abs(np.asarray(ours) - np.asarray(theirs)).max())
         report(name, difference <= TOLERANCE, f"{what}: at most {difference:.1e} apart, {TOLERANCE} allowed")
 
+    transformers_logging.set_verbosity_error()
     config = json.loads((folder / "config.json").read_text())
     residual = config.get("projection_head") == "residual"
     model, loading = VisionTextDualEncoderModel.from_pretrained(folder, output_loading_info=True)
@@ -140,7 +142,8 @@ def main(folder, images):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     inputs = tokenizer(CAPTIONS, padding=padding, truncation=True, return_tensors="pt")
     opened = [Image.open(path).convert("RGB") for path in images]
-    pixels = AutoImageProcessor.from_pretrained(folder)(images=opened, return_tensors="pt")["pixel_values"]
+    processor = AutoImageProcessor.from_pretrained(folder, use_fast=False)
+    pixels = processor(images=opened, return_tensors="pt")["pixel_values"]
     with torch.inference_mode():
         seen = {"input_ids": inputs["input_ids"]} if siglip else inputs
         image_embeds, text_embeds = torch_embeds(model, seen, pixels, weights, config)

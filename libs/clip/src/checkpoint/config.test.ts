@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { maxTextTokens, parseCheckpointConfig } from './config.js';
+import { maxTextTokens, parseCheckpointConfig, readsPadding } from './config.js';
 
 const dual = (text: object) => ({
   model_type: 'vision-text-dual-encoder',
@@ -23,6 +23,17 @@ describe('maxTextTokens', () => {
     ],
   ])('%j has room for %i', (json, tokens) => {
     expect(maxTextTokens(parseCheckpointConfig(json, 'config.json'))).toBe(tokens);
+  });
+});
+
+describe('readsPadding', () => {
+  it.each([
+    [{ model_type: 'siglip' }, true],
+    [dual({ model_type: 'siglip_text_model' }), true],
+    [dual({ model_type: 'clip_text_model' }), false],
+    [{ model_type: 'clip' }, false],
+  ])('%j: %s', (json, reads) => {
+    expect(readsPadding(parseCheckpointConfig(json, 'config.json'))).toBe(reads);
   });
 });
 

@@ -1,0 +1,43 @@
+import type { Tokenizer } from '@clip-ts/clip';
+import { describe, expect, it } from 'vitest';
+import { captionBatch, tokenizeCaptions } from './caption-store.js';
+
+/** One token a letter, its place in the alphabet. */
+const letters = {
+  padTokenId: 0,
+  encode(texts: readonly string[], { maxLength = Infinity }: { maxLength?: number } = {}) {
+    const rows = texts.map((text) => [...text].slice(0, maxLength).map((letter) => letter.charCodeAt(0) - 96));
+    const T = Math.max(...rows.map((row) => row.length));
+    const padded = rows.map((row) => [...row, ...Array<number>(T - row.length).fill(0)]);
+    return {
+      input_ids: Int32Array.from(padded.flat()),
+      attention_mask: Int32Array.from(padded.flat(), (id) => (id === 0 ? 0 : 1)),
+      shape: [texts.length, T],
+    };
+  },
+} as unknown as Tokenizer;
+
+describe('captions', () => {
+  it('keeps the captions of each image together, cut to the limit', () => {
+    const store = tokenizeCaptions([['ab', 'c'], ['defg']], letters, 3, 1);
+    expect([...store.first]).toEqual([0, 2, 3]);
+    expect([...store.ids]).toEqual([1, 2, 3, 4, 5, 6]);
+    expect([...store.starts]).toEqual([0, 2, 3, 6]);
+  });
+
+  it('pads a batch to a multiple of 8 tokens, within the limit', () => {
+    const captions = [['ab'], ['a'.repeat(9)]];
+    const shape = (limit: number, chosen: number[]) =>
+      captionBatch(tokenizeCaptions(captions, letters, limit, 1), chosen).input_ids.shape;
+    expect(shape(20, [0])).toEqual([1, 8]);
+    expect(shape(20, [0, 1])).toEqual([2, 16]);
+    expect(shape(10, [1])).toEqual([1, 10]);
+  });
+
+  it('pads to the full length where the text tower reads its padding', () => {
+    const store = tokenizeCaptions([['ab']], letters, 20, 20);
+    const { input_ids, attention_mask } = captionBatch(store, [0]);
+    expect(input_ids.shape).toEqual([1, 20]);
+    expect([...attention_mask.data]).toEqual([1, 1, ...Array<number>(18).fill(0)]);
+  });
+});
