@@ -6,11 +6,14 @@ import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freshDataFolder } from './support/data-folder.js';
 import { rgbPng } from './support/images.js';
 import { TestServer, formRequest, jsonRequest, runToEnd } from './support/server.js';
 import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+// Each test starts real processes, which a busy machine serves slowly.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 interface Found {
   items: { id: string; score: number }[];

@@ -3,11 +3,14 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { colourPng } from './support/images.js';
 import { TestPostgres, postgresPrograms } from './support/postgres.js';
 import { TestServer, formRequest } from './support/server.js';
 import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+// Each test starts real processes, which a busy machine serves slowly.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 interface Found {
   items: { id: string; score: number }[];
@@ -54,6 +57,17 @@ describe.skipIf(!installed)(title, () => {
     expect((await a.json<Found>('/search?q=red')).total).toBe(2);
     expect(await readdir(join(folder, 'a'))).not.toContain('database');
     expect(await Promise.all([a.stop(), b.stop()])).toEqual([0, 0]);
+  });
+
+  it('a database that goes away is said, and used again when it is back', async () => {
+    const server = await TestServer.start({ ...env, DATA_DIR: join(folder, 'a') });
+    await postgres.interrupt(async () => {
+      expect(await server.problem('/readyz')).toMatchObject({ status: 503, code: 'not_ready' });
+      expect((await server.problem('/search?q=red')).status).toBe(503);
+      expect((await server.fetch('/healthz')).status).toBe(200);
+    });
+    expect((await server.json<Found>('/search?q=green')).total).toBe(2);
+    expect(await server.stop()).toBe(0);
   });
 
   it('the rows are there after a restart', async () => {

@@ -7,11 +7,14 @@ import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { colourPng, rgbPng } from './support/images.js';
 import { TestServer, formRequest, jsonRequest } from './support/server.js';
 import type { FormFields } from './support/server.js';
 import { EMBEDDING_SIZE, writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+// Each test starts real processes, which a busy machine serves slowly.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 interface Label {
   label: string;
@@ -393,6 +396,21 @@ describe('requests that cannot be answered', () => {
     ['a vector of zeros', '/search/vector', jsonRequest({ vector: [0, 0, 0, 0] }), 400, 'invalid_vector'],
     ['a vector of texts', '/search/vector', jsonRequest({ vector: ['a'] }), 400, 'invalid_request'],
     [
+      'a prototype in JSON',
+      '/search/vector',
+      jsonText('{"__proto__": {"vector": [1]}}'),
+      400,
+      'invalid_request',
+    ],
+    ['JSON that is no object', '/classify', jsonText('[]'), 400, 'invalid_request'],
+    [
+      'deep JSON',
+      '/search/vector',
+      jsonText('['.repeat(50_000) + ']'.repeat(50_000)),
+      400,
+      'invalid_request',
+    ],
+    [
       'broken JSON',
       '/search/vector',
       { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{' },
@@ -430,6 +448,9 @@ describe('requests that cannot be answered', () => {
     ['no file', '/images', formRequest({ tags: 'a' }), 400, 'invalid_request'],
     ['an unknown field', '/images', formRequest({ title: 'a' }), 400, 'invalid_request'],
     ['an unknown import', '/imports/none', undefined, 404, 'import_not_found'],
+    ['a NUL character in an id', '/imports/%00', undefined, 404, 'import_not_found'],
+    ['a NUL character in a tag', '/search?q=a&tag=%00', undefined, 400, 'invalid_request'],
+    ['a NUL character in a caption', '/images', formRequest({ captions: 'a\0b' }), 400, 'invalid_request'],
     ['an import while imports are off', '/imports', jsonRequest({ path: '/tmp' }), 403, 'import_forbidden'],
     ['an unknown problem', '/problems/none', undefined, 404, 'problem_not_found'],
   ] as [string, string, RequestInit | undefined, number, string][])(
@@ -535,6 +556,10 @@ describe('the pages of the service', () => {
     expect(await server.json(`/problems/${first!.code}`)).toEqual(first);
   });
 });
+
+function jsonText(body: string): RequestInit {
+  return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
+}
 
 /** Status of a conditional request; `fetch` would add headers that forbid a 304. */
 async function statusWithTag(url: string, tag: string): Promise<number | undefined> {

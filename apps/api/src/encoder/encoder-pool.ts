@@ -5,10 +5,13 @@
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { resolveModelFolder } from '@clip-ts/clip';
+import { Logger } from '@nestjs/common';
 import { Piscina } from 'piscina';
 import { StartError } from '../start-error.js';
 import type { EncodeOutcome, Encoder, EncodeTask, ModelInfo } from './encoder.js';
 import type { EncoderWorkerData, WorkerTask } from './encoder.worker.js';
+
+const logger = new Logger('Encoder');
 
 type EncoderThreads = Piscina<WorkerTask, ModelInfo | EncodeOutcome[]>;
 
@@ -56,6 +59,10 @@ export class EncoderPool implements Encoder {
         minThreads: concurrency,
         maxThreads: concurrency,
         workerData,
+      });
+      // A thread that dies without work is replaced; without a listener the event would end the process.
+      threads.on('error', (error: unknown) => {
+        logger.error(error instanceof Error ? error.stack : String(error));
       });
       const model = (await threads.run({ kind: 'describe' })) as ModelInfo;
       return new EncoderPool(threads, model, concurrency);

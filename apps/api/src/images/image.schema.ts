@@ -47,6 +47,9 @@ export const imageListSchema = z
 export const imageParamsSchema = z.object({ id: z.string().describe('SHA-256 of the file') });
 export type ImageParams = z.infer<typeof imageParamsSchema>;
 
+/** A text that the database can hold: PostgreSQL has no NUL character. */
+export const storableText = z.string().regex(/^[^\0]*$/, 'expected a text without NUL characters');
+
 /** A form field that may come once, several times, or as a JSON array in one value. */
 export const stringListSchema = z.preprocess(
   (value) => {
@@ -62,7 +65,7 @@ export const stringListSchema = z.preprocess(
 );
 
 const MAX_LIST = 100;
-const shortText = z.string().trim().min(1).max(1000);
+const shortText = storableText.trim().min(1).max(1000);
 
 /** Fields beside the files of an upload; they apply to every file of the request. */
 export const uploadFieldsSchema = z.strictObject({

@@ -94,11 +94,11 @@ async function readCoco(folder: string, files: readonly string[]): Promise<Sourc
 }
 
 function annotate(byId: ReadonlyMap<string | number, SourceImage>, { annotations, categories }: Coco): void {
-  const names = new Map(categories.map(({ id, name }) => [id, name]));
+  const names = new Map(categories.map(({ id, name }) => [id, name.replaceAll('\0', '')]));
   for (const { image_id, caption, category_id } of annotations) {
     const image = byId.get(image_id);
     if (image === undefined) continue;
-    const text = caption?.trim();
+    const text = caption?.replaceAll('\0', '').trim();
     if (text && !image.captions.includes(text)) image.captions.push(text);
     const name = category_id === undefined ? undefined : names.get(category_id);
     if (name !== undefined && !image.tags.includes(name)) image.tags.push(name);

@@ -23,6 +23,7 @@ import { failuresSchema } from './import.schema.js';
 import type { ImportBody, ImportFailure, ImportView } from './import.schema.js';
 
 const BATCH = 32;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Failures that a job remembers by name. */
 const MAX_FAILURES = 20;
 
@@ -58,7 +59,7 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   async get(id: string): Promise<ImportView> {
-    const job = await this.jobs.find(id);
+    const job = UUID.test(id) ? await this.jobs.find(id) : null;
     if (job === null)
       throw new Problem('import_not_found', `There is no import with the id ${id.slice(0, 80)}.`);
     return toView(job);

@@ -14,7 +14,7 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof ClipError) return fromClipError(error);
   if (error instanceof MulterError) return fromMulterError(error);
   if (error instanceof HttpException) return fromHttpException(error);
-  return fromHttpError(error) ?? internalError(error);
+  return fromHttpError(error) ?? fromDatabaseError(error) ?? internalError(error);
 }
 
 function internalError(error: unknown): Problem {
@@ -78,6 +78,23 @@ function fromHttpException(error: HttpException): Problem {
 
 function bodyParserType(error: HttpException): string | undefined {
   return error.cause instanceof Error && 'type' in error.cause ? String(error.cause.type) : undefined;
+}
+
+/**
+ * Errors of Prisma by their code (https://www.prisma.io/docs/orm/reference/error-reference): P1… the database
+ * cannot be reached, P2024 and P2028 too much waits for it, P2034 a write conflict.
+ */
+function fromDatabaseError(error: unknown): Problem | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  const options = { cause: error, retryAfter: 1 };
+  if (/^P1\d{3}$/.test(error.code))
+    return new Problem('not_ready', 'The database cannot be reached.', options);
+  if (['P2024', 'P2028'].includes(error.code)) {
+    return new Problem('overloaded', 'Too many requests wait for the database.', options);
+  }
+  if (error.code === 'P2034')
+    return new Problem('conflict', 'A change made at the same time was first.', options);
+  return undefined;
 }
 
 /** Errors in the style of http-errors: `status`, and for body-parser `type`. */

@@ -1,13 +1,19 @@
 /** What the search routes take and answer. */
 import { z } from 'zod';
-import { imageSchema, limitSchema, offsetSchema, stringListSchema } from '../images/image.schema.js';
+import {
+  imageSchema,
+  limitSchema,
+  offsetSchema,
+  storableText,
+  stringListSchema,
+} from '../images/image.schema.js';
 
 const page = {
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
   minScore: z.coerce.number().min(-1).max(1).optional().describe('Leave out images with a lower cosine'),
   tag: stringListSchema
-    .pipe(z.array(z.string().min(1).max(1000)).max(20))
+    .pipe(z.array(storableText.min(1).max(1000)).max(20))
     .optional()
     .describe('Only images that carry this tag; repeated: all of them'),
 };

@@ -28,6 +28,7 @@ export class TestPostgres {
   private constructor(
     private readonly folder: string,
     private readonly control: (...args: string[]) => Promise<unknown>,
+    private readonly startArguments: readonly string[],
     readonly url: string,
   ) {}
 
@@ -42,8 +43,19 @@ export class TestPostgres {
     const port = await freePort();
     const control = (...args: string[]) => run(join(bin, 'pg_ctl'), ['-D', data, '-w', ...args], options);
     const settings = `-p ${port} -h 127.0.0.1 -k ${folder} -c fsync=off`;
-    await control('-l', join(folder, 'log'), '-o', settings, 'start');
-    return new TestPostgres(folder, control, `postgresql://test@127.0.0.1:${port}/postgres`);
+    const startArguments = ['-l', join(folder, 'log'), '-o', settings, 'start'];
+    await control(...startArguments);
+    return new TestPostgres(folder, control, startArguments, `postgresql://test@127.0.0.1:${port}/postgres`);
+  }
+
+  /** Stops the server, runs `during`, and starts it again. */
+  async interrupt(during: () => Promise<void>): Promise<void> {
+    await this.control('-m', 'fast', 'stop');
+    try {
+      await during();
+    } finally {
+      await this.control(...this.startArguments);
+    }
   }
 
   async stop(): Promise<void> {

@@ -9,6 +9,9 @@ import type { ProblemBody } from '../../src/problems/catalogue.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
+/** How long a service may take to start, in milliseconds. */
+const PATIENCE = 120_000;
+
 interface Finished {
   code: number | null;
   output: string;
@@ -39,10 +42,10 @@ export class TestServer {
   }
 
   async untilReady(): Promise<void> {
-    for (let attempt = 0; attempt < 200; attempt++) {
+    for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await delay(50)) {
       const response = await fetch(`${this.url}/readyz`);
+      await response.arrayBuffer();
       if (response.ok) return;
-      await delay(50);
     }
     throw new Error(`not ready:\n${this.output()}`);
   }
@@ -123,11 +126,10 @@ function start(env: Record<string, string>, args: string[]): { child: ChildProce
 }
 
 async function untilListening(child: ChildProcess, output: () => string): Promise<string> {
-  for (let attempt = 0; attempt < 600; attempt++) {
+  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await delay(50)) {
     const url = /served at (http:\/\/\S+)/.exec(output())?.[1];
     if (url !== undefined) return url;
     if (child.exitCode !== null) break;
-    await delay(50);
   }
   child.kill('SIGKILL');
   throw new Error(`the service did not start:\n${output()}`);
