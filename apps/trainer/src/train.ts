@@ -200,7 +200,8 @@ async function endEpoch(
   const metric = scheduler_mode === 'min' ? -validation.loss : validation.retrieval.text_to_image.r10;
   const { state } = run;
   const bestOfStage = state.stageBest === null || metric > state.stageBest;
-  const best = state.best === null || metric > state.best.metric;
+  const bestMode = state.best && run.settings.stages[state.best.stage]?.config.scheduler_mode;
+  const best = state.best === null || bestMode !== scheduler_mode || metric > state.best.metric;
   run.state = {
     ...state,
     staleEpochs: bestOfStage ? 0 : state.staleEpochs + 1,
