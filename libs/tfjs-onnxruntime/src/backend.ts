@@ -19,7 +19,8 @@ import {
   type ElementType,
   type Value,
 } from './graph/value.js';
-import { encodeModel, modelMessage } from './onnx/model.js';
+import { encodeModel } from './onnx/encode.js';
+import { modelMessage } from './onnx/model.js';
 import { SessionCache, type CompiledGraph } from './session/cache.js';
 import { OrtSession, type HostArray, type SessionOptions } from './session/ort.js';
 

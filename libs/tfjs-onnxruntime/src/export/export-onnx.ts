@@ -10,7 +10,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
 import type { Value } from '../graph/value.js';
-import { encodeModel, modelMessage } from '../onnx/model.js';
+import { encodeModel } from '../onnx/encode.js';
+import { modelMessage } from '../onnx/model.js';
 import { valueInfo, type ModelMessage } from '../onnx/types.js';
 import type { TensorSignature } from '../replay/host-tensor.js';
 import { trace, type Trace } from '../replay/trace.js';

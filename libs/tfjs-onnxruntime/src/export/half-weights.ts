@@ -12,7 +12,8 @@ export function halveWeights(message: ModelMessage): void {
     if (tensor.dataType !== ONNX_ELEMENT.float32 || elements < MIN_ELEMENTS) continue;
     const name = tensor.name!;
     const source = new Float32Array(tensor.rawData.buffer, tensor.rawData.byteOffset, elements);
-    const half = Uint16Array.from(source, toHalf);
+    const half = new Uint16Array(elements);
+    for (let i = 0; i < elements; i++) half[i] = toHalf(source[i]!);
     tensor.name = `${name}_fp16`;
     tensor.dataType = ONNX_ELEMENT.float16;
     tensor.rawData = new Uint8Array(half.buffer);

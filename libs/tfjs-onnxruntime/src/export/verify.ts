@@ -2,7 +2,8 @@
 import { EngineError } from '../errors.js';
 import { order } from '../graph/order.js';
 import { allocate, sizeOf, type TypedArray } from '../graph/value.js';
-import { encodeModel, modelMessage } from '../onnx/model.js';
+import { encodeModel } from '../onnx/encode.js';
+import { modelMessage, type ExternalData } from '../onnx/model.js';
 import type { Trace } from '../replay/trace.js';
 import { OrtSession, type HostArray } from '../session/ort.js';
 
@@ -11,7 +12,7 @@ export function verifyExport(model: Uint8Array, reference: Trace, tolerance: num
   const inputs = new Map([...reference.inputs].map(([name, value]) => [value, name]));
   const outputs = [...reference.outputs].map(([name, value]) => ({ name, value }));
   const graph = order(outputs.map((o) => o.value));
-  const direct = encodeModel(modelMessage(graph, { inputs, outputs }).message);
+  const { message, external } = modelMessage(graph, { inputs, outputs, externalBytes: 65536 });
   const feeds: Record<string, HostArray> = {};
   for (const [value, name] of inputs) {
     const data = allocate(value.type, sizeOf(value.shape));
@@ -23,14 +24,16 @@ export function verifyExport(model: Uint8Array, reference: Trace, tolerance: num
     feeds[name] = { type: value.type, shape: value.shape, data };
   }
   const fetches = Object.fromEntries(outputs.map(({ name }) => [name, null]));
-  const [expected, found] = [direct, model].map((bytes) => {
-    const session = new OrtSession(bytes);
+  const run = (bytes: Uint8Array, externalData: ExternalData[]): Record<string, TypedArray> => {
+    const session = new OrtSession(bytes, { externalData });
     try {
       return session.run(feeds, fetches);
     } finally {
       session.dispose();
     }
-  }) as [Record<string, TypedArray>, Record<string, TypedArray>];
+  };
+  const expected = run(encodeModel(message), external);
+  const found = run(model, []);
   for (const { name } of outputs) {
     const error = relativeError(found[name]!, expected[name]!);
     if (error <= tolerance) continue;

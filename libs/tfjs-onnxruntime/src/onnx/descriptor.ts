@@ -74,5 +74,8 @@ const root = protobuf.Root.fromJSON({
   },
 });
 
-/** ModelProto: `encode(message).finish()` gives the bytes of an .onnx file. */
+/** A whole .onnx file. */
 export const ModelProto = root.lookupType('Model');
+
+export const GraphProto = root.lookupType('Graph');
+export const TensorProto = root.lookupType('Tensor');

@@ -4,7 +4,6 @@
 import { EngineError } from '../errors.js';
 import { order, type OrderedGraph } from '../graph/order.js';
 import type { AttributeValue, GraphNode, Subgraph, Value } from '../graph/value.js';
-import { ModelProto } from './descriptor.js';
 import {
   tensorMessage,
   valueInfo,
@@ -17,8 +16,6 @@ import {
 
 export const OPSET = 20;
 export const IR_VERSION = 9;
-/** Protobuf messages cannot be larger. */
-const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 export interface ModelOptions {
   /** Names of the leaves that become inputs of the model; every other leaf becomes an initializer. */
@@ -114,21 +111,6 @@ interface Writer {
   names: Map<Value, string>;
   portable: boolean;
   usesContrib: boolean;
-}
-
-/** The bytes of the .onnx file. */
-export function encodeModel(message: ModelMessage): Uint8Array {
-  const bytes = message.graph.initializer.reduce((n, t) => n + (t.rawData?.byteLength ?? 0), 0);
-  if (bytes > MAX_MODEL_BYTES) {
-    throw new EngineError(
-      'MODEL_TOO_LARGE',
-      `the constants of the graph take ${bytes} bytes; one model file holds 2 GiB.`,
-      {
-        hint: 'Pass large weights as inputs or state instead of capturing them.',
-      },
-    );
-  }
-  return ModelProto.encode(ModelProto.fromObject(message)).finish();
 }
 
 function writeNode(writer: Writer, node: GraphNode, name: string): void {

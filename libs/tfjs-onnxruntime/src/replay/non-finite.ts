@@ -4,7 +4,8 @@
  */
 import type { OrderedGraph } from '../graph/order.js';
 import type { GraphNode, Value } from '../graph/value.js';
-import { encodeModel, modelMessage } from '../onnx/model.js';
+import { encodeModel } from '../onnx/encode.js';
+import { modelMessage } from '../onnx/model.js';
 import { OrtSession, type HostArray } from '../session/ort.js';
 
 export interface NonFinite {
