@@ -4,17 +4,13 @@ import tseslint from 'typescript-eslint';
  * Arrows between rooms point one way: api → clip ← trainer → tfjs-onnxruntime.
  * A folder may import only what it is allowed to; everything else fails the lint.
  */
-const forbid = (...entries) => ({
-  'no-restricted-imports': [
-    'error',
-    {
-      patterns: entries.map(([group, message]) => ({
-        group: Array.isArray(group) ? group : [group],
-        message,
-      })),
-    },
-  ],
-});
+/** @param {...[string | string[], string]} entries patterns and the reason */
+function forbid(...entries) {
+  const patterns = entries.map(([group, message]) => ({ group: [group].flat(), message }));
+  /** @type {import('eslint').Linter.RulesRecord} */
+  const rules = { 'no-restricted-imports': ['error', { patterns }] };
+  return rules;
+}
 const TFJS = ['@tensorflow/*', 'tfjs-onnxruntime', 'tfjs-onnxruntime/*'];
 const APPS = ['@clip-ts/api', '@clip-ts/api/*', '@clip-ts/trainer', '@clip-ts/trainer/*', '**/apps/**'];
 const DEEP = [

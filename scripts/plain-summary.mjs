@@ -1,6 +1,5 @@
 // Vitest reporter: closes a run with one plain line, `N passed, N failed, N skipped`, for scripts and logs.
 
-/** @implements {import('vitest/reporters').Reporter} */
 export default class PlainSummary {
   /**
    * @param {ReadonlyArray<import('vitest/node').TestModule>} modules

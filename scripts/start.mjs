@@ -119,6 +119,7 @@ async function train(work) {
  */
 async function request(url, init) {
   const response = await fetch(url, init);
+  /** @type {any} */
   const body = await response.json();
   if (!response.ok)
     throw new Error(

@@ -18,7 +18,8 @@ const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(
 function median(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
 const { values } = parseArgs({
@@ -41,33 +42,39 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-for (const name of names) {
-  const sides = [startSide('ours', process.execPath, [here('./ours.mjs'), name, values.repeats])];
+/** @param {string} name @param {import('./towers.mjs').TimedTower} tower */
+async function compare(name, tower) {
+  const ours = startSide('ours', process.execPath, [here('./ours.mjs'), name, values.repeats]);
+  const sides = [ours];
   if (values.peer.includes('torch')) {
     const python = process.env.PYTHON ?? 'python3';
-    sides.push(
-      startSide('torch', python, [here('../peers/forward.py'), JSON.stringify(TOWERS[name]), values.repeats]),
-    );
+    const args = [here('../peers/forward.py'), JSON.stringify(tower), values.repeats];
+    sides.push(startSide('torch', python, args));
   }
   for (const batch of BATCHES) {
-    /** @type {Record<string, number[]>} */
-    const times = Object.fromEntries(sides.map((side) => [side.name, []]));
+    const key = `forward.${name}.b${batch}`;
+    /** @type {Map<string, number[]>} */
+    const times = new Map(sides.map((side) => [side.name, []]));
     for (const side of sides) await side.run(batch); // the first passes allocate
     for (let round = 0; round < Number(values.rounds); round++) {
       for (const side of sides) {
         await pause(200); // threads of the other side stop spinning
-        times[side.name].push(...(await side.run(batch)).ms);
+        times.get(side.name)?.push(...(await side.run(batch)).ms);
       }
     }
-    const key = `forward.${name}.b${batch}`;
-    const ours = median(times.ours);
-    console.log(`${key}.ours: ${ours.toFixed(1)} ms`);
-    console.log(`${key}.ours.rate: ${((1000 * batch) / ours).toFixed(1)} ${TOWERS[name].unit}`);
-    if (times.torch) {
-      const torch = median(times.torch);
-      console.log(`${key}.torch: ${torch.toFixed(1)} ms`);
-      console.log(`${key}.ratio_torch: ${(torch / ours).toFixed(2)}`);
+    const own = median(times.get('ours') ?? []);
+    console.log(`${key}.ours: ${own.toFixed(1)} ms`);
+    console.log(`${key}.ours.rate: ${((1000 * batch) / own).toFixed(1)} ${tower.unit}`);
+    for (const side of sides.slice(1)) {
+      const peer = median(times.get(side.name) ?? []);
+      console.log(`${key}.${side.name}: ${peer.toFixed(1)} ms`);
+      console.log(`${key}.ratio_${side.name}: ${(peer / own).toFixed(2)}`);
     }
   }
   for (const side of sides) side.stop();
+}
+
+for (const name of names) {
+  const tower = TOWERS[name];
+  if (tower) await compare(name, tower);
 }

@@ -10,17 +10,33 @@ import { exportOnnx } from 'tfjs-onnxruntime';
 import { peakRssMb } from '../train-step/side.mjs';
 import { IMAGE_SIZE, TOWERS } from './towers.mjs';
 
-const timed = TOWERS[process.argv[2] ?? ''];
+/** @param {string} name */
+function towerNamed(name) {
+  const tower = TOWERS[name];
+  if (!tower) throw new Error(`no such tower; towers: ${Object.keys(TOWERS).join(', ')}`);
+  return tower;
+}
+
+const timed = towerNamed(process.argv[2] ?? '');
 const repeats = Number(process.argv[3]);
-if (!timed) throw new Error(`no such tower; towers: ${Object.keys(TOWERS).join(', ')}`);
 await tf.setBackend('onnxruntime');
 
 /** @param {ReturnType<typeof createVisionTower> | ReturnType<typeof createTextTower>} tower */
 function tensorsOf(tower) {
   const specs = tower.specs.filter((spec) => spec.dtype !== 'int64');
   return Object.fromEntries(
-    Object.entries(initWeights(specs, 1)).map(([name, { data, shape }]) => [name, tf.tensor(data, shape)]),
+    Object.entries(initWeights(specs, 1)).map(([name, { data, shape }]) => [
+      name,
+      tf.tensor(data, [...shape]),
+    ]),
   );
+}
+
+/** @param {import('@tensorflow/tfjs-core').NamedTensorMap} tensors @param {string} name */
+function required(tensors, name) {
+  const tensor = tensors[name];
+  if (!tensor) throw new Error(`${name} is missing`);
+  return tensor;
 }
 
 async function exported() {
@@ -29,16 +45,23 @@ async function exported() {
     const tower = createVisionTower(timed.config);
     const weights = tensorsOf(tower);
     return exportOnnx(
-      ({ pixel_values }) => ({
-        pooler_output: tower.forward(weights, { pixel_values }, context()).pooler_output,
-      }),
+      (inputs) => {
+        const pixel_values = required(inputs, 'pixel_values');
+        return { last_hidden_state: tower.forward(weights, { pixel_values }, context()).last_hidden_state };
+      },
       { inputs: { pixel_values: { shape: ['batch', 3, IMAGE_SIZE, IMAGE_SIZE], dtype: 'float32' } } },
     );
   }
   const tower = createTextTower(timed.config);
   const weights = tensorsOf(tower);
   return exportOnnx(
-    (inputs) => ({ pooler_output: tower.forward(weights, inputs, context()).pooler_output }),
+    (inputs) => {
+      const input_ids = required(inputs, 'input_ids');
+      const attention_mask = required(inputs, 'attention_mask');
+      return {
+        last_hidden_state: tower.forward(weights, { input_ids, attention_mask }, context()).last_hidden_state,
+      };
+    },
     {
       inputs: {
         input_ids: { shape: ['batch', 'sequence'], dtype: 'int64' },
@@ -48,7 +71,7 @@ async function exported() {
   );
 }
 
-/** @param {number} batch */
+/** @param {number} batch @returns {Record<string, ort.Tensor>} */
 function feeds(batch) {
   if (timed.kind === 'vision') {
     const length = batch * 3 * IMAGE_SIZE ** 2;
