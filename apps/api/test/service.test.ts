@@ -442,6 +442,13 @@ describe('requests that cannot be answered', () => {
       415,
       'unsupported_media_type',
     ],
+    [
+      'text where JSON is needed',
+      '/search/vector',
+      { method: 'POST', body: '[1]' },
+      415,
+      'unsupported_media_type',
+    ],
     ['no body', '/classify', { method: 'POST' }, 415, 'unsupported_media_type'],
     ['JSON where a form is needed', '/images', jsonRequest({}), 415, 'unsupported_media_type'],
     ['too large a body', '/classify', jsonRequest({ inputs: 'A'.repeat(600_000) }), 413, 'request_too_large'],
@@ -465,6 +472,24 @@ describe('requests that cannot be answered', () => {
     const image = await Promise.all([1, 2, 3, 4, 5].map((mark) => colourPng('white', mark)));
     const problem = await server.problem('/images', formRequest({ image }));
     expect([problem.status, problem.code]).toEqual([413, 'too_many_files']);
+  });
+
+  it('are refused when a body without announced length is too large', async () => {
+    async function* files() {
+      for (let n = 0; n < 4; n++) {
+        yield Buffer.from(`\r\n--b\r\nContent-Disposition: form-data; name="image"; filename="${n}"\r\n\r\n`);
+        for (let part = 0; part < 19; part++) yield Buffer.alloc(10_000, n);
+      }
+      yield Buffer.from('\r\n--b--\r\n');
+    }
+    const request: RequestInit & { duplex: 'half' } = {
+      method: 'POST',
+      headers: { 'Content-Type': 'multipart/form-data; boundary=b' },
+      body: files() as unknown as RequestInit['body'],
+      duplex: 'half',
+    };
+    const problem = await server.problem('/images', request);
+    expect([problem.status, problem.code]).toEqual([413, 'request_too_large']);
   });
 
   it('are refused when a page of another site sends a change', async () => {

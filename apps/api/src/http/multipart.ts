@@ -26,7 +26,7 @@ const MAX_FIELD_BYTES = 1024 * 1024;
 export class MultipartInterceptor implements NestInterceptor {
   private readonly parser: Multer;
 
-  constructor(@Inject(CONFIG) config: Config) {
+  constructor(@Inject(CONFIG) private readonly config: Config) {
     this.parser = multer({
       storage: memoryStorage(),
       limits: {
@@ -57,6 +57,7 @@ export class MultipartInterceptor implements NestInterceptor {
 
   private parse(request: Request, response: Response): Promise<void> {
     return new Promise((resolve, reject) => {
+      this.limitBytes(request, reject);
       this.parser.any()(request, response, (error: unknown) => {
         if (error === undefined || error === null) resolve();
         else if (error instanceof multer.MulterError) reject(error);
@@ -65,6 +66,22 @@ export class MultipartInterceptor implements NestInterceptor {
           reject(new Problem('malformed_body', `The form cannot be read: ${reason}.`, { cause: error }));
         }
       });
+    });
+  }
+
+  /** A body without Content-Length passes the check of that header, so its bytes are counted as they come. */
+  private limitBytes(request: Request, refuse: (problem: Problem) => void): void {
+    let received = 0;
+    request.on('data', (part: Buffer) => {
+      received += part.length;
+      if (received <= this.config.MAX_REQUEST_BYTES) return;
+      request.removeAllListeners('data');
+      request.unpipe();
+      // The rest is read and dropped: a client that still sends would not see an answer.
+      request.resume();
+      refuse(
+        new Problem('request_too_large', `The body has more than ${this.config.MAX_REQUEST_BYTES} bytes.`),
+      );
     });
   }
 }

@@ -1,8 +1,9 @@
 /** Routes of imports from the server's disk. */
-import { Body, Controller, Get, Inject, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
 import { Access } from '../http/access.guard.js';
 import { ApiRoute } from '../http/openapi.js';
+import { RequireJson } from '../http/require-json.js';
 import { importBodySchema, importListSchema, importParamsSchema, importSchema } from './import.schema.js';
 import type { ImportBody, ImportParams } from './import.schema.js';
 import { ImportService } from './import.service.js';
@@ -12,6 +13,7 @@ export class ImportController {
   constructor(@Inject(ImportService) private readonly imports: ImportService) {}
 
   @Post()
+  @UseInterceptors(RequireJson)
   @Access('write')
   @ApiRoute({
     summary: 'Import a folder of images or a COCO dataset from the disk of the server',

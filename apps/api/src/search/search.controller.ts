@@ -6,6 +6,7 @@ import type { Config } from '../config/config.js';
 import { decodeImage, formImage } from '../http/image-input.js';
 import { MultipartInterceptor, isForm } from '../http/multipart.js';
 import { ApiRoute, binaryFile } from '../http/openapi.js';
+import { RequireJson } from '../http/require-json.js';
 import { parseInput } from '../http/validation.js';
 import { CONFIG } from '../tokens.js';
 import {
@@ -70,6 +71,7 @@ export class SearchController {
 
   @Post('vector')
   @HttpCode(200)
+  @UseInterceptors(RequireJson)
   @ApiRoute({
     summary: 'Search images by an embedding',
     tag: 'search',

@@ -9,7 +9,7 @@
  */
 import { join } from 'node:path';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { Config } from '../config/config.js';
 import type { Database } from '../database/database.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
@@ -32,7 +32,7 @@ const CHANGES_PER_SAVE = 5000;
 const SHARED_CHECK_INTERVAL = 1000;
 
 @Injectable()
-export class IndexService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class IndexService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Index');
   private readonly mutex = new Mutex();
   private readonly snapshots: SnapshotStore;
@@ -79,7 +79,8 @@ export class IndexService implements OnApplicationBootstrap, BeforeApplicationSh
       });
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  /** After the last request was answered. */
+  async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
     await this.mutex.run(() => this.save());
   }
