@@ -39,13 +39,17 @@ function requireThatFinds(name: NativePackage, env: NodeJS.ProcessEnv): NodeJS.R
     });
 }
 
-/** Makes `theirs` resolve tfjs-core to the module that this program has loaded. */
-function shareCore(theirs: NodeJS.Require, packageName: string): void {
+/** Packages that register things with the engine: a second copy would register them again. */
+const SHARED_PACKAGES = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu'];
+
+/** Makes `theirs` find the modules that this program has loaded. */
+function sharePackages(theirs: NodeJS.Require, packageName: string): void {
   const ours = createRequire(import.meta.url);
-  ours('@tensorflow/tfjs-core');
   const insidePackage = createRequire(theirs.resolve(packageName));
-  const theirCore = insidePackage.resolve('@tensorflow/tfjs-core');
-  ours.cache[theirCore] ??= ours.cache[ours.resolve('@tensorflow/tfjs-core')];
+  for (const name of SHARED_PACKAGES) {
+    ours(name);
+    ours.cache[insidePackage.resolve(name)] ??= ours.cache[ours.resolve(name)];
+  }
 }
 
 /**
@@ -62,7 +66,9 @@ export function loadNativeTensorFlow(
   const require = requireThatFinds(name, env);
   if (!require)
     throw new InputError(`${packageName} is not installed; put it in place with: ${installCommand(name)}`);
-  shareCore(require, packageName);
+  sharePackages(require, packageName);
+  // TensorFlow's notes about the processor are no news to anyone; warnings and errors stay.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
   try {
     const { isUsingGpuDevice, binding } = (require(packageName) as TfjsNode).backend();
     return { tensorflowVersion: binding.TF_Version, usesGpu: isUsingGpuDevice };

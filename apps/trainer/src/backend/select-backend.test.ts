@@ -1,13 +1,8 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { loadNativeTensorFlow } from './load-native.js';
-import { nativeCacheFolder, nativePackageFolder, nodeVersionProblem } from './native-folder.js';
+import { isNativeInstalled, nativeCacheFolder, nodeVersionProblem } from './native-folder.js';
 import { selectBackend } from './select-backend.js';
-
-const nativeInstalled =
-  existsSync(path.join(nativePackageFolder('tfjs-node'), 'complete')) && nodeVersionProblem() === undefined;
 
 describe('selectBackend', () => {
   it('refuses an unknown name and lists the known ones', async () => {
@@ -23,15 +18,18 @@ describe('selectBackend', () => {
   });
 
   // Needs `npm run native:install`, which fetches hundreds of megabytes: skipped where nobody asked for it.
-  it.skipIf(!nativeInstalled)('trains on native TensorFlow with the same tfjs-core', async () => {
-    const { name, reason } = await selectBackend('tfjs-node');
-    expect(name).toBe('tfjs-node');
-    expect(reason).toMatch(/^as asked; TensorFlow 2\.\d+\.\d+ on the CPU$/);
-    expect(tf.getBackend()).toBe('tensorflow');
-    const gradient = tf.grad((x) => tf.sum(tf.square(x)))(tf.tensor1d([1, 2, 3]));
-    expect(gradient).toBeInstanceOf(tf.Tensor);
-    expect([...(await gradient.data())]).toEqual([2, 4, 6]);
-  });
+  it.skipIf(!isNativeInstalled('tfjs-node'))(
+    'trains on native TensorFlow with the same tfjs-core',
+    async () => {
+      const { name, reason } = await selectBackend('tfjs-node');
+      expect(name).toBe('tfjs-node');
+      expect(reason).toMatch(/^as asked; TensorFlow 2\.\d+\.\d+ on the CPU$/);
+      expect(tf.getBackend()).toBe('tensorflow');
+      const gradient = tf.grad((x) => tf.sum(tf.square(x)))(tf.tensor1d([1, 2, 3]));
+      expect(gradient).toBeInstanceOf(tf.Tensor);
+      expect([...(await gradient.data())]).toEqual([2, 4, 6]);
+    },
+  );
 });
 
 describe('loadNativeTensorFlow', () => {

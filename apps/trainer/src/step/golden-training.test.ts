@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { SafetensorsFile } from '@clip-ts/clip';
 import { createDualEncoder, dualEncoderSpecs } from '@clip-ts/clip/model';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../backend.js';
+import { isNativeInstalled } from '../backend/native-folder.js';
+import { selectBackend } from '../backend/select-backend.js';
 import { learningRate } from '../recipe/schedule.js';
 import { contrastiveProgram, initialState, trainableNames } from './contrastive-program.js';
 import { createEagerRunner } from './eager-runner.js';
@@ -114,13 +115,17 @@ const BACKENDS = [
     createRunner: createEagerRunner,
     runs: ['vit-roberta-frozen'],
   },
+  // Needs `npm run native:install`, which fetches hundreds of megabytes: left out where nobody asked for it.
+  ...(isNativeInstalled('tfjs-node')
+    ? [{ backend: 'tfjs-node', createRunner: createEagerRunner, runs: RUNS }]
+    : []),
 ];
 
 describe.skipIf(!data).each(BACKENDS)(
   'training on $backend follows the reference trajectory (PyTorch, transformers)',
   ({ backend, createRunner, runs }) => {
     beforeAll(async () => {
-      await tf.setBackend(backend);
+      await selectBackend(backend);
     });
 
     it.each(runs)('%s', async (run) => {
