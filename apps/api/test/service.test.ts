@@ -485,7 +485,7 @@ describe('requests that cannot be answered', () => {
     const request: RequestInit & { duplex: 'half' } = {
       method: 'POST',
       headers: { 'Content-Type': 'multipart/form-data; boundary=b' },
-      body: files() as unknown as RequestInit['body'],
+      body: files(),
       duplex: 'half',
     };
     const problem = await server.problem('/images', request);

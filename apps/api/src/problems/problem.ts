@@ -1,7 +1,6 @@
 /**
  * The one error class of the API. Whatever is thrown elsewhere becomes a Problem before it is answered.
  */
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { FieldError, ProblemBody, ProblemCode } from './catalogue.js';
 import { PROBLEMS } from './catalogue.js';
 
@@ -47,11 +46,17 @@ export class Problem extends Error {
   }
 }
 
+/** What a schema says of one wrong part (https://standardschema.dev). */
+interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[];
+}
+
 /** Most field errors that one answer lists. */
 const MAX_FIELD_ERRORS = 20;
 
 /** The problem for input that a schema refuses; each issue names its field. */
-export function invalidRequest(issues: readonly StandardSchemaV1.Issue[]): Problem {
+export function invalidRequest(issues: readonly SchemaIssue[]): Problem {
   const errors = issues.slice(0, MAX_FIELD_ERRORS).map((issue) => ({
     field: (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.'),
     detail: issue.message,
