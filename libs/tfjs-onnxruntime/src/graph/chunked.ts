@@ -6,8 +6,11 @@
 import { reduce, reshape } from './ops.js';
 import { node, placeholder, sizeOf, type Value } from './value.js';
 
-/** Bytes of one block of the widest tensor; a chain keeps a handful of them alive in a 1–2 MB cache. */
-const BLOCK_BYTES = 256 * 1024;
+/**
+ * Bytes of one block of the widest tensor. A chain keeps a handful of them alive, shared by the caches of all cores;
+ * much smaller blocks lose to the threads' meeting after each op (measured: 512 KiB is best with one and two cores).
+ */
+const BLOCK_BYTES = 512 * 1024;
 /** Below this the loop costs more than it saves. */
 const MIN_BYTES = 2 * 1024 * 1024;
 

@@ -48,7 +48,7 @@ function largeTensor({ rawData, ...rest }: TensorMessage): Uint8Array[] {
 }
 
 const encode = (type: typeof ModelProto, message: object): Uint8Array =>
-  type.encode(type.fromObject(message as Record<string, unknown>)).finish();
+  type.encode(type.fromObject(message)).finish();
 
 const total = (pieces: readonly Uint8Array[]): number => pieces.reduce((n, piece) => n + piece.byteLength, 0);
 

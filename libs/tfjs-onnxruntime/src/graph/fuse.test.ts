@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { fuse } from './fuse.js';
+import { add, matMul, mul, reshape } from './ops.js';
+import { order } from './order.js';
+import { placeholder, type Value } from './value.js';
+
+const matrix = (name: string, shape: number[]): Value => placeholder(name, 'float32', shape);
+const opsOf = (wanted: Value[]): string[] =>
+  fuse(order(wanted), wanted).nodes.map((n) => `${n.op}/${n.inputs.length}`);
+
+describe('fusion into Gemm', () => {
+  const a = matrix('a', [6, 4]);
+  const b = matrix('b', [4, 5]);
+  const bias = matrix('bias', [5]);
+
+  it('takes a bias, also behind a Reshape', () => {
+    expect(opsOf([add(matMul(a, b), bias)])).toEqual(['Gemm/3']);
+    expect(opsOf([add(reshape(matMul(a, b), [2, 3, 5]), bias)])).toEqual(['Gemm/3', 'Reshape/2']);
+  });
+
+  it('takes sums of products and constant factors', () => {
+    expect(opsOf([add(matMul(a, b), matMul(a, b))])).toEqual(['Gemm/2', 'Gemm/3']);
+    expect(opsOf([mul(matMul(a, b), 0.5)])).toEqual(['Gemm/2']);
+    const rows = (v: Value) => reshape(v, [2, 3, 5]);
+    expect(opsOf([add(rows(matMul(a, b)), matrix('c', [2, 3, 5]))])).toEqual([
+      'Reshape/2',
+      'Gemm/3',
+      'Reshape/2',
+    ]);
+  });
+
+  it('leaves products alone that something else reads', () => {
+    const product = matMul(a, b);
+    expect(opsOf([add(product, bias), product])).toEqual(['Gemm/2', 'Add/2']);
+    expect(opsOf([add(product, bias), mul(product, product)])).toEqual(['Gemm/2', 'Add/2', 'Mul/2']);
+  });
+});
