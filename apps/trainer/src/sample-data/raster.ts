@@ -51,7 +51,7 @@ function paintBackground(canvas: Float32Array, size: number, scene: Scene, tone:
       let light = 0;
       if (scene.pattern === 'shaded') light = (u / CANVAS) * 60;
       else if (scene.pattern === 'lined') light = (((u / period) % 1) + 1) % 1 < 0.3 ? -22 : 0;
-      else if (scene.pattern === 'speckled') light = random.uniform() < 0.16 ? random.between(-45, 45) : 0;
+      else if (scene.pattern === 'speckled') light = random.uniform() < 0.1 ? random.between(-45, 45) : 0;
       const at = (y * size + x) * 3;
       for (let c = 0; c < 3; c++) canvas[at + c] = tone[c]! + light;
     }
@@ -103,7 +103,7 @@ function paintObject(canvas: Float32Array, size: number, object: SceneObject, ra
   const unit = CANVAS / size;
   const tone = jitter(COLOURS[object.colour], 12, random);
   const bright = tone[0] + tone[1] + tone[2] > 330;
-  const secondary = mix(tone, bright ? [0, 0, 0] : [255, 255, 255], 0.42);
+  const secondary = mix(tone, bright ? [0, 0, 0] : [255, 255, 255], 0.35);
   const fall = random.between(-0.16, 0.16);
   const reach = object.radius * 1.05;
   const from = (centre: number) => Math.max(0, Math.floor((centre - reach) / unit));
@@ -142,7 +142,7 @@ export function paintScene(scene: Scene, size: number): Picture {
   paintBackground(canvas, size, scene, tone, random);
   paintClutter(canvas, size, tone, random);
   const extents = scene.objects.map((object) => paintObject(canvas, size, object, random));
-  const deviation = random.between(2, 9);
+  const deviation = random.between(2, 7);
   const gain = random.between(0.88, 1.08);
   const pixels = new Uint8Array(canvas.length);
   for (let i = 0; i < canvas.length; i++) {

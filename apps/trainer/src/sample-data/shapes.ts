@@ -42,12 +42,6 @@ const TESTS: Record<Shape, (x: number, y: number) => boolean> = {
     const square = x * x + y * y;
     return square <= 0.9 && square >= 0.3;
   },
-  heart: (x, y) => {
-    const u = x * 1.22;
-    const v = y * 1.22 + 0.1;
-    const k = u * u + v * v - 1;
-    return k * k * k - u * u * v * v * v <= 0;
-  },
 };
 
 /** Whether the point (in units of the radius) lies in the shape. */

@@ -1,5 +1,5 @@
 /**
- * The words and looks of the sample dataset: 8 colours × 7 shapes = 56 classes, textures, sizes and backgrounds, and
+ * The words and looks of the sample dataset: 8 colours × 6 shapes = 48 classes, textures, sizes and backgrounds, and
  * the colour-shape combinations that training never shows.
  */
 export type Rgb = readonly [red: number, green: number, blue: number];
@@ -15,7 +15,7 @@ export const COLOURS = {
   black: [18, 18, 20],
 } as const satisfies Record<string, Rgb>;
 
-export const SHAPES = ['circle', 'square', 'triangle', 'star', 'cross', 'ring', 'heart'] as const;
+export const SHAPES = ['circle', 'square', 'triangle', 'star', 'cross', 'ring'] as const;
 
 export const TEXTURES = ['plain', 'striped', 'dotted', 'checkered'] as const;
 
@@ -55,12 +55,12 @@ export const CLASSES: readonly ColourShape[] = COLOUR_NAMES.flatMap((colour) =>
 /** One combination of each colour that no training or val2017 image contains; each shape is left out once or twice. */
 export const HELD_OUT: readonly ColourShape[] = [
   { colour: 'red', shape: 'star' },
-  { colour: 'orange', shape: 'square' },
-  { colour: 'yellow', shape: 'heart' },
-  { colour: 'green', shape: 'cross' },
+  { colour: 'orange', shape: 'cross' },
+  { colour: 'yellow', shape: 'circle' },
+  { colour: 'green', shape: 'ring' },
   { colour: 'blue', shape: 'triangle' },
-  { colour: 'purple', shape: 'circle' },
-  { colour: 'white', shape: 'ring' },
+  { colour: 'purple', shape: 'square' },
+  { colour: 'white', shape: 'triangle' },
   { colour: 'black', shape: 'star' },
 ];
 
