@@ -45,7 +45,7 @@ export interface TrainingRun {
   moments: HostTensors;
 }
 
-export class StoppedError extends TrainingError {}
+class StoppedError extends TrainingError {}
 
 export const bestFolder = (output: string) => path.join(output, 'checkpoint');
 export const lastFolder = (output: string) => path.join(output, 'last');

@@ -375,4 +375,3 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   }
 }
 
-export type { ElementType };

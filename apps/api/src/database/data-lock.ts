@@ -14,7 +14,7 @@ interface Owner {
 }
 
 /** Another running process holds the data folder. */
-export class DataFolderInUseError extends StartError {
+class DataFolderInUseError extends StartError {
   override readonly name = 'DataFolderInUseError';
 
   constructor(folder: string, owner: Owner) {

@@ -23,7 +23,7 @@ export interface Database {
 }
 
 /** The database cannot be opened or migrated; the message says which and why. */
-export class DatabaseError extends StartError {
+class DatabaseError extends StartError {
   override readonly name = 'DatabaseError';
 
   constructor(message: string, cause: unknown) {

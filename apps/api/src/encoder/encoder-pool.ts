@@ -16,7 +16,7 @@ const logger = new Logger('Encoder');
 type EncoderThreads = Piscina<WorkerTask, ModelInfo | EncodeOutcome[]>;
 
 /** The checkpoint cannot be served; the message names the file or tensor that is wrong. */
-export class CheckpointError extends StartError {
+class CheckpointError extends StartError {
   override readonly name = 'CheckpointError';
 
   constructor(checkpoint: string, cause: unknown) {

@@ -27,4 +27,4 @@ export const modelConfigSchema = z.strictObject({
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
-export type Backbone = ModelConfig['vision_backbone'];
+type Backbone = ModelConfig['vision_backbone'];

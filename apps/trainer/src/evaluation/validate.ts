@@ -40,7 +40,7 @@ export async function validate(
 }
 
 /** Symmetric cross-entropy over exp(logit_scale) · cosine, row i of both belonging together. */
-export function contrastiveLossOf(
+function contrastiveLossOf(
   images: readonly Float32Array[],
   texts: readonly Float32Array[],
   logitScale: number,

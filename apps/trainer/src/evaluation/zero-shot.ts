@@ -23,7 +23,7 @@ export const PROMPTS: readonly ((thing: string) => string)[] = [
   (thing) => `an image with ${thing}`,
 ];
 
-export const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
+const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
 
 /** All prompts of all classes, class by class. */
 export const promptsOf = (names: readonly string[]): string[] =>

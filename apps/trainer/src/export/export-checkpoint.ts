@@ -18,8 +18,8 @@ import { openEvaluationRunner } from '../step/evaluation-runner.js';
 import { float32 } from '../step/runner.js';
 import { splitRows } from '../step/trainer.js';
 
-export const VISION_FILE = 'onnx/vision_model.onnx';
-export const TEXT_FILE = 'onnx/text_model.onnx';
+const VISION_FILE = 'onnx/vision_model.onnx';
+const TEXT_FILE = 'onnx/text_model.onnx';
 
 /** Largest difference of an embedding's number that counts as the same. */
 const TOLERANCE = 1e-4;

@@ -31,7 +31,7 @@ const NAMELESS_WIDTH = new Set(['convnext', 'mobilenet_v2', 'resnet']);
 const SEGMENTED = new Set(['bert', 'roberta', 'xlm-roberta']);
 
 /** Files of a checkpoint that training does not change. */
-export const TOKENIZER_FILES = [
+const TOKENIZER_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',

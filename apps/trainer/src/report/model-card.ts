@@ -24,7 +24,7 @@ const backboneName = (backbone: RunSettings['model']['vision_backbone']) =>
     : `${backbone.model_type} (from scratch)`;
 
 /** The validation of the best checkpoint so far. */
-export const bestValidation = (records: readonly MetricsRecord[]): ValidationRecord | undefined =>
+const bestValidation = (records: readonly MetricsRecord[]): ValidationRecord | undefined =>
   records.filter((record): record is ValidationRecord => record.kind === 'validation' && record.best).at(-1);
 
 const PYTHON_USE = `Python:

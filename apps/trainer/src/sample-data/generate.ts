@@ -36,7 +36,7 @@ interface SplitPlan {
   key: number;
 }
 
-export const splitsOf = (recipe: SampleRecipe): SplitPlan[] => [
+const splitsOf = (recipe: SampleRecipe): SplitPlan[] => [
   { name: 'train2017', kind: 'train', count: recipe.train, key: 1 },
   { name: 'val2017', kind: 'seen', count: recipe.val, key: 2 },
   { name: 'valheldout2017', kind: 'held-out', count: recipe.heldOut, key: 3 },

@@ -17,9 +17,9 @@ export const COLOURS = {
 
 export const SHAPES = ['circle', 'square', 'triangle', 'star', 'cross', 'ring'] as const;
 
-export const TEXTURES = ['plain', 'striped', 'dotted', 'checkered'] as const;
+const TEXTURES = ['plain', 'striped', 'dotted', 'checkered'] as const;
 
-export const SIZES = ['small', 'medium', 'large'] as const;
+const SIZES = ['small', 'medium', 'large'] as const;
 
 /** Muted tones, away from the objects' colours. */
 export const BACKGROUNDS = {

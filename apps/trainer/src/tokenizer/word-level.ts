@@ -4,7 +4,7 @@
  * and tokenizer_config.json. Used when the text tower is trained from scratch.
  */
 
-export const SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>'] as const;
+const SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>'] as const;
 export const BOS_ID = 0;
 export const PAD_ID = 1;
 export const EOS_ID = 2;

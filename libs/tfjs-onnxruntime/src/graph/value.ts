@@ -73,7 +73,7 @@ export const latestValueId = (): number => lastId;
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
 /** Bytes an element takes. */
-export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
+const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
   float32: 4,
   int32: 4,
   bool: 1,
@@ -161,4 +161,4 @@ export function node(
   return values;
 }
 
-export const isPending = (value: Value): boolean => value.producer !== undefined;
+const isPending = (value: Value): boolean => value.producer !== undefined;

@@ -97,7 +97,7 @@ function inChannelsLast(format: string | undefined, x: Value, run: (x: Value) =>
   return format === 'NCHW' ? toChannelsFirst(run(toChannelsLast(x))) : run(x);
 }
 
-export function conv2d(x: Value, filter: Value, a: ConvAttrs): Value {
+function conv2d(x: Value, filter: Value, a: ConvAttrs): Value {
   return inChannelsLast(a.dataFormat, x, (input) => {
     const i = convInfo(input.shape, filter.shape, channelsLast(a));
     const shape = [i.batchSize, i.outHeight, i.outWidth, i.outChannels];
@@ -122,7 +122,7 @@ function inputGradient(dy: Value, weight: Value, i: Info, group: number): Value 
   return toChannelsLast(op('ConvTranspose', [toChannelsFirst(dy), weight], shape, 'float32', attributes));
 }
 
-export function conv2dBackpropInput(
+function conv2dBackpropInput(
   dy: Value,
   filter: Value,
   inputShape: readonly number[],
@@ -144,7 +144,7 @@ export function conv2dBackpropInput(
 }
 
 /** dW is itself a convolution: x [C,N,H,W] with dy [K,N,P,Q], where stride and dilation change places. */
-export function conv2dBackpropFilter(
+function conv2dBackpropFilter(
   x: Value,
   dy: Value,
   filterShape: readonly number[],
@@ -184,7 +184,7 @@ const groupedFilter = (filter: Value): Value => {
   return reshape(transpose(filter, [2, 3, 0, 1]), [c * m, 1, r, s]);
 };
 
-export function depthwiseConv2d(x: Value, filter: Value, a: ConvAttrs): Value {
+function depthwiseConv2d(x: Value, filter: Value, a: ConvAttrs): Value {
   const i = convInfo(x.shape, filter.shape, a, true);
   const shape = [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
   const attributes = { ...windowAttributes(i), group: i.inChannels };

@@ -15,7 +15,7 @@ export function scatter(base: Value, indices: Value, updates: Value, reduction: 
 }
 
 /** Rows of `x` [N, ...] summed by their segment id [N]; ids outside [0, numSegments) do not occur. */
-export function segmentSum(x: Value, ids: Value, numSegments: number): Value {
+function segmentSum(x: Value, ids: Value, numSegments: number): Value {
   const shape = [numSegments, ...x.shape.slice(ids.shape.length)];
   return scatter(filled(0, x.type, shape), reshape(ids, [...ids.shape, 1]), x, 'add');
 }

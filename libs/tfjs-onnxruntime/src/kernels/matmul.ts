@@ -13,7 +13,7 @@ const isMatrix = (x: Value): boolean => sizeOf(x.shape.slice(0, -2)) === 1;
  * a·b with broadcast leading axes. When only `a` is batched and not transposed, [.., M, K] × [K, N] is the single
  * product [..·M, K] × [K, N].
  */
-export function batchMatMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
+function batchMatMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
   const rank = Math.max(a.shape.length, b.shape.length);
   const inner = [a.shape.at(transposeA ? -2 : -1), b.shape.at(transposeB ? -1 : -2)];
   if (a.shape.length < 2 || b.shape.length < 2 || inner[0] !== inner[1]) {

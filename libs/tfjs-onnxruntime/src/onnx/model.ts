@@ -14,8 +14,8 @@ import {
   type TensorMessage,
 } from './types.js';
 
-export const OPSET = 20;
-export const IR_VERSION = 9;
+const OPSET = 20;
+const IR_VERSION = 9;
 
 export interface ModelOptions {
   /** Names of the leaves that become inputs of the model; every other leaf becomes an initializer. */

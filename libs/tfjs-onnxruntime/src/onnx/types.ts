@@ -57,7 +57,7 @@ export interface ModelMessage {
   graph: GraphMessage;
 }
 
-export const bytesOf = (data: TypedArray): Uint8Array =>
+const bytesOf = (data: TypedArray): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 /** A named input or output; a string among the dimensions is a symbolic one. */

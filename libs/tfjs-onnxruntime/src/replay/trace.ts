@@ -27,7 +27,7 @@ export function currentBackend(): OnnxRuntimeBackend {
 }
 
 /** Runs `body` with the backend active, whichever is selected. */
-export function onBackend<T>(body: (backend: OnnxRuntimeBackend) => T): T {
+function onBackend<T>(body: (backend: OnnxRuntimeBackend) => T): T {
   const selected = tf.getBackend();
   if (selected !== BACKEND_NAME) void tf.setBackend(BACKEND_NAME);
   try {

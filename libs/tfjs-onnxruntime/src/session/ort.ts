@@ -20,7 +20,7 @@ export interface HostArray {
 }
 
 /** Options every session starts from; callers override single fields. */
-export const DEFAULT_SESSION_OPTIONS: SessionOptions = {
+const DEFAULT_SESSION_OPTIONS: SessionOptions = {
   executionProviders: ['cpu'],
   graphOptimizationLevel: 'all',
   logSeverityLevel: 3,

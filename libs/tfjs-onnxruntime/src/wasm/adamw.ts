@@ -6,7 +6,7 @@ import { Instance, Module, type WasmMemory, type WasmModule } from './webassembl
 import { moduleWithFunction, wasm, type LocalType } from './assemble.js';
 
 /** Scalars of one call, in PyTorch's arithmetic. */
-export interface AdamWScalars {
+interface AdamWScalars {
   lr: number;
   clip: number;
   correction1: number;

@@ -10,7 +10,7 @@ export type LocalType = 'i32' | 'f32' | 'v128';
 const TYPE_CODES: Readonly<Record<LocalType, number>> = { i32: I32, f32: F32, v128: V128 };
 
 /** Unsigned LEB128. */
-export function unsigned(n: number): number[] {
+function unsigned(n: number): number[] {
   const bytes: number[] = [];
   do {
     const low = n & 0x7f;
