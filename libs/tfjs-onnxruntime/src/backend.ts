@@ -374,4 +374,3 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     this.sessions.clear();
   }
 }
-

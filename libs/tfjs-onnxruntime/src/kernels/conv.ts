@@ -122,12 +122,7 @@ function inputGradient(dy: Value, weight: Value, i: Info, group: number): Value 
   return toChannelsLast(op('ConvTranspose', [toChannelsFirst(dy), weight], shape, 'float32', attributes));
 }
 
-function conv2dBackpropInput(
-  dy: Value,
-  filter: Value,
-  inputShape: readonly number[],
-  a: ConvAttrs,
-): Value {
+function conv2dBackpropInput(dy: Value, filter: Value, inputShape: readonly number[], a: ConvAttrs): Value {
   return inChannelsLast(a.dataFormat, dy, (full) => {
     const shape = a.dataFormat === 'NCHW' ? NCHW_TO_NHWC.map((p) => inputShape[p]!) : inputShape;
     const i = convInfo(shape, filter.shape, channelsLast(a));
@@ -144,12 +139,7 @@ function conv2dBackpropInput(
 }
 
 /** dW is itself a convolution: x [C,N,H,W] with dy [K,N,P,Q], where stride and dilation change places. */
-function conv2dBackpropFilter(
-  x: Value,
-  dy: Value,
-  filterShape: readonly number[],
-  a: ConvAttrs,
-): Value {
+function conv2dBackpropFilter(x: Value, dy: Value, filterShape: readonly number[], a: ConvAttrs): Value {
   const last = a.dataFormat === 'NCHW';
   const input = last ? toChannelsLast(x) : x;
   const gradient = last ? toChannelsLast(dy) : dy;
