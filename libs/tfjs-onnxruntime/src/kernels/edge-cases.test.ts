@@ -1,0 +1,86 @@
+/** Results at the edges that the published suite does not look at: it takes any two non-finite numbers as equal. */
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
+import { beforeAll, describe, expect, it } from 'vitest';
+import '../index.js';
+
+beforeAll(async () => {
+  await tf.setBackend('onnxruntime');
+});
+
+const contents = (tensor: tf.Tensor): number[] => Array.from(tensor.dataSync());
+
+describe('elementwise kernels at the edges', () => {
+  it('atan2 knows signed zeros and infinities as Math.atan2 does', () => {
+    const numbers = [0, -0, 1, -1, 2, Infinity, -Infinity];
+    const pairs = numbers.flatMap((y) => numbers.map((x) => [y, x] as const));
+    const angles = contents(
+      tf.atan2(tf.tensor1d(pairs.map(([y]) => y)), tf.tensor1d(pairs.map(([, x]) => x))),
+    );
+    pairs.forEach(([y, x], i) => expect(angles[i], `atan2(${y}, ${x})`).toBeCloseTo(Math.atan2(y, x), 5));
+  });
+
+  it('integer division and remainder by zero give 0', () => {
+    const a = tf.tensor1d([5, -5, 0], 'int32');
+    const zero = tf.scalar(0, 'int32');
+    expect(contents(tf.floorDiv(a, zero))).toEqual([0, 0, 0]);
+    expect(contents(tf.mod(a, zero))).toEqual([0, 0, 0]);
+  });
+
+  it('the remainder has the sign of the divisor', () => {
+    const a = tf.tensor1d([5, -5, 5, -5]);
+    const b = tf.tensor1d([3, 3, -3, -3]);
+    expect(contents(tf.mod(a, b))).toEqual([2, 1, -1, -2]);
+    expect(contents(tf.mod(tf.cast(a, 'int32'), tf.cast(b, 'int32')))).toEqual([2, 1, -1, -2]);
+  });
+
+  it('casts of non-finite numbers to int32 give 0', () => {
+    const numbers = tf.tensor1d([NaN, Infinity, -Infinity, -2.7, 2.7]);
+    expect(contents(tf.cast(numbers, 'int32'))).toEqual([0, 0, 0, -2, 2]);
+  });
+
+  it('NaN spoils a maximum, not an index of it', () => {
+    const numbers = tf.tensor1d([1, NaN, 3, 2]);
+    expect(contents(tf.max(numbers))).toEqual([NaN]);
+    expect(contents(tf.min(numbers))).toEqual([NaN]);
+    expect(contents(tf.argMax(numbers))).toEqual([2]);
+    expect(contents(tf.argMin(numbers))).toEqual([0]);
+  });
+
+  it('any and all of nothing are false and true', () => {
+    const nothing = tf.tensor1d([], 'bool');
+    expect(contents(tf.any(nothing))).toEqual([0]);
+    expect(contents(tf.all(nothing))).toEqual([1]);
+  });
+});
+
+describe('image kernels on batches', () => {
+  const first = tf.tidy(() => tf.keep(tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1])));
+
+  it('transform treats every image of a batch', () => {
+    const shift = tf.tensor2d([[1, 0, 1, 0, 1, 0, 0, 0]]);
+    const one = contents(tf.image.transform(first, shift));
+    const two = contents(tf.image.transform(tf.concat4d([first, first], 0), shift));
+    expect(two).toEqual([...one, ...one]);
+  });
+
+  it('the gradient of nearest-neighbour resizing reaches every image of a batch', () => {
+    const gradient = tf.grad((x) => tf.image.resizeNearestNeighbor(x as tf.Tensor4D, [4, 4]));
+    const one = contents(gradient(first));
+    const two = contents(gradient(tf.concat([first, first], 0)));
+    expect(one).toEqual([4, 4, 4, 4]);
+    expect(two).toEqual([...one, ...one]);
+  });
+});
+
+describe('strings', () => {
+  it('are moved and compared like other elements', () => {
+    const words = tf.tensor2d(['pear', 'apple', 'fig', 'apple'], [2, 2]);
+    expect(tf.gather(words, tf.tensor1d([1, 0], 'int32')).arraySync()).toEqual([
+      ['fig', 'apple'],
+      ['pear', 'apple'],
+    ]);
+    expect(contents(tf.less(words, tf.scalar('b')))).toEqual([0, 1, 0, 1]);
+    expect(tf.unique(tf.reshape(words, [4])).values.arraySync()).toEqual(['pear', 'apple', 'fig']);
+  });
+});
