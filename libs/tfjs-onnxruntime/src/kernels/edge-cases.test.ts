@@ -76,9 +76,10 @@ describe('image kernels on batches', () => {
 describe('strings', () => {
   it('are moved and compared like other elements', () => {
     const words = tf.tensor2d(['pear', 'apple', 'fig', 'apple'], [2, 2]);
-    expect(tf.gather(words, tf.tensor1d([1, 0], 'int32')).arraySync()).toEqual([
+    expect(tf.concat([tf.slice(words, [1, 0], [1, 2]), words]).arraySync()).toEqual([
       ['fig', 'apple'],
       ['pear', 'apple'],
+      ['fig', 'apple'],
     ]);
     expect(contents(tf.less(words, tf.scalar('b')))).toEqual([0, 1, 0, 1]);
     expect(tf.unique(tf.reshape(words, [4])).values.arraySync()).toEqual(['pear', 'apple', 'fig']);
