@@ -27,6 +27,8 @@ export function gemmShare(entries) {
 /** Two for each multiply-add. @param {string} op @param {number[]} a @param {number[]} b @param {number[]} output */
 function flopsOf(op, a, b, output) {
   if (op.includes('Conv')) return 2 * sizeOf(output) * sizeOf(b.slice(1));
+  // A constant right side is packed in advance and not among the inputs: K is then what is left of A's rows.
+  if (b.length < 2) return 2 * sizeOf(a) * (output.at(-1) ?? 1);
   // |A| = M·K, |B| = K·N and |C| = M·N of one product give M·K·N, whatever is transposed.
   const matrix = (/** @type {number[]} */ shape) => sizeOf(shape.slice(-2));
   const batch = sizeOf(output) / matrix(output);

@@ -11,14 +11,7 @@ import { fuse } from './graph/fuse.js';
 import { order, structureKey, type OrderedGraph } from './graph/order.js';
 import { reshape } from './graph/ops.js';
 import { sameShape } from './graph/shape.js';
-import {
-  allocate,
-  latestValueId,
-  materialised,
-  sizeOf,
-  type ElementType,
-  type Value,
-} from './graph/value.js';
+import { allocate, latestValueId, materialised, sizeOf, type Value } from './graph/value.js';
 import { encodeModel } from './onnx/encode.js';
 import { modelMessage } from './onnx/model.js';
 import { SessionCache, type CompiledGraph } from './session/cache.js';

@@ -72,15 +72,6 @@ export const latestValueId = (): number => lastId;
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
-/** Bytes an element takes. */
-const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
-  float32: 4,
-  int32: 4,
-  bool: 1,
-  int64: 8,
-  float16: 2,
-};
-
 export function allocate(type: ElementType, length: number): TypedArray {
   switch (type) {
     case 'float32':
@@ -160,5 +151,3 @@ export function node(
   }
   return values;
 }
-
-const isPending = (value: Value): boolean => value.producer !== undefined;
