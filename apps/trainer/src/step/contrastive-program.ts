@@ -27,7 +27,7 @@ import { adamw, clipFactor, globalNorm, type AdamWOptions } from './adamw.js';
 import type { HostTensors, Program, ProgramResult } from './runner.js';
 
 /** CLIP keeps exp(logit_scale) at most 100, so that training stays stable. */
-export const LOGIT_SCALE_MAXIMUM = Math.log(100);
+const LOGIT_SCALE_MAXIMUM = Math.log(100);
 const LOGIT_SCALE = 'logit_scale';
 
 const momentum = (name: string) => `adam_m.${name}`;
@@ -83,12 +83,22 @@ export const momentNames = (trainable: readonly string[]): string[] =>
 
 type Tensors = tf.NamedTensorMap;
 
+/** Hands tensors that were kept out of an inner scope to the current one. */
+function unkept(tensors: Tensors): Tensors {
+  const handed: Tensors = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    handed[name] = tf.clone(tensor);
+    tensor.dispose();
+  }
+  return handed;
+}
+
 export function contrastiveProgram(
   model: DualEncoder,
   trainable: readonly string[],
   options: ContrastiveOptions,
 ): Program {
-  /** Embeddings in training mode. New running statistics go to `statistics`, kept as state is. */
+  /** Embeddings in training mode. New running statistics go to `statistics`, kept beyond the gradient's scope. */
   const embed = (weights: Tensors, inputs: Tensors, statistics: Tensors = {}) => {
     const { frozenTowers, batchNorm } = options;
     const ctx = createContext({ training: true, seed: inputs.seed, frozenTowers, batchNorm });
@@ -139,7 +149,7 @@ export function contrastiveProgram(
     });
     const { changed, norm, logitScale } = update(state, gradients, inputs);
     return {
-      state: { ...changed, ...statistics },
+      state: { ...changed, ...unkept(statistics) },
       outputs: { loss, grad_norm: norm, logit_scale: logitScale },
     };
   };
@@ -155,12 +165,13 @@ export function contrastiveProgram(
 
   /** ∂(Σ embedding · its gradient)/∂w is the micro-batch's share of ∂loss/∂w. */
   const accumulate = (state: Tensors, inputs: Tensors): ProgramResult => {
-    const changed: Tensors = {};
+    const statistics: Tensors = {};
     const { gradients } = gradientsOf(state, (weights) => {
-      const { image_embeds, text_embeds } = embed(weights, inputs, changed);
+      const { image_embeds, text_embeds } = embed(weights, inputs, statistics);
       const shares = [tf.mul(image_embeds, inputs.image_grads!), tf.mul(text_embeds, inputs.text_grads!)];
       return tf.add(tf.sum(shares[0]!), tf.sum(shares[1]!));
     });
+    const changed = unkept(statistics);
     for (const [name, gradient] of Object.entries(gradients)) {
       changed[accumulated(name)] = tf.add(state[accumulated(name)]!, gradient);
     }
