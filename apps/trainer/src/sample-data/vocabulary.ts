@@ -17,10 +17,6 @@ export const COLOURS = {
 
 export const SHAPES = ['circle', 'square', 'triangle', 'star', 'cross', 'ring'] as const;
 
-const TEXTURES = ['plain', 'striped', 'dotted', 'checkered'] as const;
-
-const SIZES = ['small', 'medium', 'large'] as const;
-
 /** Muted tones, away from the objects' colours. */
 export const BACKGROUNDS = {
   grey: [128, 128, 130],
@@ -34,8 +30,8 @@ export const PATTERNS = ['even', 'shaded', 'speckled', 'lined'] as const;
 
 export type Colour = keyof typeof COLOURS;
 export type Shape = (typeof SHAPES)[number];
-export type Texture = (typeof TEXTURES)[number];
-export type Size = (typeof SIZES)[number];
+export type Texture = 'plain' | 'striped' | 'dotted' | 'checkered';
+export type Size = 'small' | 'medium' | 'large';
 export type Background = keyof typeof BACKGROUNDS;
 export type Pattern = (typeof PATTERNS)[number];
 
