@@ -11,7 +11,7 @@ Generated, free of rights; the same command gives the same bytes.
 | split | images | what |
 |---|---|---|
 | train2017 | ${recipe.train} | one to three objects; none of the held-out combinations |
-| val2017 | ${recipe.val} | other images of the combinations that training shows |
+| val2017 | ${recipe.val} | other images of the combinations that training shows; every 100th holds a red circle above a blue square |
 | valheldout2017 | ${recipe.heldOut} | the main (first) object of each image has a held-out combination |
 
 - \`images/{split}/*.jpg\`, \`annotations/captions_{split}.json\` (5 captions an image),

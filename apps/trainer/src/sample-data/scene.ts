@@ -42,6 +42,8 @@ export type SplitKind = 'train' | 'seen' | 'held-out';
 const SINGLE_SHARE = 0.5;
 const PAIR_SHARE = 0.35;
 const GAP = 1.5;
+/** One val2017 image in so many shows the example query's pair. */
+const EXAMPLE_EVERY = 100;
 const PLACES = [16, 32, 48] as const;
 const JITTER = 1.5;
 
@@ -104,6 +106,27 @@ function drawObjects(random: Random, kind: SplitKind, count: number): SceneObjec
 }
 
 /**
+ * What the README's example query asks for, "red circle above a blue square": of the many pairs that there are, val2017
+ * would hardly hold this one by chance, and a newcomer who types it should find it.
+ */
+function drawExample(random: Random): SceneObject[] {
+  const column = random.pick(PLACES);
+  const [top, , bottom] = PLACES;
+  const near = (centre: number) => centre + random.between(-JITTER, JITTER);
+  const object = (combination: ColourShape, row: number): SceneObject => {
+    const size = random.pick(['small', 'medium'] as const);
+    const radius = random.between(...RADII[size]);
+    const inside = (centre: number) => Math.min(Math.max(near(centre), radius), CANVAS - radius);
+    const turn = random.between(-0.1, 0.1);
+    return { ...combination, size, texture: 'plain', x: inside(column), y: inside(row), radius, turn };
+  };
+  return [
+    object({ colour: 'red', shape: 'circle' }, top),
+    object({ colour: 'blue', shape: 'square' }, bottom),
+  ];
+}
+
+/**
  * The scene number `index` of a split. Pure: the same arguments give the same scene. In a held-out scene the first
  * object, and only it, has a combination that training never shows.
  */
@@ -111,7 +134,8 @@ export function drawScene(seed: number, splitKey: number, kind: SplitKind, index
   const random = createRandom(seed, splitKey, index);
   const share = random.uniform();
   const count = share < SINGLE_SHARE ? 1 : share < SINGLE_SHARE + PAIR_SHARE ? 2 : 3;
-  let objects: SceneObject[] | undefined;
+  const example = kind === 'seen' && index % EXAMPLE_EVERY === EXAMPLE_EVERY - 1;
+  let objects = example ? drawExample(random) : undefined;
   while (!objects) objects = drawObjects(random, kind, count);
   return {
     objects,
