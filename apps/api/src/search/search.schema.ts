@@ -24,7 +24,6 @@ export const searchQuerySchema = (maxLength: number) =>
     q: z.string().trim().min(1, 'expected a text').max(maxLength).describe('What to look for, in words'),
     ...page,
   });
-type SearchQuery = z.infer<ReturnType<typeof searchQuerySchema>>;
 
 /** Query of the searches whose body is the question. */
 export const pageQuerySchema = z.strictObject(page);

@@ -27,4 +27,3 @@ export const modelConfigSchema = z.strictObject({
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
-type Backbone = ModelConfig['vision_backbone'];
