@@ -24,7 +24,7 @@ const OPPOSITE: Record<Direction, Direction> = {
 const CLEAR = 1.25;
 
 /** Where `a` lies as seen from `b`, or undefined when it is neither clearly beside nor clearly above or below. */
-export function directionOf(a: SceneObject, b: SceneObject): Direction | undefined {
+function directionOf(a: SceneObject, b: SceneObject): Direction | undefined {
   const dx = a.x - b.x;
   const dy = a.y - b.y;
   if (Math.abs(dx) > CLEAR * Math.abs(dy)) return dx < 0 ? 'left' : 'right';
