@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as ort from 'onnxruntime-node';
 import { createContext, createTextTower, createVisionTower, initWeights } from '@clip-ts/clip/model';
 import { exportOnnx } from 'tfjs-onnxruntime';
-import { peakRssMb } from '../train-step/side.mjs';
+import { peakRssMb } from '../shared/side.mjs';
 import { IMAGE_SIZE, TOWERS } from './towers.mjs';
 
 /** @param {string} name */
@@ -47,7 +47,7 @@ async function exported() {
     return exportOnnx(
       (inputs) => {
         const pixel_values = required(inputs, 'pixel_values');
-        return { last_hidden_state: tower.forward(weights, { pixel_values }, context()).last_hidden_state };
+        return { ...tower.forward(weights, { pixel_values }, context()) };
       },
       { inputs: { pixel_values: { shape: ['batch', 3, IMAGE_SIZE, IMAGE_SIZE], dtype: 'float32' } } },
     );
@@ -58,9 +58,7 @@ async function exported() {
     (inputs) => {
       const input_ids = required(inputs, 'input_ids');
       const attention_mask = required(inputs, 'attention_mask');
-      return {
-        last_hidden_state: tower.forward(weights, { input_ids, attention_mask }, context()).last_hidden_state,
-      };
+      return { ...tower.forward(weights, { input_ids, attention_mask }, context()) };
     },
     {
       inputs: {

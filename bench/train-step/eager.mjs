@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
 import { createProgram } from './program.mjs';
 import { shapeNamed } from './shapes.mjs';
-import { peakRssMb } from './side.mjs';
+import { peakRssMb } from '../shared/side.mjs';
 
 const native = '@tensorflow/tfjs-node';
 await import(native);

@@ -10,17 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gemmLimit } from './gemm-limit.mjs';
 import { SHAPE_NAMES, shapeNamed } from './shapes.mjs';
-import { startSide } from './side.mjs';
+import { median, pause } from '../shared/measure.mjs';
+import { startSide } from '../shared/side.mjs';
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
-const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** @param {number[]} numbers */
-function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const at = (/** @type {number} */ i) => sorted[i] ?? NaN;
-  return (at((sorted.length - 1) >> 1) + at(sorted.length >> 1)) / 2;
-}
 
 /** @param {string} peer @param {string} name */
 function startPeer(peer, name) {

@@ -9,7 +9,7 @@ import { ReplayedFunction } from 'tfjs-onnxruntime';
 import { gemmShare } from './gemm-share.mjs';
 import { createProgram } from './program.mjs';
 import { shapeNamed } from './shapes.mjs';
-import { peakRssMb } from './side.mjs';
+import { peakRssMb } from '../shared/side.mjs';
 
 const [name = 'a', threads] = process.argv.slice(2);
 await tf.setBackend('onnxruntime');
