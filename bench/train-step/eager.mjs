@@ -6,11 +6,10 @@ import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
 import { createProgram } from './program.mjs';
 import { shapeNamed } from './shapes.mjs';
+import { selectBackend } from '../../apps/trainer/dist/backend/select-backend.js';
 import { peakRssMb } from '../shared/side.mjs';
 
-const native = '@tensorflow/tfjs-node';
-await import(native);
-await tf.setBackend('tensorflow');
+await selectBackend('tfjs-node');
 const { step, state, inputsAt, parameters } = createProgram(shapeNamed(process.argv[2] ?? 'a'));
 
 /** @param {import('./program.mjs').HostTensors} map @returns {import('./program.mjs').Tensors} */
