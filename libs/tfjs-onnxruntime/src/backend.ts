@@ -236,7 +236,14 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   contentsOf(value: Value): NonNullable<Value['data']> {
     if (value.data === undefined) {
       if (this.#trace) this.#assertConstant(value);
-      this.#compute(this.#trace ? [value] : [...new Set([...this.#live.keys(), value])]);
+      const together = this.#trace ? [value] : [...new Set([...this.#live.keys(), value])];
+      try {
+        this.#compute(together);
+      } catch (error) {
+        // Another tensor's op may have failed: that must not spoil this read.
+        if (together.length === 1) throw error;
+        this.#compute([value]);
+      }
     }
     return value.data!;
   }

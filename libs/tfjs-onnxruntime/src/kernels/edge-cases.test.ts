@@ -54,6 +54,46 @@ describe('elementwise kernels at the edges', () => {
   });
 });
 
+describe('sums into few rows', () => {
+  it('lose nothing when thousands of rows share one segment', () => {
+    const [N, D, segments] = [4096, 128, 20];
+    const ids = tf.tensor1d(
+      Int32Array.from({ length: N }, (_, i) => i % segments),
+      'int32',
+    );
+    for (let repeat = 0; repeat < 5; repeat++) {
+      const sums = tf.unsortedSegmentSum(tf.ones([N, D]), ids, segments).dataSync();
+      const expected = (segment: number) => Math.ceil((N - segment) / segments);
+      expect(sums.filter((sum, i) => sum !== expected(Math.floor(i / D)))).toHaveLength(0);
+    }
+  });
+
+  it('lose nothing when scatterND and bincount meet the same place again and again', () => {
+    const N = 100_000;
+    const places = tf.tensor2d(
+      Int32Array.from({ length: 2 * N }, (_, i) => (i >> 1) % 2),
+      [N, 2],
+      'int32',
+    );
+    const scattered = tf.scatterND(places, tf.ones([N]), [2, 2]);
+    expect([...scattered.dataSync()]).toEqual([N / 2, 0, 0, N / 2]);
+    const ones = tf.ones([N], 'int32') as tf.Tensor1D;
+    expect([...tf.bincount(ones, tf.tensor1d([], 'int32'), 3).dataSync()]).toEqual([0, N, 0]);
+  });
+
+  it('scatterND refuses an index that is out of range in its own axis', () => {
+    const outside = tf.tensor2d([[0, 5]], [1, 2], 'int32');
+    expect(() => tf.scatterND(outside, tf.ones([1]), [3, 3]).dataSync()).toThrow('out of data bounds');
+  });
+
+  it('an op that fails leaves other tensors readable', () => {
+    const failing = tf.scatterND(tf.tensor2d([[7]], [1, 1], 'int32'), tf.ones([1]), [3]);
+    expect([...tf.add(tf.ones([2]), 1).dataSync()]).toEqual([2, 2]);
+    expect(() => failing.dataSync()).toThrow('out of data bounds');
+    failing.dispose();
+  });
+});
+
 describe('image kernels on batches', () => {
   const first = tf.tidy(() => tf.keep(tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1])));
 

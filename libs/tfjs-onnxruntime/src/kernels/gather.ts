@@ -1,23 +1,68 @@
 /** Indexing kernels: gather, scatter, segment sums. ONNX wants int64 indices for scatters. */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
-import { cast, filled, gather, less, op, reshape, transpose, where } from '../graph/ops.js';
+import {
+  binary,
+  cast,
+  expand,
+  filled,
+  gather,
+  greater,
+  less,
+  mul,
+  not,
+  op,
+  reduce,
+  reshape,
+  transpose,
+  where,
+} from '../graph/ops.js';
 import { normalizeAxes, range, sizeOf } from '../graph/shape.js';
-import { scalar, type Value } from '../graph/value.js';
+import { int64s, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
 
 /** Indices as integers; TensorFlow.js also passes float indices. */
 const integers = (indices: Value): Value => (indices.type === 'int64' ? indices : cast(indices, 'int32'));
 
-/** Adds (or writes) rows of `updates` at `indices` [.., K] into `base`. */
-export function scatter(base: Value, indices: Value, updates: Value, reduction: 'add' | 'none'): Value {
-  return op('ScatterND', [base, cast(indices, 'int64'), updates], base.shape, base.type, { reduction });
+/** Writes rows of `updates` at `indices` [.., K] into `base`. */
+export const scatter = (base: Value, indices: Value, updates: Value): Value =>
+  op('ScatterND', [base, cast(indices, 'int64'), updates], base.shape, base.type);
+
+/**
+ * Rows of `rows` [N, ...] summed by their id [N] into `count` rows.
+ *
+ * Not with ScatterND: ONNX Runtime shares its rows among threads, and when two threads add to the same row at the same
+ * time one sum is lost. ScatterElements adds on one thread.
+ */
+export function scatterAdd(rows: Value, ids: Value, count: number): Value {
+  const [N] = ids.shape as [number];
+  const slice = rows.shape.slice(1);
+  const D = sizeOf(slice);
+  const places = expand(reshape(cast(ids, 'int64'), [N, 1]), [N, D]);
+  const operands = [filled(0, rows.type, [count, D]), places, reshape(rows, [N, D])];
+  const sums = op('ScatterElements', operands, [count, D], rows.type, { axis: 0, reduction: 'add' });
+  return reshape(sums, [count, ...slice]);
 }
 
-/** Rows of `x` [N, ...] summed by their segment id [N]; ids outside [0, numSegments) do not occur. */
-function segmentSum(x: Value, ids: Value, numSegments: number): Value {
-  const shape = [numSegments, ...x.shape.slice(ids.shape.length)];
-  return scatter(filled(0, x.type, shape), reshape(ids, [...ids.shape, 1]), x, 'add');
+/** Rows of `x` summed by their segment id; ids outside [0, numSegments) do not occur. */
+const segmentSum = (x: Value, ids: Value, numSegments: number): Value => {
+  const N = sizeOf(ids.shape);
+  return scatterAdd(reshape(x, [N, ...x.shape.slice(ids.shape.length)]), reshape(ids, [N]), numSegments);
+};
+
+/** Row-major positions of `indices` [N, K] in an array of shape `dims` [K]; past its end where one is out of range. */
+function flatPositions(indices: Value, dims: readonly number[]): Value {
+  const strides = dims.map((_, k) => sizeOf(dims.slice(k + 1)));
+  const whole = cast(indices, 'int64');
+  const flat = reduce('ReduceSum', mul(whole, int64s(strides)), [1]);
+  const outside = binary(
+    'Or',
+    less(whole, scalar(0, 'int64')),
+    not(binary('Less', whole, int64s(dims), 'bool')),
+    'bool',
+  );
+  const any = greater(reduce('ReduceMax', cast(outside, 'int32'), [1]), 0);
+  return where(any, scalar(sizeOf(dims), 'int64'), flat);
 }
 
 /** The ids before they were reshaped or converted. */
@@ -105,10 +150,12 @@ export const gatherKernels: KernelDefinition[] = [
       numUpdates,
       ...(sliceSize === sizeOf(shape.slice(sliceRank)) ? shape.slice(sliceRank) : [sliceSize]),
     ]);
-    return scatter(filled(0, updates.type, shape), reshape(indices, [numUpdates, sliceRank]), rows, 'add');
+    const dims = shape.slice(0, sliceRank);
+    const places = flatPositions(reshape(indices, [numUpdates, sliceRank]), dims);
+    return reshape(scatterAdd(rows, places, sizeOf(dims)), shape);
   }),
   define<'tensor' | 'indices' | 'updates'>('TensorScatterUpdate', ({ tensor, indices, updates }) =>
-    scatter(tensor, indices, updates, 'none'),
+    scatter(tensor, indices, updates),
   ),
   define<'x' | 'segmentIds', tf.UnsortedSegmentSumAttrs>(
     'UnsortedSegmentSum',

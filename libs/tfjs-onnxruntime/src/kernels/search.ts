@@ -4,7 +4,7 @@ import { add, cast, filled, greater, less, mul, op, reshape, slice, where } from
 import { broadcastShapes, sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
-import { scatter } from './gather.js';
+import { scatterAdd } from './gather.js';
 import { arrayLike, defineHost, ints, type HostResult, type HostTensor, type NumberType } from './host.js';
 
 /**
@@ -21,7 +21,7 @@ function histogram(x: Value, weights: Value, size: number): Value {
   const bins = add(values, mul(reshape(row, [rows, 1]), size));
   const targets = where(less(values, size), bins, scalar(total, 'int32'));
   const updates = weighted ? reshape(weights, [rows * columns]) : filled(1, type, [rows * columns]);
-  const counts = scatter(filled(0, type, [total + 1]), reshape(targets, [rows * columns, 1]), updates, 'add');
+  const counts = scatterAdd(updates, reshape(targets, [rows * columns]), total + 1);
   return reshape(slice(counts, [{ axis: 0, start: 0, end: total }]), [rows, size]);
 }
 

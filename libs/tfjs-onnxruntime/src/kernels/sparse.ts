@@ -142,7 +142,7 @@ export const sparseKernels: KernelDefinition[] = [
       const count = sparseIndices.shape[0] ?? 1;
       const updates = expand(reshape(sparseValues, [sparseValues.shape[0] ?? 1]), [count]);
       const base = expand(reshape(defaultValue, []), outputShape);
-      return scatter(base, reshape(sparseIndices, [count, depth]), updates, 'none');
+      return scatter(base, reshape(sparseIndices, [count, depth]), updates);
     },
   ),
   defineHost<'indices' | 'values' | 'denseShape' | 'defaultValue'>(
