@@ -24,7 +24,7 @@ export interface SampleRecipe {
   heldOut: number;
 }
 
-export const RECIPE_VERSION = 1;
+export const RECIPE_VERSION = 2;
 const RECIPE_FILE = 'recipe.json';
 /** Images encoded at a time; libvips works in its own threads. */
 const ENCODES_IN_FLIGHT = 16;
