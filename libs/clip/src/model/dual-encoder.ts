@@ -82,7 +82,7 @@ export function encodeImages(
   pixel_values: tf.Tensor,
   ctx: ForwardContext,
 ): tf.Tensor2D {
-  const towerCtx = towerContext(ctx);
+  const towerCtx = towerContext(ctx, true);
   const output = model.vision.forward(scoped(weights, model.visionPrefix), { pixel_values }, towerCtx);
   for (const [name, value] of Object.entries(towerCtx.statistics)) {
     ctx.statistics[model.visionPrefix + name] = value;
@@ -104,7 +104,7 @@ export function encodeTexts(
   ctx: ForwardContext,
 ): tf.Tensor2D {
   const mask = model.text.modelType === 'siglip_text_model' ? undefined : attention_mask;
-  const towerCtx = towerContext(ctx);
+  const towerCtx = towerContext(ctx, model.config.text_pooling !== 'mean');
   const inputs = { input_ids, attention_mask: mask };
   const output = model.text.forward(scoped(weights, model.textPrefix), inputs, towerCtx);
   ctx.masks = towerCtx.masks;
@@ -134,10 +134,10 @@ export function logitsPerImage(
 }
 
 /** Frozen towers run in evaluation mode. Masks keep counting, so that no two share a salt. */
-function towerContext(ctx: ForwardContext): ForwardContext {
+function towerContext(ctx: ForwardContext, firstTokenOnly: boolean): ForwardContext {
   return ctx.frozenTowers
-    ? { ...ctx, training: false, batchNorm: 'evaluation', statistics: {} }
-    : { ...ctx, statistics: {} };
+    ? { ...ctx, firstTokenOnly, training: false, batchNorm: 'evaluation', statistics: {} }
+    : { ...ctx, firstTokenOnly, statistics: {} };
 }
 
 /** The tower's pooled features, or its first token where it has no pooler. */

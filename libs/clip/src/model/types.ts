@@ -52,6 +52,12 @@ export interface ForwardContext {
   readonly frozenTowers: boolean;
   /** 'training': batch norm uses the batch's statistics and reports new running statistics. */
   readonly batchNorm: 'evaluation' | 'training';
+  /**
+   * True: the caller reads pooler_output or the first token, nothing else. Blocks mix tokens in their attention only, so
+   * a tower that pools its first token computes the rest of its last block for that token alone, and its
+   * last_hidden_state is [B, 1, D]. Values and gradients of what is read stay the same.
+   */
+  readonly firstTokenOnly: boolean;
   /** Overrides the momentum of the architecture (torch's sense), in (0, 1]. */
   readonly batchNormMomentum?: number;
   /** Random masks drawn so far: each takes the next number as its salt. */
@@ -63,11 +69,15 @@ export interface ForwardContext {
 /** The default is evaluation: no dropout, running statistics. */
 export function createContext(
   options: Partial<
-    Pick<ForwardContext, 'training' | 'seed' | 'frozenTowers' | 'batchNorm' | 'batchNormMomentum'>
+    Pick<
+      ForwardContext,
+      'training' | 'seed' | 'frozenTowers' | 'batchNorm' | 'batchNormMomentum' | 'firstTokenOnly'
+    >
   > = {},
 ): ForwardContext {
   const { training = false, frozenTowers = false, batchNorm = 'evaluation', ...rest } = options;
-  return { ...rest, training, frozenTowers, batchNorm, masks: 0, statistics: {} };
+  const { firstTokenOnly = false } = options;
+  return { ...rest, training, frozenTowers, batchNorm, firstTokenOnly, masks: 0, statistics: {} };
 }
 
 /** What a tower gives. A tower without a pooler leaves `pooler_output` out. */

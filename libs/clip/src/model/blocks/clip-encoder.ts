@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { requireConfig } from '../config/schema.js';
-import { activation, attention } from '../ops/index.js';
+import { activation, attention, wantedTokens, type Wanted } from '../ops/index.js';
 import type { ForwardContext, Initializer, TensorSpec, Weights } from '../types.js';
 import { layerNormLayer, layerNormSpecs, linearLayer, paramSpec } from '../weights/params.js';
 
@@ -122,7 +122,9 @@ export function mlp(weights: Weights, name: string, config: EncoderConfig, x: tf
   return linearLayer(weights, `${name}.fc2`, inner);
 }
 
-/** All blocks: x [B, T, D] → [B, T, D]. */
+/**
+ * All blocks: x [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted (which no mask of queries fits).
+ */
 export function encode(
   weights: Weights,
   prefix: string,
@@ -130,19 +132,24 @@ export function encode(
   x: tf.Tensor,
   mask: tf.Tensor | undefined,
   ctx: ForwardContext,
+  wanted: Wanted = 'all tokens',
 ): tf.Tensor {
   const { num_attention_heads: numHeads, attention_dropout: dropoutRate, layer_norm_eps } = config;
   for (let i = 0; i < config.num_hidden_layers; i++) {
     const layer = `${prefix}.layers.${i}`;
+    const wantedHere = i === config.num_hidden_layers - 1 ? wanted : 'all tokens';
     const normed = layerNormLayer(weights, `${layer}.layer_norm1`, x, layer_norm_eps);
     const context = attention(
-      linearLayer(weights, `${layer}.self_attn.q_proj`, normed),
+      linearLayer(weights, `${layer}.self_attn.q_proj`, wantedTokens(normed, wantedHere)),
       linearLayer(weights, `${layer}.self_attn.k_proj`, normed),
       linearLayer(weights, `${layer}.self_attn.v_proj`, normed),
       { numHeads, mask, dropoutRate },
       ctx,
     );
-    const middle = tf.add(x, linearLayer(weights, `${layer}.self_attn.out_proj`, context));
+    const middle = tf.add(
+      wantedTokens(x, wantedHere),
+      linearLayer(weights, `${layer}.self_attn.out_proj`, context),
+    );
     const inner = layerNormLayer(weights, `${layer}.layer_norm2`, middle, layer_norm_eps);
     x = tf.add(middle, mlp(weights, `${layer}.mlp`, config, inner));
   }

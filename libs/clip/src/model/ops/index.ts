@@ -5,6 +5,6 @@ export { embedding } from './embedding.js';
 export { layerNorm } from './layer-norm.js';
 export { linear } from './linear.js';
 export { positionsBelow, repeatBatch } from './repeat.js';
-export { firstToken, lastToken, tokenAt } from './tokens.js';
+export { firstToken, lastToken, tokenAt, wantedOf, wantedTokens, type Wanted } from './tokens.js';
 export { inversePermutation, permuteTokens } from './permute.js';
 export { conv2d, depthwiseConv2d, maxPool2d, patchConv2d, toChannelsFirst, toChannelsLast } from './conv.js';

@@ -16,7 +16,17 @@ import {
   size,
   tokenId,
 } from '../config/schema.js';
-import { activation, attention, dropout, embedding, firstToken, paddingMask } from '../ops/index.js';
+import {
+  activation,
+  attention,
+  dropout,
+  embedding,
+  firstToken,
+  paddingMask,
+  wantedOf,
+  wantedTokens,
+  type Wanted,
+} from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
 import {
   layerNormLayer,
@@ -109,7 +119,7 @@ export function bertSpecs(config: BertConfig, positionPadding?: number | null): 
   return [...specs, ...linearSpecs('pooler.dense', D, D, init)];
 }
 
-/** One post-norm block, [B, T, D] → [B, T, D]. */
+/** One post-norm block, [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted. */
 function block(
   weights: Weights,
   name: string,
@@ -117,10 +127,12 @@ function block(
   x: tf.Tensor,
   mask: tf.Tensor | undefined,
   ctx: ForwardContext,
+  wanted: Wanted,
 ): tf.Tensor {
   const { hidden_dropout_prob, layer_norm_eps } = config;
+  const rows = wantedTokens(x, wanted);
   const context = attention(
-    linearLayer(weights, `${name}.attention.self.query`, x),
+    linearLayer(weights, `${name}.attention.self.query`, rows),
     linearLayer(weights, `${name}.attention.self.key`, x),
     linearLayer(weights, `${name}.attention.self.value`, x),
     { numHeads: config.num_attention_heads, mask, dropoutRate: config.attention_probs_dropout_prob },
@@ -134,7 +146,7 @@ function block(
   const middle = layerNormLayer(
     weights,
     `${name}.attention.output.LayerNorm`,
-    tf.add(attended, x),
+    tf.add(attended, rows),
     layer_norm_eps,
   );
   const inner = activation(config.hidden_act)(linearLayer(weights, `${name}.intermediate.dense`, middle));
@@ -179,7 +191,8 @@ export function bertForward(
   let x = dropout(normed, config.hidden_dropout_prob, ctx);
   const mask = attention_mask === undefined ? undefined : paddingMask(attention_mask);
   for (let i = 0; i < config.num_hidden_layers; i++) {
-    x = block(weights, `encoder.layer.${i}`, config, x, mask, ctx);
+    const wanted = wantedOf(i, config.num_hidden_layers, ctx);
+    x = block(weights, `encoder.layer.${i}`, config, x, mask, ctx, wanted);
   }
   const pooler_output = tf.tanh(linearLayer(weights, 'pooler.dense', firstToken(x)));
   return { last_hidden_state: x, pooler_output };

@@ -14,7 +14,16 @@ import {
   size,
   tokenId,
 } from '../config/schema.js';
-import { activation, attention, dropout, embedding, paddingMask } from '../ops/index.js';
+import {
+  activation,
+  attention,
+  dropout,
+  embedding,
+  paddingMask,
+  wantedOf,
+  wantedTokens,
+  type Wanted,
+} from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
 import {
   layerNormLayer,
@@ -123,7 +132,7 @@ function sinusoids(positions: number, D: number): Float32Array {
   return table;
 }
 
-/** One post-norm block, [B, T, D] → [B, T, D]. */
+/** One post-norm block, [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted. */
 function block(
   weights: Weights,
   name: string,
@@ -131,15 +140,17 @@ function block(
   x: tf.Tensor,
   mask: tf.Tensor | undefined,
   ctx: ForwardContext,
+  wanted: Wanted,
 ): tf.Tensor {
+  const rows = wantedTokens(x, wanted);
   const context = attention(
-    linearLayer(weights, `${name}.attention.q_lin`, x),
+    linearLayer(weights, `${name}.attention.q_lin`, rows),
     linearLayer(weights, `${name}.attention.k_lin`, x),
     linearLayer(weights, `${name}.attention.v_lin`, x),
     { numHeads: config.n_heads, mask, dropoutRate: config.attention_dropout },
     ctx,
   );
-  const attended = tf.add(linearLayer(weights, `${name}.attention.out_lin`, context), x);
+  const attended = tf.add(linearLayer(weights, `${name}.attention.out_lin`, context), rows);
   const middle = layerNormLayer(weights, `${name}.sa_layer_norm`, attended, EPSILON);
   const inner = activation(config.activation)(linearLayer(weights, `${name}.ffn.lin1`, middle));
   const outer = dropout(linearLayer(weights, `${name}.ffn.lin2`, inner), config.dropout, ctx);
@@ -162,8 +173,10 @@ function forward(
   const placed = tf.add(words, tf.slice(table, [0, 0], [input_ids.shape[1]!, config.dim]));
   let x = dropout(layerNormLayer(weights, 'embeddings.LayerNorm', placed, EPSILON), config.dropout, ctx);
   const mask = attention_mask === undefined ? undefined : paddingMask(attention_mask);
-  for (let i = 0; i < config.n_layers; i++)
-    x = block(weights, `transformer.layer.${i}`, config, x, mask, ctx);
+  for (let i = 0; i < config.n_layers; i++) {
+    const wanted = wantedOf(i, config.n_layers, ctx);
+    x = block(weights, `transformer.layer.${i}`, config, x, mask, ctx, wanted);
+  }
   return { last_hidden_state: x };
 }
 

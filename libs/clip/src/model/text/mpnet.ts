@@ -21,6 +21,9 @@ import {
   firstToken,
   paddingMask,
   positionsBelow,
+  wantedOf,
+  wantedTokens,
+  type Wanted,
 } from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
 import {
@@ -124,7 +127,13 @@ function positionBias(table: tf.Tensor, T: number, max: number): tf.Tensor {
   return tf.expandDims(tf.transpose(tf.gather(table, buckets), [2, 0, 1]), 0);
 }
 
-/** One post-norm block, [B, T, D] → [B, T, D]. */
+/** The mask of the queries that are wanted: [·, H, T, T] → [·, H, T, T] or [·, H, 1, T]. */
+function maskRows(mask: tf.Tensor, wanted: Wanted): tf.Tensor {
+  const [B, H, , T] = mask.shape as [number, number, number, number];
+  return wanted === 'all tokens' ? mask : tf.slice(mask, [0, 0, 0, 0], [B, H, 1, T]);
+}
+
+/** One post-norm block, [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted. */
 function block(
   weights: Weights,
   name: string,
@@ -132,13 +141,19 @@ function block(
   x: tf.Tensor,
   mask: tf.Tensor,
   ctx: ForwardContext,
+  wanted: Wanted,
 ): tf.Tensor {
   const { hidden_dropout_prob, layer_norm_eps } = config;
+  const rows = wantedTokens(x, wanted);
   const context = attention(
-    linearLayer(weights, `${name}.attention.attn.q`, x),
+    linearLayer(weights, `${name}.attention.attn.q`, rows),
     linearLayer(weights, `${name}.attention.attn.k`, x),
     linearLayer(weights, `${name}.attention.attn.v`, x),
-    { numHeads: config.num_attention_heads, mask, dropoutRate: config.attention_probs_dropout_prob },
+    {
+      numHeads: config.num_attention_heads,
+      mask: maskRows(mask, wanted),
+      dropoutRate: config.attention_probs_dropout_prob,
+    },
     ctx,
   );
   const attended = dropout(
@@ -146,7 +161,12 @@ function block(
     hidden_dropout_prob,
     ctx,
   );
-  const middle = layerNormLayer(weights, `${name}.attention.LayerNorm`, tf.add(attended, x), layer_norm_eps);
+  const middle = layerNormLayer(
+    weights,
+    `${name}.attention.LayerNorm`,
+    tf.add(attended, rows),
+    layer_norm_eps,
+  );
   const inner = activation(config.hidden_act)(linearLayer(weights, `${name}.intermediate.dense`, middle));
   const outer = dropout(linearLayer(weights, `${name}.output.dense`, inner), hidden_dropout_prob, ctx);
   return layerNormLayer(weights, `${name}.output.LayerNorm`, tf.add(outer, middle), layer_norm_eps);
@@ -173,8 +193,10 @@ function forward(
   let x = dropout(normed, config.hidden_dropout_prob, ctx);
   const bias = positionBias(table, T, maxTokens(config));
   const mask = attention_mask === undefined ? bias : tf.add(bias, paddingMask(attention_mask));
-  for (let i = 0; i < config.num_hidden_layers; i++)
-    x = block(weights, `encoder.layer.${i}`, config, x, mask, ctx);
+  for (let i = 0; i < config.num_hidden_layers; i++) {
+    const wanted = wantedOf(i, config.num_hidden_layers, ctx);
+    x = block(weights, `encoder.layer.${i}`, config, x, mask, ctx, wanted);
+  }
   return {
     last_hidden_state: x,
     pooler_output: tf.tanh(linearLayer(weights, 'pooler.dense', firstToken(x))),

@@ -71,7 +71,8 @@ function forward(weights: Weights, config: Config, { pixel_values }: VisionInput
   const sequence = tf.concat([token, tf.reshape(patches, [B, -1, D])], 1); // [B, T, D]
   const placed = tf.add(sequence, param(weights, `${EMBEDDINGS}.position_embedding.weight`));
   const normed = layerNormLayer(weights, 'vision_model.pre_layrnorm', placed, layer_norm_eps);
-  const last_hidden_state = encode(weights, 'vision_model.encoder', config, normed, undefined, ctx);
+  const wanted = ctx.firstTokenOnly ? 'first token' : 'all tokens';
+  const last_hidden_state = encode(weights, 'vision_model.encoder', config, normed, undefined, ctx, wanted);
   const first = firstToken(last_hidden_state);
   const pooler_output = layerNormLayer(weights, 'vision_model.post_layernorm', first, layer_norm_eps);
   return { last_hidden_state, pooler_output };

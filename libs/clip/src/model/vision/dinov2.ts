@@ -16,7 +16,18 @@ import {
   requireConfig,
   size,
 } from '../config/schema.js';
-import { activation, attention, dropout, dropPath, firstToken, repeatBatch, silu } from '../ops/index.js';
+import {
+  activation,
+  attention,
+  dropout,
+  dropPath,
+  firstToken,
+  repeatBatch,
+  silu,
+  wantedOf,
+  wantedTokens,
+  type Wanted,
+} from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
 import {
   layerNormLayer,
@@ -145,11 +156,18 @@ function feedForward(weights: Weights, name: string, config: Config, x: tf.Tenso
   return linearLayer(weights, `${name}.weights_out`, tf.mul(silu(gate!), linear!));
 }
 
-/** One pre-norm block, [B, T, D] → [B, T, D]. */
-function block(weights: Weights, name: string, config: Config, x: tf.Tensor, ctx: ForwardContext): tf.Tensor {
+/** One pre-norm block, [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted. */
+function block(
+  weights: Weights,
+  name: string,
+  config: Config,
+  x: tf.Tensor,
+  ctx: ForwardContext,
+  wanted: Wanted,
+): tf.Tensor {
   const normed = layerNormLayer(weights, `${name}.norm1`, x, config.layer_norm_eps);
   const context = attention(
-    linearLayer(weights, `${name}.attention.attention.query`, normed),
+    linearLayer(weights, `${name}.attention.attention.query`, wantedTokens(normed, wanted)),
     linearLayer(weights, `${name}.attention.attention.key`, normed),
     linearLayer(weights, `${name}.attention.attention.value`, normed),
     { numHeads: config.num_attention_heads, dropoutRate: config.attention_probs_dropout_prob },
@@ -160,7 +178,7 @@ function block(weights: Weights, name: string, config: Config, x: tf.Tensor, ctx
     dropout(dense, config.hidden_dropout_prob, ctx),
     param(weights, `${name}.layer_scale1.lambda1`),
   );
-  const middle = tf.add(dropPath(attended, config.drop_path_rate, ctx), x);
+  const middle = tf.add(dropPath(attended, config.drop_path_rate, ctx), wantedTokens(x, wanted));
   const inner = layerNormLayer(weights, `${name}.norm2`, middle, config.layer_norm_eps);
   const outer = tf.mul(
     feedForward(weights, `${name}.mlp`, config, inner),
@@ -184,7 +202,10 @@ function forward(weights: Weights, config: Config, { pixel_values }: VisionInput
   const sequence = tf.concat([token, tf.reshape(patches, [B, h * w, D])], 1);
   const placed = tf.add(sequence, positions(weights, config, h, w, H === W));
   let x = dropout(placed, config.hidden_dropout_prob, ctx);
-  for (let i = 0; i < config.num_hidden_layers; i++) x = block(weights, `encoder.layer.${i}`, config, x, ctx);
+  for (let i = 0; i < config.num_hidden_layers; i++) {
+    const wanted = wantedOf(i, config.num_hidden_layers, ctx);
+    x = block(weights, `encoder.layer.${i}`, config, x, ctx, wanted);
+  }
   const last_hidden_state = layerNormLayer(weights, 'layernorm', x, config.layer_norm_eps);
   return { last_hidden_state, pooler_output: firstToken(last_hidden_state) };
 }

@@ -14,7 +14,16 @@ import {
   requireConfig,
   size,
 } from '../config/schema.js';
-import { activation, attention, dropout, firstToken, repeatBatch } from '../ops/index.js';
+import {
+  activation,
+  attention,
+  dropout,
+  firstToken,
+  repeatBatch,
+  wantedOf,
+  wantedTokens,
+  type Wanted,
+} from '../ops/index.js';
 import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
 import {
   layerNormLayer,
@@ -102,24 +111,25 @@ export function vitSpecs(config: VitConfig, specialTokens: readonly string[]): T
   return specs;
 }
 
-/** One pre-norm block, [B, T, D] → [B, T, D]. */
+/** One pre-norm block, [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted. */
 function block(
   weights: Weights,
   name: string,
   config: VitConfig,
   x: tf.Tensor,
   ctx: ForwardContext,
+  wanted: Wanted,
 ): tf.Tensor {
   const normed = layerNormLayer(weights, `${name}.layernorm_before`, x, config.layer_norm_eps);
   const context = attention(
-    linearLayer(weights, `${name}.attention.attention.query`, normed),
+    linearLayer(weights, `${name}.attention.attention.query`, wantedTokens(normed, wanted)),
     linearLayer(weights, `${name}.attention.attention.key`, normed),
     linearLayer(weights, `${name}.attention.attention.value`, normed),
     { numHeads: config.num_attention_heads, dropoutRate: config.attention_probs_dropout_prob },
     ctx,
   );
   const attended = linearLayer(weights, `${name}.attention.output.dense`, context);
-  const middle = tf.add(x, dropout(attended, config.hidden_dropout_prob, ctx));
+  const middle = tf.add(wantedTokens(x, wanted), dropout(attended, config.hidden_dropout_prob, ctx));
   const inner = linearLayer(
     weights,
     `${name}.intermediate.dense`,
@@ -153,7 +163,10 @@ export function vitForward(
     config.hidden_dropout_prob,
     ctx,
   );
-  for (let i = 0; i < config.num_hidden_layers; i++) x = block(weights, `encoder.layer.${i}`, config, x, ctx);
+  for (let i = 0; i < config.num_hidden_layers; i++) {
+    const wanted = wantedOf(i, config.num_hidden_layers, ctx);
+    x = block(weights, `encoder.layer.${i}`, config, x, ctx, wanted);
+  }
   const last_hidden_state = layerNormLayer(weights, 'layernorm', x, config.layer_norm_eps);
   const pooled = linearLayer(weights, 'pooler.dense', firstToken(last_hidden_state));
   const pooler_output = activation(config.pooler_act)(pooled);
