@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { overRows } from '../graph/chunked.js';
-import { filled, matMul, mul, reshape, sub } from '../graph/ops.js';
+import { add, columnSum, matMul, mul, neg, reshape, sub } from '../graph/ops.js';
 import { sizeOf } from '../graph/shape.js';
 import { node, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
@@ -25,7 +25,9 @@ function layerNorm(x: Value, gamma: Value, beta: Value, epsilon: number): Value 
 
 /**
  * With x̂ = (x − μ)/σ: dx = (dy∘γ − mean(dy∘γ) − x̂·mean(dy∘γ∘x̂))/σ, dγ = Σ dy∘x̂, dβ = Σ dy (sums over rows).
- * Both means are products with the vector γ/D, so dy∘γ∘x̂ is never formed.
+ *
+ * x̂ is never formed: with p = mean(dy∘γ), q = mean(dy∘γ∘x) and b = (μp − q)/σ³, all numbers of a row,
+ * dx = dy∘γ/σ + b·x − (bμ + p/σ). PyTorch computes it so too. Means over a row are products with the vector γ/D.
  */
 function layerNormGradient(
   dy: Value,
@@ -41,20 +43,19 @@ function layerNormGradient(
   const { rows, sums } = overRows([...flat, ...perRow], [gamma, mul(gamma, 1 / D)], (blocks, shared) => {
     const [dyRows, xRows, mu, inv] = blocks as [Value, Value, Value, Value];
     const [g, share] = shared as [Value, Value];
-    const normalised = mul(sub(xRows, mu), inv);
-    const product = mul(dyRows, normalised);
     const column = reshape(share, [D, 1]);
-    const level = sub(mul(dyRows, g), matMul(dyRows, column));
-    const dx = mul(sub(level, mul(normalised, matMul(product, column))), inv);
-    return { rows: [dx], sums: [columnSum(product), columnSum(dyRows)] };
+    const product = mul(dyRows, xRows);
+    const p = matMul(dyRows, column);
+    const q = matMul(product, column);
+    const b = mul(mul(sub(mul(mu, p), q), inv), mul(inv, inv));
+    const level = add(mul(b, mu), mul(p, inv));
+    const dx = sub(add(mul(mul(dyRows, g), inv), mul(xRows, b)), level);
+    // Σ dy∘x̂ = Σ (dy∘x)/σ − Σ dy·μ/σ
+    const row = (v: Value): Value => reshape(v, [1, v.shape[0]!]);
+    const dGamma = add(matMul(row(inv), product), matMul(row(neg(mul(mu, inv))), dyRows));
+    return { rows: [dx], sums: [reshape(dGamma, [D]), columnSum(dyRows)] };
   });
   return [reshape(rows[0]!, x.shape), sums[0]!, sums[1]!];
-}
-
-/** [R,D] → [D], as a product with ones: that is the fastest sum over rows. */
-function columnSum(v: Value): Value {
-  const [R, D] = v.shape as [number, number];
-  return reshape(matMul(filled(1, 'float32', [1, R]), v), [D]);
 }
 
 export const layerNormKernels: KernelDefinition[] = [

@@ -8,9 +8,9 @@ import { node, placeholder, sizeOf, type Value } from './value.js';
 
 /**
  * Bytes of one block of the widest tensor. A chain keeps a handful of them alive, shared by the caches of all cores;
- * much smaller blocks lose to the threads' meeting after each op (measured: 512 KiB is best with one and two cores).
+ * much smaller blocks lose to the threads' meeting after each op (measured: 1 MiB is best with two cores of 2 MiB each).
  */
-const BLOCK_BYTES = 512 * 1024;
+const BLOCK_BYTES = 1024 * 1024;
 /** Below this the loop costs more than it saves. */
 const MIN_BYTES = 2 * 1024 * 1024;
 
