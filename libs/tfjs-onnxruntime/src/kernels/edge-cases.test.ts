@@ -77,7 +77,7 @@ describe('sums into few rows', () => {
     );
     const scattered = tf.scatterND(places, tf.ones([N]), [2, 2]);
     expect([...scattered.dataSync()]).toEqual([N / 2, 0, 0, N / 2]);
-    const ones = tf.ones([N], 'int32') as tf.Tensor1D;
+    const ones = tf.ones<tf.Rank.R1>([N], 'int32');
     expect([...tf.bincount(ones, tf.tensor1d([], 'int32'), 3).dataSync()]).toEqual([0, N, 0]);
   });
 
