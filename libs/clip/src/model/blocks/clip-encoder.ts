@@ -5,9 +5,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { requireConfig } from '../config/schema.js';
-import { activation, attention, wantedTokens, type Wanted } from '../ops/index.js';
+import { activation, wantedTokens, type Wanted } from '../ops/index.js';
 import type { ForwardContext, Initializer, TensorSpec, Weights } from '../types.js';
 import { layerNormLayer, layerNormSpecs, linearLayer, paramSpec } from '../weights/params.js';
+import { selfAttention } from './self-attention.js';
 
 /** The fields of a config that the encoder reads. */
 export interface EncoderConfig {
@@ -139,12 +140,17 @@ export function encode(
     const layer = `${prefix}.layers.${i}`;
     const wantedHere = i === config.num_hidden_layers - 1 ? wanted : 'all tokens';
     const normed = layerNormLayer(weights, `${layer}.layer_norm1`, x, layer_norm_eps);
-    const context = attention(
-      linearLayer(weights, `${layer}.self_attn.q_proj`, wantedTokens(normed, wantedHere)),
-      linearLayer(weights, `${layer}.self_attn.k_proj`, normed),
-      linearLayer(weights, `${layer}.self_attn.v_proj`, normed),
+    const context = selfAttention(
+      weights,
+      {
+        query: `${layer}.self_attn.q_proj`,
+        key: `${layer}.self_attn.k_proj`,
+        value: `${layer}.self_attn.v_proj`,
+      },
+      normed,
       { numHeads, mask, dropoutRate },
       ctx,
+      wantedHere,
     );
     const middle = tf.add(
       wantedTokens(x, wantedHere),

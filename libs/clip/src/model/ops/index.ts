@@ -1,5 +1,5 @@
 export { ACTIVATION_NAMES, activation, gelu, silu } from './activations.js';
-export { attention, causalMask, paddingMask } from './attention.js';
+export { attention, causalMask, paddingMask, type AttentionOptions } from './attention.js';
 export { dropout, dropPath, dropPathRates } from './dropout.js';
 export { embedding } from './embedding.js';
 export { layerNorm } from './layer-norm.js';

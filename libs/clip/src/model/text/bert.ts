@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { selfAttention } from '../blocks/self-attention.js';
 import {
   activationName,
   configSchema,
@@ -18,7 +19,6 @@ import {
 } from '../config/schema.js';
 import {
   activation,
-  attention,
   dropout,
   embedding,
   firstToken,
@@ -131,12 +131,17 @@ function block(
 ): tf.Tensor {
   const { hidden_dropout_prob, layer_norm_eps } = config;
   const rows = wantedTokens(x, wanted);
-  const context = attention(
-    linearLayer(weights, `${name}.attention.self.query`, rows),
-    linearLayer(weights, `${name}.attention.self.key`, x),
-    linearLayer(weights, `${name}.attention.self.value`, x),
+  const context = selfAttention(
+    weights,
+    {
+      query: `${name}.attention.self.query`,
+      key: `${name}.attention.self.key`,
+      value: `${name}.attention.self.value`,
+    },
+    x,
     { numHeads: config.num_attention_heads, mask, dropoutRate: config.attention_probs_dropout_prob },
     ctx,
+    wanted,
   );
   const attended = dropout(
     linearLayer(weights, `${name}.attention.output.dense`, context),

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { selfAttention } from '../blocks/self-attention.js';
 import {
   activationName,
   configSchema,
@@ -16,7 +17,6 @@ import {
 } from '../config/schema.js';
 import {
   activation,
-  attention,
   dropout,
   embedding,
   paddingMask,
@@ -143,12 +143,17 @@ function block(
   wanted: Wanted,
 ): tf.Tensor {
   const rows = wantedTokens(x, wanted);
-  const context = attention(
-    linearLayer(weights, `${name}.attention.q_lin`, rows),
-    linearLayer(weights, `${name}.attention.k_lin`, x),
-    linearLayer(weights, `${name}.attention.v_lin`, x),
+  const context = selfAttention(
+    weights,
+    {
+      query: `${name}.attention.q_lin`,
+      key: `${name}.attention.k_lin`,
+      value: `${name}.attention.v_lin`,
+    },
+    x,
     { numHeads: config.n_heads, mask, dropoutRate: config.attention_dropout },
     ctx,
+    wanted,
   );
   const attended = tf.add(linearLayer(weights, `${name}.attention.out_lin`, context), rows);
   const middle = layerNormLayer(weights, `${name}.sa_layer_norm`, attended, EPSILON);

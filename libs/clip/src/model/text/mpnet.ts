@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { selfAttention } from '../blocks/self-attention.js';
 import {
   activationName,
   configSchema,
@@ -15,7 +16,6 @@ import {
 } from '../config/schema.js';
 import {
   activation,
-  attention,
   dropout,
   embedding,
   firstToken,
@@ -127,12 +127,6 @@ function positionBias(table: tf.Tensor, T: number, max: number): tf.Tensor {
   return tf.expandDims(tf.transpose(tf.gather(table, buckets), [2, 0, 1]), 0);
 }
 
-/** The mask of the queries that are wanted: [·, H, T, T] → [·, H, T, T] or [·, H, 1, T]. */
-function maskRows(mask: tf.Tensor, wanted: Wanted): tf.Tensor {
-  const [B, H, , T] = mask.shape as [number, number, number, number];
-  return wanted === 'all tokens' ? mask : tf.slice(mask, [0, 0, 0, 0], [B, H, 1, T]);
-}
-
 /** One post-norm block, [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted. */
 function block(
   weights: Weights,
@@ -145,16 +139,17 @@ function block(
 ): tf.Tensor {
   const { hidden_dropout_prob, layer_norm_eps } = config;
   const rows = wantedTokens(x, wanted);
-  const context = attention(
-    linearLayer(weights, `${name}.attention.attn.q`, rows),
-    linearLayer(weights, `${name}.attention.attn.k`, x),
-    linearLayer(weights, `${name}.attention.attn.v`, x),
+  const context = selfAttention(
+    weights,
     {
-      numHeads: config.num_attention_heads,
-      mask: maskRows(mask, wanted),
-      dropoutRate: config.attention_probs_dropout_prob,
+      query: `${name}.attention.attn.q`,
+      key: `${name}.attention.attn.k`,
+      value: `${name}.attention.attn.v`,
     },
+    x,
+    { numHeads: config.num_attention_heads, mask, dropoutRate: config.attention_probs_dropout_prob },
     ctx,
+    wanted,
   );
   const attended = dropout(
     linearLayer(weights, `${name}.attention.attn.o`, context),

@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { selfAttention } from '../blocks/self-attention.js';
 import {
   activationName,
   BACKBONE_KEYS,
@@ -18,7 +19,6 @@ import {
 } from '../config/schema.js';
 import {
   activation,
-  attention,
   dropout,
   dropPath,
   firstToken,
@@ -166,12 +166,17 @@ function block(
   wanted: Wanted,
 ): tf.Tensor {
   const normed = layerNormLayer(weights, `${name}.norm1`, x, config.layer_norm_eps);
-  const context = attention(
-    linearLayer(weights, `${name}.attention.attention.query`, wantedTokens(normed, wanted)),
-    linearLayer(weights, `${name}.attention.attention.key`, normed),
-    linearLayer(weights, `${name}.attention.attention.value`, normed),
+  const context = selfAttention(
+    weights,
+    {
+      query: `${name}.attention.attention.query`,
+      key: `${name}.attention.attention.key`,
+      value: `${name}.attention.attention.value`,
+    },
+    normed,
     { numHeads: config.num_attention_heads, dropoutRate: config.attention_probs_dropout_prob },
     ctx,
+    wanted,
   );
   const dense = linearLayer(weights, `${name}.attention.output.dense`, context);
   const attended = tf.mul(

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { selfAttention } from '../blocks/self-attention.js';
 import {
   activationName,
   BACKBONE_KEYS,
@@ -16,7 +17,6 @@ import {
 } from '../config/schema.js';
 import {
   activation,
-  attention,
   dropout,
   firstToken,
   repeatBatch,
@@ -121,12 +121,17 @@ function block(
   wanted: Wanted,
 ): tf.Tensor {
   const normed = layerNormLayer(weights, `${name}.layernorm_before`, x, config.layer_norm_eps);
-  const context = attention(
-    linearLayer(weights, `${name}.attention.attention.query`, wantedTokens(normed, wanted)),
-    linearLayer(weights, `${name}.attention.attention.key`, normed),
-    linearLayer(weights, `${name}.attention.attention.value`, normed),
+  const context = selfAttention(
+    weights,
+    {
+      query: `${name}.attention.attention.query`,
+      key: `${name}.attention.attention.key`,
+      value: `${name}.attention.attention.value`,
+    },
+    normed,
     { numHeads: config.num_attention_heads, dropoutRate: config.attention_probs_dropout_prob },
     ctx,
+    wanted,
   );
   const attended = linearLayer(weights, `${name}.attention.output.dense`, context);
   const middle = tf.add(wantedTokens(x, wanted), dropout(attended, config.hidden_dropout_prob, ctx));
