@@ -1,13 +1,20 @@
 /** Matrix products. One large product is always preferred over a batch of small ones. */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
-import { add, binary, cast, gemm, matMul, mul, op, reshape, unary, where } from '../graph/ops.js';
+import { add, binary, cast, gemm, matMul, mul, op, reshape, transpose, unary, where } from '../graph/ops.js';
 import { sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { checked, define, defineList, type KernelDefinition } from './define.js';
 
 const float = (x: Value): Value => cast(x, 'float32');
 const isMatrix = (x: Value): boolean => sizeOf(x.shape.slice(0, -2)) === 1;
+
+/**
+ * aᵀ·b with many rows and a result that is wider than high, as in the gradient of a layer that narrows: the product of
+ * the other order with its small result transposed is a tenth faster in ONNX Runtime.
+ */
+const isLongAndWide = (a: Value, b: Value): boolean =>
+  a.shape[0]! >= 1024 && a.shape[1]! >= 64 && b.shape[1]! >= 2 * a.shape[1]!;
 
 /**
  * a·b with broadcast leading axes. When only `a` is batched and not transposed, [.., M, K] × [K, N] is the single
@@ -21,6 +28,9 @@ function batchMatMul(a: Value, b: Value, transposeA: boolean, transposeB: boolea
       'SHAPE_MISMATCH',
       `the inner dimensions of the matrices differ: ${inner[0]} and ${inner[1]}.`,
     );
+  }
+  if (rank === 2 && transposeA && !transposeB && isLongAndWide(a, b)) {
+    return transpose(matMul(b, a, { transposeA: true }), [1, 0]);
   }
   if (!isMatrix(b) || rank === 2) return matMul(a, b, { transposeA, transposeB });
   const matrix = reshape(b, b.shape.slice(-2));
