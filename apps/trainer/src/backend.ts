@@ -26,9 +26,10 @@ export async function openBackend(
   );
   const why = name === 'auto' && device === 'cpu' ? 'device is "cpu"' : reason;
   say(`backend ${selected}: ${why}`);
-  if (device === 'cuda' && selected !== 'tfjs-node-gpu')
+  if (device === 'cuda' && !['tfjs-node-gpu', 'onnxruntime-webgpu'].includes(selected))
     say('device is "cuda" in the configuration; this runs on the CPU');
-  if (selected !== 'onnxruntime') return { name: selected, createRunner: createEagerRunner };
+  if (selected !== 'onnxruntime' && selected !== 'onnxruntime-webgpu')
+    return { name: selected, createRunner: createEagerRunner };
   const { createReplayedRunner } = await import('./step/replayed-runner.js');
   return { name: selected, createRunner: createReplayedRunner };
 }

@@ -7,7 +7,7 @@ import { selectBackend } from './select-backend.js';
 describe('selectBackend', () => {
   it('refuses an unknown name and lists the known ones', async () => {
     await expect(selectBackend('cuda')).rejects.toThrow(
-      "--backend must be one of auto, onnxruntime, tfjs-node, tfjs-node-gpu, wasm, cpu; found 'cuda'",
+      "--backend must be one of auto, onnxruntime, onnxruntime-webgpu, tfjs-node, tfjs-node-gpu, wasm, cpu; found 'cuda'",
     );
   });
 

@@ -28,6 +28,22 @@ async function selectOnnxRuntime(reason: string): Promise<SelectedBackend> {
   return { name: 'onnxruntime', reason };
 }
 
+/** The same backend on ONNX Runtime's WebGPU provider, which keeps the weights on the device. */
+async function selectWebGpu(): Promise<SelectedBackend> {
+  const { registerOnnxRuntimeBackend } = await import('tfjs-onnxruntime');
+  registerOnnxRuntimeBackend({ sessionOptions: { executionProviders: ['webgpu', 'cpu'] } });
+  await setBackend('onnxruntime');
+  try {
+    tf.tidy(() => tf.add(tf.scalar(1), 1).dataSync());
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    throw new InputError(
+      `the WebGPU provider finds no device: ${found}. It needs a GPU with a Vulkan driver; --backend onnxruntime computes on the CPU`,
+    );
+  }
+  return { name: 'onnxruntime-webgpu', reason: 'as asked; ONNX Runtime on WebGPU' };
+}
+
 async function selectNative(name: 'tfjs-node' | 'tfjs-node-gpu'): Promise<SelectedBackend> {
   const { tensorflowVersion, usesGpu } = loadNativeTensorFlow(name);
   await setBackend('tensorflow');
@@ -75,6 +91,8 @@ export async function selectBackend(name: string): Promise<SelectedBackend> {
       return selectAutomatically();
     case 'onnxruntime':
       return selectOnnxRuntime('as asked');
+    case 'onnxruntime-webgpu':
+      return selectWebGpu();
     case 'tfjs-node':
     case 'tfjs-node-gpu':
       return selectNative(name);

@@ -4,6 +4,8 @@
  * - state that AdamW updates stays where it is: the session delivers its gradient, a WebAssembly kernel does the rest;
  * - other new state is written into the slots' second buffers, which then change places with the first;
  * - state that is handed back as it came needs no work.
+ *
+ * Where sessions can leave outputs on a device, all new state stays there, and AdamW is part of the session.
  */
 import type { OnnxRuntimeBackend } from '../backend.js';
 import { EngineError } from '../errors.js';
@@ -12,12 +14,13 @@ import { order } from '../graph/order.js';
 import { allocate, type TypedArray, type Value } from '../graph/value.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
-import { OrtSession, type HostArray, type SessionOptions } from '../session/ort.js';
+import { keepsOnDevice, leaveOnDevice, type DeviceTensor } from '../session/device.js';
+import { OrtSession, type HostArray } from '../session/ort.js';
 import { profileModel, type ProfileEntry } from '../session/profile.js';
 import { hostTensor, type HostTensor } from './host-tensor.js';
 import { findNonFinite, type NonFinite } from './non-finite.js';
 import { planUpdates, type OptimizerHome, type PlannedUpdate } from './optimizer.js';
-import type { StateSlot } from './replayed-function.js';
+import type { ReplayOptions, StateSlot } from './replayed-function.js';
 import type { Trace } from './trace.js';
 
 type Slots = ReadonlyMap<string, StateSlot>;
@@ -55,13 +58,15 @@ export function compileStep(
   trace: Trace,
   optimizer: OptimizerHome,
   slots: Slots,
-  options: SessionOptions,
-  allowNonFinite: boolean,
+  { sessionOptions: options = {}, allowNonFinite = false }: ReplayOptions,
+  contentsOf: (slot: StateSlot) => TypedArray,
 ): CompiledStep {
   const next = withPrefix(trace.outputs, STATE);
   const previous = withPrefix(trace.inputs, STATE);
   const outputs = withPrefix(trace.outputs, OUTPUT);
-  const updates = planUpdates(next, previous);
+  const sessionOptions = { ...backend.sessionOptions, ...options };
+  const onDevice = keepsOnDevice(sessionOptions);
+  const updates = onDevice ? [] : planUpdates(next, previous);
   optimizer.prepare(updates, slots);
   const inPlace = new Set(updates.flatMap(({ names }) => Object.values(names)));
   const written = [...next].filter(([name, value]) => !inPlace.has(name) && value !== previous.get(name));
@@ -85,24 +90,35 @@ export function compileStep(
     outputs: named,
     externalBytes: EXTERNAL_BYTES,
   });
-  const sessionOptions = { ...backend.sessionOptions, ...options };
-  const session = new OrtSession(encodeModel(message), { ...sessionOptions, externalData: external });
+  const session = new OrtSession(encodeModel(message), {
+    ...sessionOptions,
+    ...(onDevice ? leaveOnDevice(written.map(([name]) => NEXT + name)) : {}),
+    externalData: external,
+  });
   backend.noteSession(session);
 
-  const feedsOf = (current: Slots, given: Inputs): Record<string, HostArray> => {
-    const feeds: Record<string, HostArray> = {};
+  const feedsOf = (current: Slots, given: Inputs): Record<string, HostArray | DeviceTensor> => {
+    const feeds: Record<string, HostArray | DeviceTensor> = {};
     for (const [{ type, shape }, name] of inputs) {
-      const data = name.startsWith(STATE)
-        ? current.get(name.slice(STATE.length))!.current
-        : (given[name.slice(INPUT.length)]!.data as TypedArray);
-      feeds[name] = { type, shape, data };
+      const slot = name.startsWith(STATE) ? current.get(name.slice(STATE.length))! : undefined;
+      const data = slot?.current ?? given[name.slice(INPUT.length)]!.data;
+      feeds[name] = slot?.device ?? { type, shape, data };
+    }
+    return feeds;
+  };
+  /** The same in main memory, whatever is on a device. */
+  const hostFeedsOf = (current: Slots, given: Inputs): Record<string, HostArray> => {
+    const feeds: Record<string, HostArray> = {};
+    for (const [name, feed] of Object.entries(feedsOf(current, given))) {
+      const slot = 'location' in feed ? current.get(name.slice(STATE.length))! : undefined;
+      feeds[name] = slot ? { ...slot, data: contentsOf(slot) } : (feed as HostArray);
     }
     return feeds;
   };
   const fetchesOf = (current: Slots): Record<string, HostArray | null> => {
     const fetches: Record<string, HostArray | null> = {};
     for (const name of wanted.keys()) fetches[name] = null;
-    for (const [name, { type, shape }] of written) {
+    for (const [name, { type, shape }] of onDevice ? [] : written) {
       const slot = current.get(name)!;
       slot.next ??= allocate(slot.type, slot.current.length);
       fetches[NEXT + name] = { type, shape, data: slot.next };
@@ -120,19 +136,25 @@ export function compileStep(
       profileModel(
         model(),
         sessionOptions,
-        feedsOf(current, given),
+        hostFeedsOf(current, given),
         Object.fromEntries(named.map((o) => [o.name, null])),
       ),
     run(current, given) {
       const feeds = feedsOf(current, given);
       const fetches = fetchesOf(current);
       return backend.timed(() => {
-        const results = session.run(feeds, fetches);
+        const { host: results, device } = session.runOnDevice(feeds, fetches);
         // Nothing has changed the state yet: a bad step leaves it as it was.
-        if (!allowNonFinite) assertFinite(outputs, results, () => findNonFinite(graph, inputs, feeds));
+        if (!allowNonFinite) {
+          const find = () => findNonFinite(graph, inputs, hostFeedsOf(current, given));
+          assertFinite(outputs, results, find);
+        }
         for (const [name] of written) {
           const slot = current.get(name)!;
-          [slot.current, slot.next] = [slot.next!, slot.current];
+          const onDeviceNow = device[NEXT + name];
+          if (onDeviceNow === undefined) [slot.current, slot.next] = [slot.next!, slot.current];
+          else slot.device?.dispose();
+          slot.device = onDeviceNow;
         }
         for (const update of updates) {
           const number = (key: (typeof SCALARS)[number]): number =>

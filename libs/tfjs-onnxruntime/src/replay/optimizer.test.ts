@@ -14,6 +14,7 @@ function setUp(length: number) {
     shape: [length],
     current,
     next: undefined,
+    device: undefined,
   });
   const slots = new Map([
     ['p', slot(numbers(1))],

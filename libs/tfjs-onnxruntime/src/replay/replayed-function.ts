@@ -6,6 +6,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
 import type { TypedArray } from '../graph/value.js';
+import { Downloader, type DeviceTensor } from '../session/device.js';
 import type { SessionOptions } from '../session/ort.js';
 import type { ProfileEntry } from '../session/profile.js';
 import { compileStep, type CompiledStep } from './compile-step.js';
@@ -41,7 +42,11 @@ export interface StateSlot extends TensorSignature {
   current: TypedArray;
   /** Allocated when a step writes this tensor through the session. */
   next: TypedArray | undefined;
+  /** The current contents where they are on the device; `current` is out of date then. */
+  device: DeviceTensor | undefined;
 }
+
+const EMPTY = { next: undefined, device: undefined };
 
 export class ReplayedFunction {
   readonly #fn: StatefulFunction;
@@ -50,6 +55,7 @@ export class ReplayedFunction {
   readonly #slots = new Map<string, StateSlot>();
   readonly #optimizer = new OptimizerHome();
   readonly #compiled = new Map<string, CompiledStep>();
+  #downloader: Downloader | undefined;
   #disposed = false;
 
   /** @param initialState is copied */
@@ -63,13 +69,18 @@ export class ReplayedFunction {
     this.#options = options;
     for (const name in initialState) {
       const { data, shape, dtype } = checkHostTensor(name, initialState[name]);
-      this.#slots.set(name, { type: dtype, shape: [...shape], current: data.slice(), next: undefined });
+      this.#slots.set(name, { type: dtype, shape: [...shape], ...EMPTY, current: data.slice() });
     }
   }
 
   /** Signatures that are compiled now. */
   get signatures(): number {
     return this.#compiled.size;
+  }
+
+  /** Tensors of the state that are on a device now: with the WebGPU provider, all that steps have changed. */
+  get deviceTensors(): number {
+    return [...this.#slots.values()].filter(({ device }) => device !== undefined).length;
   }
 
   /** Bytes of the state, with the second buffers of what the session writes and the gradients of what AdamW updates. */
@@ -141,14 +152,16 @@ export class ReplayedFunction {
     });
     const backend = currentBackend();
     backend.counters.traceMs += performance.now() - started;
-    const { sessionOptions = {}, allowNonFinite = false } = this.#options;
-    return compileStep(backend, traced, this.#optimizer, this.#slots, sessionOptions, allowNonFinite);
+    return compileStep(backend, traced, this.#optimizer, this.#slots, this.#options, (slot) =>
+      this.#contentsOf(slot),
+    );
   }
 
   #evict(): void {
     const limit = this.#options.maxSignatures ?? 8;
     for (const [signature, step] of this.#compiled) {
       if (this.#compiled.size <= limit) break;
+      this.#bringHome();
       step.dispose();
       this.#compiled.delete(signature);
     }
@@ -158,8 +171,8 @@ export class ReplayedFunction {
   readState(names: readonly string[] = [...this.#slots.keys()]): Record<string, HostTensor> {
     const result: Record<string, HostTensor> = {};
     for (const name of names) {
-      const { type, shape, current } = this.#slot(name);
-      result[name] = hostTensor(type, shape, current.slice());
+      const slot = this.#slot(name);
+      result[name] = hostTensor(slot.type, slot.shape, this.#contentsOf(slot).slice());
     }
     return result;
   }
@@ -171,7 +184,28 @@ export class ReplayedFunction {
       const slot = this.#slot(name);
       checkSignature(name, { type: dtype, shape }, slot);
       (slot.current as Float32Array).set(data as Float32Array);
+      slot.device?.dispose();
+      slot.device = undefined;
     }
+  }
+
+  /** All state in main memory: device memory must not outlive the session it comes from. */
+  #bringHome(): void {
+    for (const slot of this.#slots.values()) {
+      if (slot.device === undefined) continue;
+      (slot.current as Float32Array).set(this.#contentsOf(slot) as Float32Array);
+      slot.device.dispose();
+      slot.device = undefined;
+    }
+  }
+
+  #contentsOf({ type, current, device }: StateSlot): TypedArray {
+    if (device === undefined) return current;
+    this.#downloader ??= new Downloader({
+      ...currentBackend().sessionOptions,
+      ...this.#options.sessionOptions,
+    });
+    return this.#downloader.download(device, type);
   }
 
   #slot(name: string): StateSlot {
@@ -187,9 +221,11 @@ export class ReplayedFunction {
 
   /** Releases sessions and buffers. */
   dispose(): void {
+    for (const { device } of this.#slots.values()) device?.dispose();
+    this.#slots.clear();
     for (const step of this.#compiled.values()) step.dispose();
     this.#compiled.clear();
-    this.#slots.clear();
+    this.#downloader?.dispose();
     this.#disposed = true;
   }
 }

@@ -54,12 +54,23 @@ export class OrtSession {
    * @param fetches names of the outputs wanted; with an array, the result is written into it
    */
   run(
-    feeds: Readonly<Record<string, HostArray>>,
+    feeds: Readonly<Record<string, HostArray | OrtTensor>>,
     fetches: Readonly<Record<string, HostArray | null>>,
   ): Record<string, TypedArray> {
+    return this.runOnDevice(feeds, fetches).host;
+  }
+
+  /** The same, for sessions that leave some of their outputs on the device. */
+  runOnDevice(
+    feeds: Readonly<Record<string, HostArray | OrtTensor>>,
+    fetches: Readonly<Record<string, HostArray | null>>,
+  ): { host: Record<string, TypedArray>; device: Record<string, OrtTensor> } {
     if (this.#disposed) throw new EngineError('DISPOSED', 'the session has been released.');
     const inputs: Record<string, OrtTensor> = {};
-    for (const name in feeds) inputs[name] = toOrt(feeds[name]!);
+    for (const name in feeds) {
+      const feed = feeds[name]!;
+      inputs[name] = 'location' in feed ? feed : toOrt(feed);
+    }
     const outputs: Record<string, OrtTensor | null> = {};
     for (const name in fetches) outputs[name] = fetches[name] ? toOrt(fetches[name]) : null;
     let results: Record<string, unknown>;
@@ -72,11 +83,15 @@ export class OrtSession {
         { cause },
       );
     }
-    const data: Record<string, TypedArray> = {};
+    const host: Record<string, TypedArray> = {};
+    const device: Record<string, OrtTensor> = {};
     for (const name in fetches) {
-      data[name] = fetches[name]?.data ?? ((results[name] as OrtTensor).data as unknown as TypedArray);
+      const result = results[name] as OrtTensor;
+      if (fetches[name]) host[name] = fetches[name].data;
+      else if (result.location === 'cpu') host[name] = result.data as unknown as TypedArray;
+      else device[name] = result;
     }
-    return data;
+    return { host, device };
   }
 
   /** Writes ONNX Runtime's profile; only for sessions made with `enableProfiling`. */
