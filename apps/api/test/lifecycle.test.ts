@@ -72,6 +72,15 @@ describe('the program', () => {
     for (const { output } of [absent, refused, incomplete]) expect(output).not.toMatch(/\.js:\d/);
   });
 
+  it('says when the data folder cannot be made, with exit code 2', async () => {
+    const file = join(folder, 'a-file');
+    await writeFile(file, '');
+    const { code, output } = await runToEnd({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: join(file, 'data') });
+    expect(code).toBe(2);
+    expect(output).toMatch(/data folder .*a-file.data cannot be written: ENOTDIR/);
+    expect(output).not.toMatch(/\.js:\d/);
+  });
+
   it('says when the port is taken or the database cannot be reached, with exit code 2', async () => {
     const blocker = createServer().listen(0, '127.0.0.1');
     await once(blocker, 'listening');

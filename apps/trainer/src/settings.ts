@@ -1,4 +1,5 @@
 /** The settings of a run: configuration files with command-line options laid over them. */
+import { existsSync } from 'node:fs';
 import { modelConfigSchema, type ModelConfig } from './config/model-config.js';
 import { readConfig } from './config/read-config.js';
 import { trainingConfigSchema, type TrainingConfig } from './config/training-config.js';
@@ -33,7 +34,8 @@ export interface SettingsOptions {
   modelConfig: string;
   freezeTrainingConfig: string;
   trainingConfig: string;
-  wandbConfig: string;
+  /** Absent: the file of the original, where it is there. */
+  wandbConfig?: string;
   output?: string;
   seed?: number;
   epochs?: number;
@@ -41,11 +43,14 @@ export interface SettingsOptions {
   batchSize?: number;
 }
 
+const WANDB_FILE = 'input/wandb_config.json';
+
 export async function readSettings(options: SettingsOptions): Promise<RunSettings> {
   const model = await readConfig(modelConfigSchema, options.modelConfig);
   const heads = await readConfig(trainingConfigSchema, options.freezeTrainingConfig);
   const everything = await readConfig(trainingConfigSchema, options.trainingConfig);
-  const wandb = await readConfig(wandbConfigSchema, options.wandbConfig);
+  const wandbFile = options.wandbConfig ?? (existsSync(WANDB_FILE) ? WANDB_FILE : undefined);
+  const wandb = wandbFile === undefined ? undefined : await readConfig(wandbConfigSchema, wandbFile);
   const override = (config: TrainingConfig, epochs: number | undefined): TrainingConfig => ({
     ...config,
     epochs: epochs ?? config.epochs,
@@ -64,7 +69,7 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
     model,
     modelFile: options.modelConfig,
     stages: stages.filter(({ config }) => config.epochs > 0),
-    wandb: wandbAccount(wandb, environment.wandbKey),
+    wandb: wandb && wandbAccount(wandb, environment.wandbKey),
   };
 }
 

@@ -24,9 +24,23 @@ class DataFolderInUseError extends StartError {
   }
 }
 
-/** Takes the lock of `folder`, making the folder when absent. Returns the function that gives it back. */
+/**
+ * Takes the lock of `folder`, making the folder when absent. Returns the function that gives it back.
+ * @throws StartError when the folder cannot be made or written, or another process holds it
+ */
 export async function lockDataFolder(folder: string): Promise<() => void> {
-  await mkdir(folder, { recursive: true });
+  try {
+    await mkdir(folder, { recursive: true });
+    return await takeLock(folder);
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw new StartError(
+      `The data folder ${folder} cannot be written: ${error.message}. Set DATA_DIR to a folder that this user may write.`,
+    );
+  }
+}
+
+async function takeLock(folder: string): Promise<() => void> {
   const path = join(folder, 'lock');
   const self: Owner = { pid: process.pid, startTime: startTime(process.pid) };
   for (let attempt = 0; ; attempt++) {

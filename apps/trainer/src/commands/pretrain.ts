@@ -23,8 +23,7 @@ export function addPretrainCommand(program: Command): void {
     .option('--training-config <file>', 'stage 2', 'input/training_config.json')
     .option(
       '--wandb-config <file>',
-      'Weights & Biases account; placeholders leave it off',
-      'input/wandb_config.json',
+      'Weights & Biases account; placeholders leave it off (default: "input/wandb_config.json" where it is there)',
     )
     .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_NAMES).default('auto'))
     .option('--seed <number>', 'instead of the seeds of both configs', wholeNumber('--seed', 0))
