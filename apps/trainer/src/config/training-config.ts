@@ -2,6 +2,7 @@
  * input/freeze_training_config.json (stage 1, frozen towers) and input/training_config.json (stage 2, everything). The
  * keys up to `seed` are the original script's; the rest are optional and have its implicit values as defaults.
  */
+import { AUGMENTATIONS } from '../data/augment.js';
 import { z } from 'zod';
 
 const whole = (low: number) =>
@@ -42,7 +43,7 @@ export const trainingConfigSchema = z.strictObject({
   adam_epsilon: positive.default(1e-8),
   max_grad_norm: positive.default(1),
   /** "mild": random crops of at least 80 % of the area, brightness and contrast; never a flip or a turn. */
-  augmentation: z.enum(['none', 'mild'], 'expected "none" or "mild"').default('none'),
+  augmentation: z.enum(AUGMENTATIONS, `expected one of ${AUGMENTATIONS.join(', ')}`).default('none'),
   /** "training" uses and updates a batch's statistics in stage 2; most pretrained towers are better left as they are. */
   batch_norm: z.enum(['evaluation', 'training'], 'expected "evaluation" or "training"').default('evaluation'),
   /** Seconds between resumable checkpoints within an epoch. */

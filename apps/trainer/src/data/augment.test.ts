@@ -27,9 +27,9 @@ const mean = (pixels: Uint8Array, channel: number, columns: (x: number) => boole
 };
 
 describe('augmentation', () => {
-  it('never swaps left and right or top and bottom', () => {
+  it('mild: never swaps left and right or top and bottom', () => {
     for (let seed = 0; seed < 50; seed++) {
-      const changed = augment(picture(), SIDE, SIDE, createRandom(seed));
+      const changed = augment(picture(), SIDE, SIDE, createRandom(seed), 'mild');
       expect(mean(changed, 0, (x) => x < SIDE / 4)).toBeLessThan(mean(changed, 0, (x) => x >= (3 * SIDE) / 4));
       const [top, bottom] = [changed.subarray(0, 3), changed.subarray(changed.length - 3)];
       expect(top[0]).toBeGreaterThan(top[2]!);
@@ -37,11 +37,22 @@ describe('augmentation', () => {
     }
   });
 
+  it('photo: mirrors about half of the images', () => {
+    let mirrored = 0;
+    for (let seed = 0; seed < 200; seed++) {
+      const changed = augment(picture(), SIDE, SIDE, createRandom(seed), 'photo');
+      const [left, right] = [mean(changed, 0, (x) => x < 4), mean(changed, 0, (x) => x >= SIDE - 4)];
+      if (left > right) mirrored++;
+    }
+    expect(mirrored).toBeGreaterThan(75);
+    expect(mirrored).toBeLessThan(125);
+  });
+
   it('depends on its random numbers alone and leaves the input as it is', () => {
     const pixels = picture();
-    const first = augment(pixels, SIDE, SIDE, createRandom(1));
-    expect(augment(pixels, SIDE, SIDE, createRandom(1))).toEqual(first);
-    expect(augment(pixels, SIDE, SIDE, createRandom(2))).not.toEqual(first);
+    const first = augment(pixels, SIDE, SIDE, createRandom(1), 'photo');
+    expect(augment(pixels, SIDE, SIDE, createRandom(1), 'photo')).toEqual(first);
+    expect(augment(pixels, SIDE, SIDE, createRandom(2), 'photo')).not.toEqual(first);
     expect(pixels).toEqual(picture());
   });
 });

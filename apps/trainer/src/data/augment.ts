@@ -1,24 +1,50 @@
 /**
- * Changes to an image that leave its caption true: a random crop of most of it, brightness, contrast. Never a flip or a
- * turn, which would make "left of" a lie.
+ * Random changes to an image: a crop of most of it, brightness, contrast, and for photos a mirrored image half of the
+ * time.
  */
 import type { Random } from '../random.js';
 
-const SMALLEST_AREA = 0.8;
-const ASPECT = 1.1;
-const BRIGHTNESS = 0.12;
-const CONTRAST = 0.12;
+/**
+ * 'mild' leaves every caption true; a mirrored image would make "left of" a lie. 'photo' is for captions that seldom
+ * say left or right.
+ */
+export const AUGMENTATIONS = ['none', 'mild', 'photo'] as const;
+export type Augmentation = (typeof AUGMENTATIONS)[number];
+
+interface Strength {
+  /** Of the crop, as a share of the image. */
+  smallestArea: number;
+  /** Largest factor on the crop's width over its height. */
+  aspect: number;
+  brightness: number;
+  contrast: number;
+  mirrored: number;
+}
+
+const STRENGTHS: Record<Exclude<Augmentation, 'none'>, Strength> = {
+  mild: { smallestArea: 0.8, aspect: 1.1, brightness: 0.12, contrast: 0.12, mirrored: 0 },
+  photo: { smallestArea: 0.5, aspect: 1.25, brightness: 0.2, contrast: 0.2, mirrored: 0.5 },
+};
 
 /** A new [H, W, 3] image. */
-export function augment(pixels: Uint8Array, height: number, width: number, random: Random): Uint8Array {
-  const area = random.between(SMALLEST_AREA, 1);
-  const aspect = Math.exp(random.between(-Math.log(ASPECT), Math.log(ASPECT)));
+export function augment(
+  pixels: Uint8Array,
+  height: number,
+  width: number,
+  random: Random,
+  kind: Exclude<Augmentation, 'none'>,
+): Uint8Array {
+  const strength = STRENGTHS[kind];
+  const area = random.between(strength.smallestArea, 1);
+  const stretch = Math.log(strength.aspect);
+  const aspect = Math.exp(random.between(-stretch, stretch));
   const cropHeight = Math.min(1, Math.sqrt(area / aspect)) * height;
   const cropWidth = Math.min(1, Math.sqrt(area * aspect)) * width;
   const top = random.uniform() * (height - cropHeight);
   const left = random.uniform() * (width - cropWidth);
-  const contrast = 1 + random.between(-CONTRAST, CONTRAST);
-  const shift = 255 * random.between(-BRIGHTNESS, BRIGHTNESS) + 127.5 * (1 - contrast);
+  const contrast = 1 + random.between(-strength.contrast, strength.contrast);
+  const shift = 255 * random.between(-strength.brightness, strength.brightness) + 127.5 * (1 - contrast);
+  const mirror = strength.mirrored > 0 && random.uniform() < strength.mirrored;
   const out = new Uint8Array(height * width * 3);
   const clamp = (position: number, size: number) => Math.min(Math.max(position, 0), size - 1);
   for (let y = 0; y < height; y++) {
@@ -35,7 +61,7 @@ export function augment(pixels: Uint8Array, height: number, width: number, rando
         const above = pixels[(y0 * width + x0) * 3 + c]! * (1 - fx) + pixels[(y0 * width + x1) * 3 + c]! * fx;
         const below = pixels[(y1 * width + x0) * 3 + c]! * (1 - fx) + pixels[(y1 * width + x1) * 3 + c]! * fx;
         const value = (above * (1 - fy) + below * fy) * contrast + shift;
-        out[(y * width + x) * 3 + c] = Math.max(0, Math.min(255, Math.round(value)));
+        out[(y * width + (mirror ? width - 1 - x : x)) * 3 + c] = Math.max(0, Math.min(255, Math.round(value)));
       }
     }
   }

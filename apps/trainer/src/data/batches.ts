@@ -5,7 +5,7 @@
 import { createRandom } from '../random.js';
 import { float32, type HostTensor } from '../step/runner.js';
 import type { PairBatch } from '../step/trainer.js';
-import { augment } from './augment.js';
+import { augment, type Augmentation } from './augment.js';
 import { captionBatch, type CaptionStore } from './caption-store.js';
 import type { PixelProcessor, PixelStore } from './pixel-store.js';
 import { batchOf, captionChoice, epochOrder } from './sampler.js';
@@ -37,7 +37,7 @@ export interface TrainingBatches {
   /** Pairs B in a micro-batch, and micro-batches in a step. */
   batchSize: number;
   microBatches: number;
-  augmentation: 'none' | 'mild';
+  augmentation: Augmentation;
 }
 
 async function trainingBatch(
@@ -52,9 +52,10 @@ async function trainingBatch(
     return from + captionChoice(options.seed, epoch, image, to - from);
   });
   let loaded = await pixels.load(images);
-  if (options.augmentation === 'mild') {
+  const { augmentation } = options;
+  if (augmentation !== 'none') {
     loaded = loaded.map((bytes, position) =>
-      augment(bytes, pixels.height, pixels.width, createRandom(options.seed, AUGMENT, epoch, images[position]!)),
+      augment(bytes, pixels.height, pixels.width, createRandom(options.seed, AUGMENT, epoch, images[position]!), augmentation),
     );
   }
   return { pixel_values: pixelValues(loaded, source), ...captionBatch(captions, chosen) };
