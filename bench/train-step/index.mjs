@@ -3,6 +3,9 @@
  *
  *   npm run bench -- train-step [--shape a|b|c|all] [--peer torch] [--peer tfjs-node] [--steps 4] [--rounds 5]
  *
+ * Our towers leave out what no output depends on: the last block of a tower that pools its first token is computed for
+ * that token. Shapes a+, b+, c+ compute all of it, as PyTorch's modules do.
+ *
  * Each side runs in a process of its own and they take turns, so that a busy or slow machine is slow for all of them;
  * the medians over all timed steps are printed. PYTHON names the interpreter with PyTorch 2.13 and transformers 4.57.
  */

@@ -45,15 +45,29 @@ function adamw(inputs) {
   return [tf.sub(tf.mul(param, tf.sub(1, tf.mul(lr, weightDecay))), tf.mul(step, lr)), newM, newV];
 }
 
+/**
+ * The tower with all tokens computed in its last block, also those that nothing reads.
+ * @template Inputs @param {import('@clip-ts/clip/model').Tower<Inputs>} tower
+ * @returns {import('@clip-ts/clip/model').Tower<Inputs>}
+ */
+const withAllTokens = (tower) => ({
+  ...tower,
+  forward: (weights, inputs, ctx) => tower.forward(weights, inputs, { ...ctx, firstTokenOnly: false }),
+});
+
 /** @param {import('./shapes.mjs').Shape} shape */
 export function createProgram(shape) {
-  const model = createDualEncoder({
+  const encoder = createDualEncoder({
     model_type: 'vision-text-dual-encoder',
     vision_config: shape.vision,
     text_config: shape.text,
     projection_dim: shape.projection,
     logit_scale_init_value: 2.6592,
   });
+  const { vision, text } = encoder;
+  const model = shape.allTokens
+    ? { ...encoder, vision: withAllTokens(vision), text: withAllTokens(text) }
+    : encoder;
   const specs = dualEncoderSpecs(model).filter((spec) => spec.dtype !== 'int64');
   const weights = initWeights(specs, 1);
   const inTower = (/** @type {string} */ name) =>

@@ -3,7 +3,7 @@
  * Dropout and drop path are off, so that all sides compute the same function.
  */
 
-/** @typedef {{ batch: number, tokens: number, image: number, frozen: boolean, projection: number, vision: Record<string, unknown>, text: Record<string, unknown> }} Shape */
+/** @typedef {{ batch: number, tokens: number, image: number, frozen: boolean, allTokens?: boolean, projection: number, vision: Record<string, unknown>, text: Record<string, unknown> }} Shape */
 
 const swinAndRoberta = {
   batch: 8,
@@ -78,11 +78,14 @@ const SHAPES = {
 
 export const SHAPE_NAMES = Object.keys(SHAPES);
 
-/** @param {string} name */
+/**
+ * "a", or "a+" for the step that computes all tokens of every block as PyTorch's modules do.
+ * @param {string} name
+ */
 export function shapeNamed(name) {
-  const shape = SHAPES[name];
+  const shape = SHAPES[name.replace('+', '')];
   if (shape === undefined) throw new Error(`unknown shape "${name}": ${SHAPE_NAMES.join(', ')} or all`);
-  return shape;
+  return { ...shape, allTokens: name.endsWith('+') };
 }
 
 /** Pixels in [-1, 1) and ids, the same on every call. @param {Shape} shape */
