@@ -15,12 +15,16 @@ interface Outcome {
   again: number;
 }
 
-const SOFTWARE_DEVICE = '/usr/lib/chromium/vk_swiftshader_icd.json';
+/** Chromium's folder has the device and a Vulkan loader. */
+const CHROMIUM = '/usr/lib/chromium';
+const SOFTWARE_DEVICE = `${CHROMIUM}/vk_swiftshader_icd.json`;
 const NO_DEVICE = 3;
 
 function train(provider: string): { status: number | null; errors: string; outcome: () => Outcome } {
   const script = fileURLToPath(new URL('./webgpu/train.mjs', import.meta.url));
-  const software = existsSync(SOFTWARE_DEVICE) ? { VK_ICD_FILENAMES: SOFTWARE_DEVICE } : {};
+  const software = existsSync(SOFTWARE_DEVICE)
+    ? { VK_ICD_FILENAMES: SOFTWARE_DEVICE, LD_LIBRARY_PATH: CHROMIUM }
+    : {};
   const env = { ...software, ...process.env };
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, provider], {
     env,
