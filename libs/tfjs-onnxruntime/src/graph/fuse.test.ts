@@ -29,6 +29,12 @@ describe('fusion into Gemm', () => {
     ]);
   });
 
+  it('leaves large sums to Add, which runs on all threads', () => {
+    const product = () => matMul(matrix('wide', [512, 4]), matrix('tall', [4, 512]));
+    expect(opsOf([add(product(), matrix('row', [512]))])).toEqual(['Gemm/2', 'Add/2']);
+    expect(opsOf([mul(product(), 0.5)])).toEqual(['Gemm/2']);
+  });
+
   it('leaves products alone that something else reads', () => {
     const product = matMul(a, b);
     expect(opsOf([add(product, bias), product])).toEqual(['Gemm/2', 'Add/2']);
