@@ -117,7 +117,7 @@ describe('fused kernels', () => {
 
   it('large tensors, whose gradients run in blocks of rows, get the same gradients', async () => {
     await tf.setBackend('onnxruntime');
-    const N = 1500;
+    const N = 3000;
     const D = 384;
     const inputs = [[N, D], [D], [D]].map(tensor);
     const fused = ([x, gamma, beta]: T[]) =>

@@ -12,7 +12,7 @@ import { node, placeholder, sizeOf, type Value } from './value.js';
  */
 const BLOCK_BYTES = 1024 * 1024;
 /** Below this the loop costs more than it saves. */
-const MIN_BYTES = 2 * 1024 * 1024;
+const MIN_BYTES = 4 * 1024 * 1024;
 
 export interface RowResults {
   /** [rows, …] tensors, one row out for one row in. */

@@ -112,7 +112,36 @@ export function transpose(x: Value, perm: readonly number[]): Value {
       perm.map((p) => inner[p]!),
     );
   }
+  const rows = movesRows(x, perm) ? rowOrder(x.shape, perm) : undefined;
+  if (rows) {
+    const [B, run] = [x.shape[0]!, x.shape.at(-1)!];
+    return reshape(
+      gather(reshape(x, [B, rows.length, run]), constant('int32', [rows.length], rows), 1),
+      shape,
+    );
+  }
   return op('Transpose', [x], shape, x.type, { perm });
+}
+
+/**
+ * Whether a permutation moves whole rows inside each item of a large batch, as cutting images into patches does.
+ * ONNX Runtime's Gather does that on all threads, its Transpose of so many axes on one.
+ */
+function movesRows(x: Value, perm: readonly number[]): boolean {
+  const last = perm.length - 1;
+  const inner = perm[0] === 0 && perm[last] === last;
+  return perm.length >= 5 && inner && x.shape[last]! >= 16 && sizeOf(x.shape) >= 1 << 21;
+}
+
+/** Which row of an item of the source each row of the result is; axes 1 … -2 are permuted. */
+function rowOrder(shape: readonly number[], perm: readonly number[]): number[] {
+  let rows = [0];
+  for (const axis of perm.slice(1, -1)) {
+    const stride = sizeOf(shape.slice(axis + 1, -1));
+    const size = shape[axis]!;
+    rows = rows.flatMap((row) => Array.from({ length: size }, (_, i) => row + i * stride));
+  }
+  return rows;
 }
 
 export function expand(x: Value, shape: readonly number[]): Value {

@@ -94,6 +94,27 @@ describe('sums into few rows', () => {
   });
 });
 
+describe('transposing', () => {
+  it('moves whole rows of a large batch to the same places as element by element', async () => {
+    const [B, C, h, p, w, run] = [8, 3, 4, 32, 4, 176];
+    const x = tf.reshape(tf.range(0, B * C * h * p * w * run, 1, 'int32'), [B, C, h, p, w, run]);
+    expect(x.size).toBeGreaterThan(1 << 21);
+    const found = await tf.transpose(x, [0, 2, 4, 1, 3, 5]).data();
+    let next = 0;
+    let wrong = 0;
+    for (let b = 0; b < B; b++)
+      for (let i = 0; i < h; i++)
+        for (let j = 0; j < w; j++)
+          for (let c = 0; c < C; c++)
+            for (let k = 0; k < p; k++)
+              for (let r = 0; r < run; r++) {
+                const source = ((((b * C + c) * h + i) * p + k) * w + j) * run + r;
+                if (found[next++] !== source) wrong++;
+              }
+    expect(wrong).toBe(0);
+  });
+});
+
 describe('image kernels on batches', () => {
   const first = tf.tidy(() => tf.keep(tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1])));
 
