@@ -6,71 +6,84 @@ import '@tensorflow/tfjs-layers';
 import * as tf from '@tensorflow/tfjs-core';
 import { registerOnnxRuntimeBackend, ReplayedFunction } from 'tfjs-onnxruntime';
 
+const NO_DEVICE = 3;
 const [provider = 'cpu'] = process.argv.slice(2);
 registerOnnxRuntimeBackend({ sessionOptions: { executionProviders: [provider] } });
 await tf.setBackend('onnxruntime');
 
 const [B, I, O] = [8, 12, 4];
-const numbers = (/** @type {number[]} */ shape, /** @type {number} */ salt) => ({
-  data: Float32Array.from({ length: shape.reduce((n, d) => n * d, 1) }, (_, i) => Math.sin(1.7 * i + salt)),
+const float32 = (/** @type {Float32Array} */ data, /** @type {number[]} */ shape) => ({
+  data,
   shape,
   dtype: /** @type {const} */ ('float32'),
 });
-const scalar = (/** @type {number} */ x) => ({
-  data: Float32Array.of(x),
-  shape: [],
-  dtype: /** @type {const} */ ('float32'),
-});
-const zeros = (/** @type {number[]} */ shape) => ({
-  ...numbers(shape, 0),
-  data: numbers(shape, 0).data.fill(0),
-});
-const state = { w: numbers([O, I], 1), m: zeros([O, I]), v: zeros([O, I]), count: scalar(0) };
+const size = (/** @type {number[]} */ shape) => shape.reduce((n, d) => n * d, 1);
+const numbers = (/** @type {number[]} */ shape, /** @type {number} */ salt) =>
+  float32(
+    Float32Array.from({ length: size(shape) }, (_, i) => Math.sin(1.7 * i + salt)),
+    shape,
+  );
+const zeros = (/** @type {number[]} */ shape) => float32(new Float32Array(size(shape)), shape);
+const scalar = (/** @type {number} */ x) => float32(Float32Array.of(x), []);
 
+/** The entry of this name, which must be there. @template T @param {Record<string, T>} map @param {string} name @returns {T} */
+function get(map, name) {
+  const found = map[name];
+  if (found === undefined) throw new Error(`missing "${name}"`);
+  return found;
+}
+
+const state = { w: numbers([O, I], 1), m: zeros([O, I]), v: zeros([O, I]), count: scalar(0) };
 const step = new ReplayedFunction(
   (current, inputs) => {
-    const { w, m, v, count } = /** @type {Record<string, tf.Tensor>} */ (current);
-    const { x, y, lr } = /** @type {Record<string, tf.Tensor>} */ (inputs);
+    const w = get(current, 'w');
     const one = tf.scalar(1);
     const loss = (/** @type {tf.Tensor} */ weights) => {
-      const hidden = tf.matMul(x, weights, false, true);
+      const hidden = tf.matMul(get(inputs, 'x'), weights, false, true);
       const norm = { x: hidden, gamma: tf.ones([O]), beta: tf.zeros([O]) };
-      const normed = tf.engine().runKernel('FusedLayerNorm', norm, { epsilon: 1e-5 });
-      const active = tf.engine().runKernel('FusedGelu', { x: normed }, { approximate: 'none' });
-      return tf.mean(tf.square(tf.sub(active, y)));
+      const x = /** @type {tf.Tensor} */ (tf.engine().runKernel('FusedLayerNorm', norm, { epsilon: 1e-5 }));
+      const active = tf.engine().runKernel('FusedGelu', { x }, { approximate: 'none' });
+      return tf.mean(tf.square(tf.sub(/** @type {tf.Tensor} */ (active), get(inputs, 'y'))));
     };
     const { value, grad } = tf.valueAndGrad(loss)(w);
-    const [param, newM, newV] = tf
-      .engine()
-      .runKernel(
-        'FusedAdamW',
-        { param: w, m, v, grad, lr, clip: one, correction1: one, correction2: one },
-        { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01 },
-      );
-    return { state: { w: param, m: newM, v: newV, count: tf.add(count, one) }, outputs: { loss: value } };
+    const moments = { m: get(current, 'm'), v: get(current, 'v') };
+    const scalars = { lr: get(inputs, 'lr'), clip: one, correction1: one, correction2: one };
+    const hyper = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01 };
+    const updated = tf.engine().runKernel('FusedAdamW', { param: w, ...moments, grad, ...scalars }, hyper);
+    const [param, m, v] = /** @type {[tf.Tensor, tf.Tensor, tf.Tensor]} */ (updated);
+    return {
+      state: { w: param, m, v, count: tf.add(get(current, 'count'), one) },
+      outputs: { loss: value },
+    };
   },
   state,
   { maxSignatures: 1 },
 );
 
+/** @param {number} batch @param {number} salt @param {number} lr */
+async function lossOf(batch, salt, lr) {
+  const inputs = { x: numbers([batch, I], salt), y: numbers([batch, O], salt + 3), lr: scalar(lr) };
+  return Number(get(await step.run(inputs), 'loss').data[0]);
+}
+const read = () =>
+  Object.fromEntries(
+    Object.entries(step.readState()).map(([name, { data }]) => [name, [...data].map(Number)]),
+  );
+
+/** @type {number[]} */
 const losses = [];
 try {
-  for (let i = 0; i < 5; i++) {
-    const { loss } = await step.run({ x: numbers([B, I], i), y: numbers([B, O], i + 3), lr: scalar(0.05) });
-    losses.push(loss.data[0]);
-  }
+  for (let i = 0; i < 5; i++) losses.push(await lossOf(B, i, 0.05));
 } catch (error) {
   if (!/adapter/.test(String(error))) throw error;
   console.error(String(error));
-  process.exit(3);
+  process.exit(NO_DEVICE);
 }
-const read = () =>
-  Object.fromEntries(Object.entries(step.readState()).map(([name, { data }]) => [name, [...data]]));
 const trained = read();
 const onDevice = step.deviceTensors;
 step.writeState({ w: state.w });
 const written = read().w;
 // Another signature: the session that the state came from goes, the state stays.
-const { loss } = await step.run({ x: numbers([4, I], 0), y: numbers([4, O], 3), lr: scalar(0) });
-console.log(JSON.stringify({ losses, trained, onDevice, written, again: loss.data[0] }));
+const again = await lossOf(4, 0, 0);
+console.log(JSON.stringify({ losses, trained, onDevice, written, again }));
 step.dispose();
