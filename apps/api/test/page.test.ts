@@ -80,7 +80,7 @@ describe.skipIf(!browserPath)(title, () => {
 
   it('searches for an example, opens a picture and finds similar ones, by keyboard', async () => {
     await page.goto(server.url);
-    await page.getByRole('button', { name: 'a green picture' }).first().click();
+    await page.locator('#examples').getByRole('button', { name: 'a green picture' }).click();
     await page.locator('.tile-score').first().waitFor();
     await page.locator('.tile').first().focus();
     await page.keyboard.press('Enter');
