@@ -2,8 +2,8 @@
  * input/freeze_training_config.json (stage 1, frozen towers) and input/training_config.json (stage 2, everything). The
  * keys up to `seed` are the original script's; the rest are optional and have its implicit values as defaults.
  */
-import { AUGMENTATIONS } from '../data/augment.js';
 import { z } from 'zod';
+import { AUGMENTATIONS } from '../data/augment.js';
 
 const whole = (low: number) =>
   z.int('expected a whole number').min(low, `expected a whole number of at least ${low}`);
@@ -42,7 +42,7 @@ export const trainingConfigSchema = z.strictObject({
   adam_beta2: beta.default(0.999),
   adam_epsilon: positive.default(1e-8),
   max_grad_norm: positive.default(1),
-  /** "mild": random crops of at least 80 % of the area, brightness and contrast; never a flip or a turn. */
+  /** Random changes to the images of training; data/augment.ts says which. */
   augmentation: z.enum(AUGMENTATIONS, `expected one of ${AUGMENTATIONS.join(', ')}`).default('none'),
   /** "training" uses and updates a batch's statistics in stage 2; most pretrained towers are better left as they are. */
   batch_norm: z.enum(['evaluation', 'training'], 'expected "evaluation" or "training"').default('evaluation'),

@@ -18,6 +18,7 @@ interface Strength {
   aspect: number;
   brightness: number;
   contrast: number;
+  /** Share of the images that are mirrored. */
   mirrored: number;
 }
 
@@ -44,7 +45,7 @@ export function augment(
   const left = random.uniform() * (width - cropWidth);
   const contrast = 1 + random.between(-strength.contrast, strength.contrast);
   const shift = 255 * random.between(-strength.brightness, strength.brightness) + 127.5 * (1 - contrast);
-  const mirror = strength.mirrored > 0 && random.uniform() < strength.mirrored;
+  const mirror = random.uniform() < strength.mirrored;
   const out = new Uint8Array(height * width * 3);
   const clamp = (position: number, size: number) => Math.min(Math.max(position, 0), size - 1);
   for (let y = 0; y < height; y++) {

@@ -75,8 +75,13 @@ export function createContext(
     >
   > = {},
 ): ForwardContext {
-  const { training = false, frozenTowers = false, batchNorm = 'evaluation', ...rest } = options;
-  const { firstTokenOnly = false } = options;
+  const {
+    training = false,
+    frozenTowers = false,
+    batchNorm = 'evaluation',
+    firstTokenOnly = false,
+    ...rest
+  } = options;
   return { ...rest, training, frozenTowers, batchNorm, firstTokenOnly, masks: 0, statistics: {} };
 }
 

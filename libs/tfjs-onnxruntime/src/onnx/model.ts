@@ -35,18 +35,19 @@ export function modelMessage(
 ): { message: ModelMessage; names: ReadonlyMap<Value, string>; external: ExternalData[] } {
   const external: ExternalData[] = [];
   const { message, names, usesContrib } = graphMessage(graph, options, '', external);
+  return { message: modelOf(message, usesContrib), names, external };
+}
+
+/** A graph with the versions that this library writes. */
+export function modelOf(graph: GraphMessage, usesContrib = false): ModelMessage {
   const opsetImport = [{ domain: '', version: OPSET }];
   if (usesContrib) opsetImport.push({ domain: 'com.microsoft', version: 1 });
   return {
-    message: {
-      irVersion: IR_VERSION,
-      producerName: 'tfjs-onnxruntime',
-      producerVersion: '0.1.0',
-      opsetImport,
-      graph: message,
-    },
-    names,
-    external,
+    irVersion: IR_VERSION,
+    producerName: 'tfjs-onnxruntime',
+    producerVersion: '0.1.0',
+    opsetImport,
+    graph,
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Tensor as OrtTensor } from 'onnxruntime-common';
 import { encodeModel } from '../onnx/encode.js';
+import { modelOf } from '../onnx/model.js';
 import { valueInfo, type ModelMessage } from '../onnx/types.js';
 import type { ElementType, TypedArray } from '../graph/value.js';
 import { OrtSession, type SessionOptions } from './ort.js';
@@ -51,17 +52,11 @@ export class Downloader {
 
 function identityModel(type: ElementType, rank: number): ModelMessage {
   const shape = Array.from({ length: rank }, (_, i) => `d${i}`);
-  return {
-    irVersion: 9,
-    producerName: 'tfjs-onnxruntime',
-    producerVersion: '0.1.0',
-    opsetImport: [{ domain: '', version: 20 }],
-    graph: {
-      name: 'download',
-      node: [{ opType: 'Identity', name: 'download', input: ['x'], output: ['y'], attribute: [] }],
-      initializer: [],
-      input: [valueInfo('x', type, shape)],
-      output: [valueInfo('y', type, shape)],
-    },
-  };
+  return modelOf({
+    name: 'download',
+    node: [{ opType: 'Identity', name: 'download', input: ['x'], output: ['y'], attribute: [] }],
+    initializer: [],
+    input: [valueInfo('x', type, shape)],
+    output: [valueInfo('y', type, shape)],
+  });
 }
