@@ -17,6 +17,19 @@ const isLongAndWide = (a: Value, b: Value): boolean =>
   a.shape[0]! >= 1024 && a.shape[1]! >= 64 && b.shape[1]! >= 2 * a.shape[1]!;
 
 /**
+ * aᵀ·b with many rows and a result far wider than high, as in the gradient of a patch embedding. ONNX Runtime's product
+ * turns its left side once for every 128 columns of the right; turned in advance it is a tenth faster. The transposition
+ * is written with an axis more, because ONNX Runtime would put a plain one back into the product.
+ */
+const isLongAndVeryWide = (a: Value, b: Value): boolean =>
+  a.shape[0]! >= 1024 && a.shape[1]! >= 64 && a.shape[1]! % 2 === 0 && b.shape[1]! >= 8 * a.shape[1]!;
+
+function turned(x: Value): Value {
+  const [N, D] = x.shape as [number, number];
+  return reshape(transpose(reshape(x, [N, 2, D / 2]), [1, 2, 0]), [D, N]);
+}
+
+/**
  * a·b with broadcast leading axes. When only `a` is batched and not transposed, [.., M, K] × [K, N] is the single
  * product [..·M, K] × [K, N].
  */
@@ -29,8 +42,9 @@ function batchMatMul(a: Value, b: Value, transposeA: boolean, transposeB: boolea
       `the inner dimensions of the matrices differ: ${inner[0]} and ${inner[1]}.`,
     );
   }
-  if (rank === 2 && transposeA && !transposeB && isLongAndWide(a, b)) {
-    return transpose(matMul(b, a, { transposeA: true }), [1, 0]);
+  if (rank === 2 && transposeA && !transposeB) {
+    if (isLongAndVeryWide(a, b)) return matMul(turned(a), b);
+    if (isLongAndWide(a, b)) return transpose(matMul(b, a, { transposeA: true }), [1, 0]);
   }
   if (!isMatrix(b) || rank === 2) return matMul(a, b, { transposeA, transposeB });
   const matrix = reshape(b, b.shape.slice(-2));
