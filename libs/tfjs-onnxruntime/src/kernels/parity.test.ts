@@ -156,6 +156,16 @@ const M: Record<string, Case> = {
       tf.matMul(tf.transpose(a), tf.transpose(b), true, true),
     ],
   },
+  'products over many rows, with results wider than high': {
+    shapes: [
+      [1024, 64],
+      [1024, 128],
+      [1024, 512],
+    ],
+    grad: false, // another product of the same kind
+    // Sums of 1024 terms, brought to the size of one.
+    f: (a, wide, veryWide) => [wide, veryWide].map((b) => tf.mul(tf.matMul(a, b, true), 1 / 32)),
+  },
   'batched products': {
     shapes: [
       [2, 3, 4],
