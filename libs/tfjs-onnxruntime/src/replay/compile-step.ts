@@ -48,10 +48,6 @@ const EXTERNAL_BYTES = 65536;
 
 const SCALARS = ['lr', 'clip', 'correction1', 'correction2'] as const;
 
-/** The value in front of its Reshapes: the optimiser sees numbers in a row, and a Reshape that ends a graph is a copy. */
-const unshaped = (value: Value): Value =>
-  value.producer?.op === 'Reshape' ? unshaped(value.producer.inputs[0]!) : value;
-
 function withPrefix(entries: ReadonlyMap<string, Value>, prefix: string): Map<string, Value> {
   const matching = [...entries].filter(([name]) => name.startsWith(prefix));
   return new Map(matching.map(([name, value]) => [name.slice(prefix.length), value]));
@@ -78,7 +74,7 @@ export function compileStep(
   const wanted = new Map<string, Value>();
   for (const [name, value] of written) wanted.set(NEXT + name, value);
   for (const [name, value] of outputs) wanted.set(OUTPUT + name, value);
-  for (const { names, grad } of updates) wanted.set(GRADIENT + names.param, unshaped(grad));
+  for (const { names, grad } of updates) wanted.set(GRADIENT + names.param, grad);
   const scalarNames = nameScalars(updates);
   for (const [value, name] of scalarNames) wanted.set(SCALAR + name, value);
 
@@ -128,8 +124,8 @@ export function compileStep(
       fetches[NEXT + name] = { type, shape, data: slot.next };
     }
     for (const { names, grad } of updates) {
-      const { type, shape } = unshaped(grad);
-      fetches[GRADIENT + names.param] = { type, shape, data: optimizer.gradientOf(names.param) };
+      const data = optimizer.gradientOf(names.param);
+      fetches[GRADIENT + names.param] = { type: grad.type, shape: grad.shape, data };
     }
     return fetches;
   };

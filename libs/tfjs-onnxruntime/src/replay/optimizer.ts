@@ -28,10 +28,14 @@ export function planUpdates(
     const v = stateOf.get(update.v);
     if (param !== name || m === undefined || v === undefined) continue;
     if (next.get(m) !== update.newM || next.get(v) !== update.newV) continue;
-    planned.push({ ...update, names: { param, m, v } });
+    planned.push({ ...update, grad: unshaped(update.grad), names: { param, m, v } });
   }
   return planned;
 }
+
+/** The value in front of a Reshape: the kernel sees numbers in a row, and a Reshape that ends a graph is a copy. */
+const unshaped = (value: Value): Value =>
+  value.producer?.op === 'Reshape' ? value.producer.inputs[0]! : value;
 
 /** Staged updates move blocks of this many elements: four of them stay in the first-level cache's reach. */
 const STAGE = 8192;
