@@ -16,6 +16,7 @@ import { ImageController } from './images/image.controller.js';
 import { ImageRepository } from './images/image.repository.js';
 import { ImageService } from './images/image.service.js';
 import { ReembedService } from './images/reembed.service.js';
+import { SEARCH_INDEX } from './images/search-index.js';
 import { ImportController } from './imports/import.controller.js';
 import { ImportRepository } from './imports/import.repository.js';
 import { ImportService } from './imports/import.service.js';
@@ -24,6 +25,7 @@ import { ProblemFilter } from './problems/problem.filter.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchService } from './search/search.service.js';
 import { CONFIG, DATABASE, ENCODER, METRICS } from './tokens.js';
+import { EMBEDDING_SOURCE } from './vector-index/embedding-source.js';
 import { IndexService } from './vector-index/index.service.js';
 
 /** What the application runs on; whoever opened it closes it after the application. */
@@ -56,7 +58,9 @@ export class AppModule {
         { provide: APP_PIPE, useFactory: validationPipe },
         EmbeddingService,
         ImageRepository,
+        { provide: EMBEDDING_SOURCE, useExisting: ImageRepository },
         IndexService,
+        { provide: SEARCH_INDEX, useExisting: IndexService },
         ImageService,
         ReembedService,
         ImportRepository,

@@ -1,6 +1,6 @@
 /** What POST /classify takes, as JSON in the form of Hugging Face's zero-shot pipelines or as a form, and answers. */
 import { z } from 'zod';
-import { stringListSchema } from '../images/image.schema.js';
+import { stringListSchema } from '../http/fields.js';
 
 interface TextLimits {
   MAX_LABELS: number;

@@ -8,7 +8,7 @@ import { decodeImage } from '../http/image-input.js';
 import { MultipartInterceptor, formFiles, isForm } from '../http/multipart.js';
 import { ApiRoute, binaryFile } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
-import { inspectImage } from '../images/image-format.js';
+import { inspectImage } from '../image-file/image-format.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../tokens.js';
 import { embedBodySchema, embeddingsSchema } from './embed.schema.js';

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { stringListSchema } from '../images/image.schema.js';
+import { stringListSchema } from './fields.js';
 import { limitRate } from './middleware.js';
 import { cleanFileName } from './multipart.js';
 import { parseInput } from './validation.js';

@@ -1,6 +1,6 @@
 /** The one image of a request: a file of the form, or base64 text of a JSON body. Checked before it is used. */
 import type { Request } from 'express';
-import { inspectImage } from '../images/image-format.js';
+import { inspectImage } from '../image-file/image-format.js';
 import { Problem } from '../problems/problem.js';
 import { formFile } from './multipart.js';
 

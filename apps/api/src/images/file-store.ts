@@ -7,7 +7,7 @@ import { access, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip';
 import sharp from 'sharp';
-import { extensionOf } from './image-format.js';
+import { extensionOf } from '../image-file/image-format.js';
 
 /** Longer side of a thumbnail, in pixels. */
 const THUMBNAIL_SIZE = 320;

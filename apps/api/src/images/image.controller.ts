@@ -18,7 +18,7 @@ import { MultipartInterceptor, formFiles, isForm } from '../http/multipart.js';
 import { ApiRoute, binaryFile } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
 import { Problem } from '../problems/problem.js';
-import { IMAGE_MEDIA_TYPES } from './image-format.js';
+import { IMAGE_MEDIA_TYPES } from '../image-file/image-format.js';
 import {
   imageListSchema,
   imageParamsSchema,

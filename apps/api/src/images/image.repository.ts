@@ -25,13 +25,6 @@ export interface NewImage {
   embeddingModel: string;
 }
 
-/** An embedding [E] and the number of its row. */
-export interface KeyedEmbedding {
-  key: number;
-  revision: number;
-  embedding: Float32Array;
-}
-
 type Transaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0];
 
 @Injectable()
@@ -143,16 +136,14 @@ export class ImageRepository {
     until: number;
     afterKey: number;
     limit: number;
-  }): Promise<KeyedEmbedding[]> {
+  }): Promise<{ key: number; embedding: Float32Array }[]> {
     // base64 text: the drivers parse hexadecimal bytea values one byte at a time.
-    const rows = await this.client.$queryRaw<
-      { key: number; revision: number; embedding: string }[]
-    >(Prisma.sql`
-      SELECT "key", "revision", encode("embedding", 'base64') AS "embedding" FROM "images"
+    const rows = await this.client.$queryRaw<{ key: number; embedding: string }[]>(Prisma.sql`
+      SELECT "key", encode("embedding", 'base64') AS "embedding" FROM "images"
       WHERE "embedding_model" = ${query.model} AND "revision" > ${query.after} AND "revision" <= ${query.until}
         AND "key" > ${query.afterKey}
       ORDER BY "key" LIMIT ${query.limit}`);
-    return rows.map(({ key, revision, embedding }) => ({ key, revision, embedding: fromBase64(embedding) }));
+    return rows.map(({ key, embedding }) => ({ key, embedding: fromBase64(embedding) }));
   }
 
   /** Keys of images that were removed after revision `after` up to `until`. */

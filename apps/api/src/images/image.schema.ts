@@ -1,5 +1,6 @@
 /** What a client sees of an image, and what it may send with one. One Zod schema each: check, type, OpenAPI. */
 import { z } from 'zod';
+import { limitSchema, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
 
 /** An image of the collection. */
 export const imageSchema = z
@@ -29,11 +30,6 @@ export const uploadResultSchema = z
   })
   .meta({ id: 'UploadResult' });
 
-/** `limit` of a paged list. */
-export const limitSchema = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
-/** `offset` of a paged list. */
-export const offsetSchema = z.coerce.number().int().min(0).max(1_000_000_000).default(0);
-
 export const listQuerySchema = z.strictObject({
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
@@ -46,23 +42,6 @@ export const imageListSchema = z
 
 export const imageParamsSchema = z.object({ id: z.string().describe('SHA-256 of the file') });
 export type ImageParams = z.infer<typeof imageParamsSchema>;
-
-/** A text that the database can hold: PostgreSQL has no NUL character. */
-export const storableText = z.string().regex(/^[^\0]*$/, 'expected a text without NUL characters');
-
-/** A form field that may come once, several times, or as a JSON array in one value. */
-export const stringListSchema = z.preprocess(
-  (value) => {
-    if (typeof value !== 'string') return value;
-    if (!value.trimStart().startsWith('[')) return [value];
-    try {
-      return JSON.parse(value) as unknown;
-    } catch {
-      return value;
-    }
-  },
-  z.array(z.string(), 'expected strings, or one JSON array of strings'),
-);
 
 const MAX_LIST = 100;
 const shortText = storableText.trim().min(1).max(1000);

@@ -9,13 +9,14 @@ import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { UploadedFile } from '../http/multipart.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../tokens.js';
-import { IndexService } from '../vector-index/index.service.js';
 import { Mutex } from '../vector-index/mutex.js';
 import { FileStore, imageId, isImageId } from './file-store.js';
-import { inspectImage } from './image-format.js';
+import { inspectImage } from '../image-file/image-format.js';
 import { ImageRepository } from './image.repository.js';
 import type { ImageRow, NewImage } from './image.repository.js';
 import type { ImageView, UploadFields } from './image.schema.js';
+import { SEARCH_INDEX } from './search-index.js';
+import type { SearchIndex } from './search-index.js';
 
 /** An image file with what is known of it. */
 export interface IncomingImage extends UploadedFile {
@@ -37,7 +38,7 @@ export class ImageService {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(ImageRepository) private readonly images: ImageRepository,
     @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
-    @Inject(IndexService) private readonly index: IndexService,
+    @Inject(SEARCH_INDEX) private readonly index: SearchIndex,
   ) {
     this.files = new FileStore(config.DATA_DIR);
   }

@@ -7,10 +7,11 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import { Problem } from '../problems/problem.js';
-import { IndexService } from '../vector-index/index.service.js';
 import { ImageRepository } from './image.repository.js';
 import type { ImageRow } from './image.repository.js';
 import { ImageService } from './image.service.js';
+import { SEARCH_INDEX } from './search-index.js';
+import type { SearchIndex } from './search-index.js';
 
 const BATCH = 32;
 
@@ -26,7 +27,7 @@ export class ReembedService implements OnApplicationBootstrap, BeforeApplication
     @Inject(ImageRepository) private readonly images: ImageRepository,
     @Inject(ImageService) private readonly files: ImageService,
     @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
-    @Inject(IndexService) private readonly index: IndexService,
+    @Inject(SEARCH_INDEX) private readonly index: SearchIndex,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {

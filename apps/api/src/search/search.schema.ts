@@ -1,12 +1,7 @@
 /** What the search routes take and answer. */
 import { z } from 'zod';
-import {
-  imageSchema,
-  limitSchema,
-  offsetSchema,
-  storableText,
-  stringListSchema,
-} from '../images/image.schema.js';
+import { limitSchema, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
+import { imageSchema } from '../images/image.schema.js';
 
 const page = {
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),

@@ -1,6 +1,6 @@
 /** Search by comparing the query with every vector: exact, and fast enough for some ten thousand of them. */
 import { compareMatches } from './vector-index.js';
-import type { Match, VectorIndex, VectorQuery, VectorResult } from './vector-index.js';
+import type { KeyedVector, Match, VectorIndex, VectorQuery, VectorResult } from './vector-index.js';
 
 export class ExactIndex implements VectorIndex {
   readonly kind = 'exact';
@@ -18,7 +18,7 @@ export class ExactIndex implements VectorIndex {
     return this.keys.length;
   }
 
-  async set(entries: readonly { key: number; embedding: Float32Array }[]): Promise<void> {
+  async set(entries: readonly KeyedVector[]): Promise<void> {
     for (const { key, embedding } of entries) {
       if (embedding.length !== this.embeddingSize) {
         throw new Error(
@@ -56,8 +56,15 @@ export class ExactIndex implements VectorIndex {
     return { matches: best(found, limit), total };
   }
 
-  /** Copies of all vectors with their keys. */
-  entries(): { key: number; embedding: Float32Array }[] {
+  outgrown(exactLimit: number): boolean {
+    return this.size > exactLimit;
+  }
+
+  snapshot(): undefined {
+    return undefined;
+  }
+
+  entries(): KeyedVector[] {
     const size = this.embeddingSize;
     const copy = this.matrix.slice(0, this.keys.length * size);
     return this.keys.map((key, row) => ({ key, embedding: copy.subarray(row * size, (row + 1) * size) }));

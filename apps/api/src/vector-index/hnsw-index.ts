@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import hnswlib from 'hnswlib-node';
 import type { HierarchicalNSW } from 'hnswlib-node';
 import { compareMatches } from './vector-index.js';
-import type { Match, VectorIndex, VectorQuery, VectorResult } from './vector-index.js';
+import type { KeyedVector, Match, Snapshot, VectorIndex, VectorQuery, VectorResult } from './vector-index.js';
 
 /** Edges of a node, and candidates looked at when one is added (M and efConstruction of the paper). */
 const EDGES = 16;
@@ -38,7 +38,7 @@ export class HnswIndex implements VectorIndex {
     return new HnswIndex(graph, depth, []);
   }
 
-  /** Reads a file that {@link write} made; `live` are its keys that are not deleted. The caller has checked its bytes. */
+  /** Reads a file that a {@link snapshot} wrote; `live` are its keys that are not deleted. The caller has checked its bytes. */
   static async read(
     path: string,
     settings: { embeddingSize: number; depth: number; live: readonly number[] },
@@ -52,23 +52,30 @@ export class HnswIndex implements VectorIndex {
     return this.live.size;
   }
 
-  /** Keys that can match. */
-  get keys(): number[] {
-    return [...this.live];
-  }
-
   /** Share of the graph's nodes that are deleted vectors, 0 to 1. */
   get waste(): number {
     const nodes = this.graph.getCurrentCount();
     return nodes === 0 ? 0 : 1 - this.live.size / nodes;
   }
 
-  /** Writes the graph. Nothing may be added or deleted until it is done. */
-  async write(path: string): Promise<void> {
-    await this.graph.writeIndex(path);
+  outgrown(): boolean {
+    return false;
   }
 
-  async set(entries: readonly { key: number; embedding: Float32Array }[]): Promise<void> {
+  entries(): KeyedVector[] {
+    return [...this.live].map((key) => ({ key, embedding: Float32Array.from(this.graph.getPoint(key)) }));
+  }
+
+  snapshot(): Snapshot {
+    return {
+      keys: [...this.live],
+      write: async (path) => {
+        await this.graph.writeIndex(path);
+      },
+    };
+  }
+
+  async set(entries: readonly KeyedVector[]): Promise<void> {
     for (const [index, { key, embedding }] of entries.entries()) {
       if (index % ADDS_PER_TURN === ADDS_PER_TURN - 1) await nextTurn();
       this.reserve();

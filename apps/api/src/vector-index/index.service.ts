@@ -13,11 +13,12 @@ import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/comm
 import type { Config } from '../config/config.js';
 import type { Database } from '../database/database.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
-import { ImageRepository } from '../images/image.repository.js';
 import { Gauge } from '../metrics/registry.js';
 import type { MetricsRegistry } from '../metrics/registry.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG, DATABASE, METRICS } from '../tokens.js';
+import { EMBEDDING_SOURCE } from './embedding-source.js';
+import type { EmbeddingSource } from './embedding-source.js';
 import { ExactIndex } from './exact-index.js';
 import { HnswIndex } from './hnsw-index.js';
 import { Mutex } from './mutex.js';
@@ -49,7 +50,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(DATABASE) private readonly database: Database,
-    @Inject(ImageRepository) private readonly images: ImageRepository,
+    @Inject(EMBEDDING_SOURCE) private readonly images: EmbeddingSource,
     @Inject(EmbeddingService) embeddings: EmbeddingService,
     @Inject(METRICS) metrics: MetricsRegistry,
   ) {
@@ -163,8 +164,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
 
   private growIfNeeded(): void {
     const { index } = this;
-    if (!(index instanceof ExactIndex) || this.growing || this.stopped) return;
-    if (index.size <= this.config.EXACT_SEARCH_LIMIT) return;
+    if (this.growing || this.stopped || !index?.outgrown(this.config.EXACT_SEARCH_LIMIT)) return;
     this.growing = true;
     void this.grow(index)
       .catch((error: unknown) => {
@@ -175,7 +175,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
       });
   }
 
-  private async grow(exact: ExactIndex): Promise<void> {
+  private async grow(exact: VectorIndex): Promise<void> {
     const graph = this.emptyGraph();
     const { entries, revision } = await this.mutex.run(async () => ({
       entries: exact.entries(),
@@ -194,14 +194,16 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     this.logger.log(`the search graph took over (${graph.size} images)`);
   }
 
-  private emptyGraph(): HnswIndex {
+  private emptyGraph(): VectorIndex {
     return HnswIndex.empty(this.model.embeddingSize, this.config.SEARCH_DEPTH);
   }
 
   /** Saves the graph when it has changed. Runs under the mutex, so that it does not change meanwhile. */
   private async save(): Promise<void> {
-    if (!(this.index instanceof HnswIndex) || this.revision === this.savedRevision) return;
-    await this.snapshots.save(this.index, { ...this.model, revision: this.revision });
+    if (this.revision === this.savedRevision) return;
+    const snapshot = this.index?.snapshot();
+    if (snapshot === undefined) return;
+    await this.snapshots.save(snapshot, { ...this.model, revision: this.revision });
     this.savedRevision = this.revision;
   }
 }

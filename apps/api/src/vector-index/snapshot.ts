@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { writeFileAtomic } from '@clip-ts/clip';
 import { z } from 'zod';
 import { HnswIndex } from './hnsw-index.js';
+import type { Snapshot } from './vector-index.js';
 
 const FORMAT = 1;
 /** Above this share of deleted vectors a graph is built anew. */
@@ -39,16 +40,16 @@ export class SnapshotStore {
     this.descriptionPath = join(folder, 'hnsw.json');
   }
 
-  /** Writes `index` as it is at `revision`. It must not change until this is done. */
-  async save(index: HnswIndex, of: SnapshotOf & { revision: number }): Promise<void> {
-    await writeFileAtomic(this.graphPath, (path) => index.write(path));
+  /** Writes an index as it is at `revision`. It must not change until this is done. */
+  async save({ keys, write }: Snapshot, of: SnapshotOf & { revision: number }): Promise<void> {
+    await writeFileAtomic(this.graphPath, write);
     const description: z.infer<typeof descriptionSchema> = {
       format: FORMAT,
       model: of.model,
       embeddingSize: of.embeddingSize,
       revision: of.revision,
       sha256: await sha256(this.graphPath),
-      keys: index.keys,
+      keys,
     };
     await writeFileAtomic(this.descriptionPath, JSON.stringify(description));
   }

@@ -90,8 +90,34 @@ describe.each(indexes)('%s', (_name, make) => {
     expect(high).toHaveLength(bruteForce(vectors, query).filter(({ score }) => score >= 0.3).length);
   });
 
+  it('gives all its vectors back, for another index to be built from', async () => {
+    const index = make();
+    await index.set(vectors);
+    index.delete([7]);
+    const copy = new ExactIndex(E);
+    await copy.set(index.entries());
+    const query = { vector: vectors[0]!.embedding, limit: 50 };
+    expect(copy.search(query).matches).toEqual(
+      index
+        .search(query)
+        .matches.map(({ key, score }) => ({ key, score: expect.closeTo(score, 5) as number })),
+    );
+    expect(copy.size).toBe(599);
+  });
+
   it('answers nothing while it is empty', () => {
     expect(make().search({ vector: query, limit: 5 }).matches).toEqual([]);
+  });
+});
+
+describe('an index that compares with every vector', () => {
+  it('is outgrown beyond its limit; a graph never is, and only a graph is saved', async () => {
+    const exact = new ExactIndex(E);
+    const graph = HnswIndex.empty(E, 200);
+    for (const index of [exact, graph]) await index.set(vectors);
+    expect([exact.outgrown(600), exact.outgrown(599), graph.outgrown()]).toEqual([false, true, false]);
+    expect(exact.snapshot()).toBeUndefined();
+    expect(graph.snapshot().keys).toHaveLength(600);
   });
 });
 
@@ -123,7 +149,7 @@ describe('a snapshot of the HNSW index', () => {
     const index = HnswIndex.empty(E, 200);
     await index.set(vectors);
     index.delete([0, 1]);
-    await store.save(index, { ...of, revision: 12 });
+    await store.save(index.snapshot(), { ...of, revision: 12 });
   });
   afterAll(() => rm(folder, { recursive: true }));
 

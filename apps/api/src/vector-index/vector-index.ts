@@ -22,6 +22,20 @@ export interface VectorQuery {
   among?: ReadonlySet<number>;
 }
 
+/** A vector [E], L2-normalised, and its key. */
+export interface KeyedVector {
+  key: number;
+  embedding: Float32Array;
+}
+
+/** What a snapshot keeps of an index. */
+export interface Snapshot {
+  /** Keys that can match. */
+  keys: number[];
+  /** Writes the rest to a file. Nothing may be added or deleted until it is done. */
+  write: (path: string) => Promise<void>;
+}
+
 export interface VectorResult {
   /** By falling score, equal scores by rising key: the first k of a longer result are the shorter result. */
   matches: Match[];
@@ -36,10 +50,16 @@ export interface VectorIndex {
   /** Most matches that a query can give. */
   readonly depth: number;
   /** Adds vectors or replaces those of known keys. Gives way to other work of the process between parts. */
-  set(entries: readonly { key: number; embedding: Float32Array }[]): Promise<void>;
+  set(entries: readonly KeyedVector[]): Promise<void>;
   /** Removes keys; unknown ones are no error. */
   delete(keys: readonly number[]): void;
   search(query: VectorQuery): VectorResult;
+  /** True when it holds more than `exactLimit` vectors and compares a query with each: a graph should take over. */
+  outgrown(exactLimit: number): boolean;
+  /** Copies of all vectors, from which another index can be built. */
+  entries(): KeyedVector[];
+  /** What to save of it; undefined when it is as quick to build as to read. */
+  snapshot(): Snapshot | undefined;
 }
 
 /** Order of matches: falling score, then rising key. */
