@@ -21,7 +21,18 @@ const DEEP = [
 ];
 
 export default tseslint.config(
-  { ignores: ['**/node_modules', '**/dist', '**/generated', '.nx', 'coverage', 'data', 'runs'] },
+  {
+    ignores: [
+      '**/node_modules',
+      '**/dist',
+      '**/generated',
+      'libs/clip/assembly',
+      '.nx',
+      'coverage',
+      'data',
+      'runs',
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   ...tseslint.configs.stylistic,
   {

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { ClipError } from '../errors.js';
-import { RESAMPLE_FILTERS, type ResampleFilter } from './resample.js';
+import { RESAMPLE_FILTERS, type ResampleFilter } from './resample/filters.js';
 
 /** How an image is resized: to exact sides, or its shorter side to a length. */
 type Resize = { height: number; width: number } | { shortestEdge: number };

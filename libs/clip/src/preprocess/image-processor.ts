@@ -18,7 +18,7 @@ import {
   type ImageSource,
   type RgbImage,
 } from './decode.js';
-import { Resampler } from './resample.js';
+import { Resampler } from './resample/resampler.js';
 
 /** Turns images into the input of a vision tower. */
 export class ImageProcessor {
