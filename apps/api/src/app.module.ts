@@ -4,6 +4,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { ClassifyController } from './classify/classify.controller.js';
 import { ClassifyService } from './classify/classify.service.js';
+import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import type { Database } from './database/database.js';
 import { EmbedController } from './embed/embed.controller.js';
@@ -20,11 +21,11 @@ import { SEARCH_INDEX } from './images/search-index.js';
 import { ImportController } from './imports/import.controller.js';
 import { ImportRepository } from './imports/import.repository.js';
 import { ImportService } from './imports/import.service.js';
-import { MetricsRegistry } from './metrics/registry.js';
+import { createMetrics } from './metrics/metrics.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchService } from './search/search.service.js';
-import { CONFIG, DATABASE, ENCODER, METRICS } from './tokens.js';
+import { CONFIG, DATABASE, ENCODER, METRICS } from './providers.js';
 import { EMBEDDING_SOURCE } from './vector-index/embedding-source.js';
 import { IndexService } from './vector-index/index.service.js';
 
@@ -33,6 +34,7 @@ export interface Resources {
   config: Config;
   database: Database;
   encoder: Encoder;
+  logger: Logger;
 }
 
 @Module({})
@@ -52,7 +54,7 @@ export class AppModule {
         { provide: CONFIG, useValue: config },
         { provide: DATABASE, useValue: database },
         { provide: ENCODER, useValue: encoder },
-        { provide: METRICS, useValue: new MetricsRegistry() },
+        { provide: METRICS, useValue: createMetrics() },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_GUARD, useClass: AccessGuard },
         { provide: APP_PIPE, useFactory: validationPipe },

@@ -3,27 +3,29 @@ import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
+import type { Registry } from 'prom-client';
 import { AppModule } from './app.module.js';
 import type { Resources } from './app.module.js';
 import { openApiDocument } from './http/openapi.js';
 import { limitBody, limitRate, measureRequests, securityHeaders } from './http/middleware.js';
-import { LineLogger } from './http/line-logger.js';
-import type { MetricsRegistry } from './metrics/registry.js';
-import { METRICS } from './tokens.js';
+import { logRequests } from './logging/access-log.js';
+import { NestLogger } from './logging/nest-logger.js';
+import { METRICS } from './providers.js';
 
 const VERSION = '0.1.0';
 const PAGE_FOLDER = fileURLToPath(new URL('../public', import.meta.url));
 
 /** Builds the application; `listen` starts it, `close` ends it. The resources stay the caller's. */
 export async function createApp(resources: Resources): Promise<NestExpressApplication> {
-  const { config } = resources;
+  const { config, logger } = resources;
   const app = await NestFactory.create<NestExpressApplication>(AppModule.on(resources), {
     bodyParser: false,
     abortOnError: false,
-    logger: new LineLogger(),
+    logger: new NestLogger(logger),
   });
   app.disable('x-powered-by');
-  app.use(measureRequests(app.get<MetricsRegistry>(METRICS)));
+  app.use(logRequests(logger, false));
+  app.use(measureRequests(app.get<Registry>(METRICS)));
   app.use(securityHeaders());
   if (config.CORS_ORIGIN !== undefined) app.enableCors({ origin: config.CORS_ORIGIN });
   if (config.RATE_LIMIT > 0) app.use(limitRate(config.RATE_LIMIT));

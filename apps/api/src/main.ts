@@ -2,7 +2,9 @@
  * The program: reads the settings, starts the service, ends it on SIGINT or SIGTERM.
  * Exit codes: 0 ended as asked, 2 cannot start as configured, 1 anything else.
  */
+import type { Logger } from 'pino';
 import { helpText, readConfig } from './config/config.js';
+import { createLogger } from './logging/logger.js';
 import type { Service } from './start.js';
 import { StartError } from './start-error.js';
 
@@ -12,27 +14,28 @@ async function main(): Promise<void> {
     return;
   }
   const config = readConfig();
+  const logger = createLogger(config);
   // Loaded only now: help and complaints about settings need not wait for the rest of the program.
   const { startService } = await import('./start.js');
-  const service = await startService(config);
-  endOnSignal(service, config.SHUTDOWN_TIMEOUT);
-  console.log(`${service.model} is served at ${service.url} — API documentation at ${service.url}/docs`);
+  const service = await startService(config, logger);
+  endOnSignal(service, config.SHUTDOWN_TIMEOUT, logger);
+  logger.info(`${service.model} is served at ${service.url} — API documentation at ${service.url}/docs`);
 }
 
-function endOnSignal(service: Service, timeoutSeconds: number): void {
+function endOnSignal(service: Service, timeoutSeconds: number, logger: Logger): void {
   let ending = false;
   const onSignal = (signal: NodeJS.Signals) => {
     if (ending) process.exit(1);
     ending = true;
-    console.log(`${signal}: finishing running requests`);
+    logger.info(`${signal}: finishing running requests`);
     setTimeout(() => {
-      console.error(`not finished after ${timeoutSeconds} s; ending now`);
+      logger.error(`not finished after ${timeoutSeconds} s; ending now`);
       process.exit(1);
     }, timeoutSeconds * 1000).unref();
     service.close().then(
       () => process.exit(0),
       (error: unknown) => {
-        console.error(error);
+        logger.error({ err: error }, 'the end was not clean');
         process.exit(1);
       },
     );

@@ -1,5 +1,6 @@
 /** Opens the data folder, database and model, serves, and closes all of it in the opposite order. */
 import 'reflect-metadata';
+import type { Logger } from 'pino';
 import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import { lockDataFolder } from './database/data-lock.js';
@@ -17,11 +18,11 @@ export interface Service {
 }
 
 /** Starts the service. Throws a StartError when it cannot start as configured. */
-export async function startService(config: Config): Promise<Service> {
+export async function startService(config: Config, logger: Logger): Promise<Service> {
   const unlock = await lockDataFolder(config.DATA_DIR);
   process.once('exit', unlock);
   const [database, encoder] = await Promise.all([openDatabase(config), EncoderPool.start(config)]);
-  const app = await createApp({ config, database, encoder });
+  const app = await createApp({ config, database, encoder, logger });
   const close = async () => {
     await app.close();
     await encoder.close();

@@ -6,7 +6,7 @@ import { decodeImage, formImage } from '../http/image-input.js';
 import { MultipartInterceptor, isForm } from '../http/multipart.js';
 import { ApiRoute, binaryFile } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
-import { CONFIG } from '../tokens.js';
+import { CONFIG } from '../providers.js';
 import { classificationSchema, classifyBodySchema, classifyFormSchema } from './classify.schema.js';
 import { ClassifyService } from './classify.service.js';
 

@@ -79,6 +79,14 @@ const environmentSchema = z.object({
     'Up to so many images search compares with each; above it uses an HNSW graph.',
   ),
   SEARCH_DEPTH: count(10, 100_000, 1000).describe('With the HNSW graph: how far a result can be paged.'),
+  LOG_LEVEL: z
+    .enum(['error', 'warn', 'info', 'debug'])
+    .default('info')
+    .describe('Least important lines that are logged: error, warn, info (each request too) or debug.'),
+  LOG_FORMAT: z
+    .enum(['auto', 'json', 'text'])
+    .default('auto')
+    .describe('One JSON object or one text a line; auto: text on a terminal, JSON elsewhere.'),
   SHUTDOWN_TIMEOUT: count(0, 600, 10).describe('Seconds that running requests get to finish at the end.'),
 });
 

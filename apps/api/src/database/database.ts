@@ -51,7 +51,7 @@ async function openEmbedded(folder: string): Promise<Database> {
   try {
     await initialise(folder);
     const engine = await PGlite.create({ dataDir: folder });
-    const client = new PrismaClient({ adapter: new PrismaPGlite(engine) });
+    const client = new PrismaClient({ adapter: new PrismaPGlite(engine), errorFormat: 'minimal' });
     return {
       client,
       shared: false,
@@ -82,6 +82,8 @@ async function initialise(folder: string): Promise<void> {
 function openServer(url: string): Database {
   const client = new PrismaClient({
     adapter: new PrismaPg({ connectionString: url, connectionTimeoutMillis: 10_000 }),
+    // The long form quotes the values of a failed query, and errors go to the log.
+    errorFormat: 'minimal',
   });
   return { client, shared: true, close: () => client.$disconnect() };
 }

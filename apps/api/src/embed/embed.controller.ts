@@ -10,7 +10,7 @@ import { ApiRoute, binaryFile } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
 import { inspectImage } from '../image-file/image-format.js';
 import { Problem } from '../problems/problem.js';
-import { CONFIG } from '../tokens.js';
+import { CONFIG } from '../providers.js';
 import { embedBodySchema, embeddingsSchema } from './embed.schema.js';
 
 const DOCUMENTED_LIMITS = { MAX_TEXTS: 256, MAX_TEXT_LENGTH: 1000, MAX_FILES: 32 };

@@ -3,10 +3,11 @@
  * Repeated labels and queries cost one run of the model, also when they come at the same moment.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { CONFIG, ENCODER, METRICS } from '../tokens.js';
+import { Counter, Histogram } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { CONFIG, ENCODER, METRICS } from '../providers.js';
 import type { Config } from '../config/config.js';
-import { Counter, Gauge, Histogram } from '../metrics/registry.js';
-import type { MetricsRegistry } from '../metrics/registry.js';
+import { gauge } from '../metrics/metrics.js';
 import type { ProblemCode } from '../problems/catalogue.js';
 import { Problem } from '../problems/problem.js';
 import type { EncodeOutcome, Encoder, ModelInfo } from './encoder.js';
@@ -18,49 +19,58 @@ export class EmbeddingService {
   readonly model: ModelInfo;
   private readonly batcher: MicroBatcher;
   private readonly cache: LruCache<Promise<Float32Array>>;
-  private readonly lookups: Counter;
+  private readonly lookups: Counter<'result'>;
 
   constructor(
     @Inject(CONFIG) config: Config,
     @Inject(ENCODER) encoder: Encoder,
-    @Inject(METRICS) metrics: MetricsRegistry,
+    @Inject(METRICS) metrics: Registry,
   ) {
     this.model = encoder.model;
     this.cache = new LruCache(config.EMBEDDING_CACHE);
-    const sizes = metrics.register(
-      new Histogram('encoder_batch_size', 'Items in one run of the model.', [1, 2, 4, 8, 16, 32, 64]),
-    );
-    const seconds = metrics.register(
-      new Histogram('encoder_run_seconds', 'Time of one run of the model.', [0.005, 0.02, 0.1, 0.5, 2, 10]),
-    );
+    const sizes = new Histogram({
+      name: 'encoder_batch_size',
+      help: 'Items in one run of the model.',
+      labelNames: ['kind'],
+      buckets: [1, 2, 4, 8, 16, 32, 64],
+      registers: [metrics],
+    });
+    const seconds = new Histogram({
+      name: 'encoder_run_seconds',
+      help: 'Time of one run of the model.',
+      labelNames: ['kind'],
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+      registers: [metrics],
+    });
     this.batcher = new MicroBatcher({
       run: async (task) => {
         const start = performance.now();
-        sizes.observe(task.items.length, { kind: task.kind });
+        sizes.observe({ kind: task.kind }, task.items.length);
         try {
           return await encoder.encode(task);
         } finally {
-          seconds.observe((performance.now() - start) / 1000, { kind: task.kind });
+          seconds.observe({ kind: task.kind }, (performance.now() - start) / 1000);
         }
       },
       concurrency: encoder.concurrency,
       maxBatch: config.ENCODER_BATCH,
       maxQueue: config.ENCODER_QUEUE,
     });
-    this.lookups = metrics.register(
-      new Counter('text_cache_lookups_total', 'Texts looked up in the embedding cache, by result.'),
-    );
-    metrics.register(new Gauge('text_cache_entries', 'Texts in the embedding cache.', () => this.cache.size));
-    metrics.register(
-      new Gauge('encoder_queued', 'Items that wait for the model.', () => this.batcher.queued),
-    );
+    this.lookups = new Counter({
+      name: 'text_cache_lookups_total',
+      help: 'Texts looked up in the embedding cache, by result.',
+      labelNames: ['result'],
+      registers: [metrics],
+    });
+    gauge(metrics, 'text_cache_entries', 'Texts in the embedding cache.', () => this.cache.size);
+    gauge(metrics, 'encoder_queued', 'Items that wait for the model.', () => this.batcher.queued);
   }
 
   /** Embeddings [E] of N texts, in their order. */
   async texts(texts: readonly string[]): Promise<Float32Array[]> {
     const missing = [...new Set(texts)].filter((text) => this.cache.get(this.cacheKey(text)) === undefined);
-    this.lookups.add(texts.length - missing.length, { result: 'hit' });
-    this.lookups.add(missing.length, { result: 'miss' });
+    this.lookups.inc({ result: 'hit' }, texts.length - missing.length);
+    this.lookups.inc({ result: 'miss' }, missing.length);
     const computed = new Map<string, Promise<Float32Array>>();
     if (missing.length > 0) {
       const batch = this.batcher.texts(missing);

@@ -1,17 +1,16 @@
 /** Liveness, readiness, metrics, and the catalogue of problems. */
 import { Controller, Get, Header, Inject, Param, Res } from '@nestjs/common';
 import type { Response } from 'express';
+import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import { Access } from '../http/access.guard.js';
 import { ApiRoute } from '../http/openapi.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { ReembedService } from '../images/reembed.service.js';
-import { Gauge } from '../metrics/registry.js';
-import type { MetricsRegistry } from '../metrics/registry.js';
 import { PROBLEMS, isProblemCode } from '../problems/catalogue.js';
 import { Problem } from '../problems/problem.js';
-import { METRICS } from '../tokens.js';
+import { METRICS } from '../providers.js';
 import { IndexService } from '../vector-index/index.service.js';
 
 const readySchema = z
@@ -35,13 +34,8 @@ export class HealthController {
     @Inject(IndexService) private readonly index: IndexService,
     @Inject(ReembedService) private readonly reembedding: ReembedService,
     @Inject(ImageRepository) private readonly images: ImageRepository,
-    @Inject(METRICS) private readonly metrics: MetricsRegistry,
-  ) {
-    metrics.register(
-      new Gauge('process_resident_memory_bytes', 'Memory in use.', () => process.memoryUsage.rss()),
-    );
-    metrics.register(new Gauge('process_uptime_seconds', 'Time since the start.', () => process.uptime()));
-  }
+    @Inject(METRICS) private readonly metrics: Registry,
+  ) {}
 
   @Get('healthz')
   @Access('open')
@@ -84,10 +78,10 @@ export class HealthController {
     tag: 'service',
     responses: { 200: { description: 'The metrics', content: ['text/plain'] } },
   })
-  prometheus(@Res() response: Response): void {
-    response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
+  async prometheus(@Res() response: Response): Promise<void> {
+    response.setHeader('Content-Type', this.metrics.contentType);
     response.setHeader('Cache-Control', 'no-store');
-    response.end(this.metrics.render());
+    response.end(await this.metrics.metrics());
   }
 
   @Get('problems')

@@ -10,7 +10,7 @@ import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
 import type { Config } from '../config/config.js';
 import { Problem } from '../problems/problem.js';
-import { CONFIG } from '../tokens.js';
+import { CONFIG } from '../providers.js';
 
 const ACCESS = Symbol('access');
 

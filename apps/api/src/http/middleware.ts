@@ -1,24 +1,33 @@
 /** What every request passes before it reaches a route: measuring, security headers, size and rate limits. */
 import helmet from 'helmet';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { Counter, Histogram } from '../metrics/registry.js';
-import type { MetricsRegistry } from '../metrics/registry.js';
+import { Counter, Histogram } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { Problem } from '../problems/problem.js';
 import { sendProblem } from '../problems/problem.filter.js';
 
 /** Counts requests and their times by route pattern, so that ids in paths do not multiply the series. */
-export function measureRequests(metrics: MetricsRegistry): RequestHandler {
-  const requests = metrics.register(new Counter('http_requests_total', 'Requests answered.'));
-  const seconds = metrics.register(
-    new Histogram('http_request_seconds', 'Time to answer.', [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30]),
-  );
+export function measureRequests(metrics: Registry): RequestHandler {
+  const requests = new Counter({
+    name: 'http_requests_total',
+    help: 'Requests answered.',
+    labelNames: ['method', 'route', 'status'],
+    registers: [metrics],
+  });
+  const seconds = new Histogram({
+    name: 'http_request_seconds',
+    help: 'Time to answer.',
+    labelNames: ['method', 'route'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
+    registers: [metrics],
+  });
   return (request, response, next) => {
     const start = performance.now();
     response.once('close', () => {
       const route = routePattern(request);
       const labels = { method: request.method, route };
-      requests.add(1, { ...labels, status: response.statusCode });
-      seconds.observe((performance.now() - start) / 1000, labels);
+      requests.inc({ ...labels, status: response.statusCode });
+      seconds.observe(labels, (performance.now() - start) / 1000);
     });
     next();
   };

@@ -10,7 +10,7 @@ import type { Multer } from 'multer';
 import type { Observable } from 'rxjs';
 import type { Config } from '../config/config.js';
 import { Problem } from '../problems/problem.js';
-import { CONFIG } from '../tokens.js';
+import { CONFIG } from '../providers.js';
 
 /** A file of a form. */
 export interface UploadedFile {

@@ -6,7 +6,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Database } from '../database/database.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Image, PrismaClient } from '../generated/prisma/client.js';
-import { DATABASE } from '../tokens.js';
+import { DATABASE } from '../providers.js';
 
 /** An image without its embedding. */
 export type ImageRow = Omit<Image, 'embedding'>;

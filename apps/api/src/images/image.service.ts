@@ -4,12 +4,12 @@
  * in between leaves at most a file without a row, which the next upload of the same bytes uses.
  */
 import { Inject, Injectable } from '@nestjs/common';
+import { Mutex } from 'async-mutex';
 import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { UploadedFile } from '../http/multipart.js';
 import { Problem } from '../problems/problem.js';
-import { CONFIG } from '../tokens.js';
-import { Mutex } from '../vector-index/mutex.js';
+import { CONFIG } from '../providers.js';
 import { FileStore, imageId, isImageId } from './file-store.js';
 import { inspectImage } from '../image-file/image-format.js';
 import { ImageRepository } from './image.repository.js';
@@ -108,7 +108,7 @@ export class ImageService {
   }
 
   async remove(id: string): Promise<void> {
-    await this.mutex.run(async () => {
+    await this.mutex.runExclusive(async () => {
       const row = isImageId(id) ? await this.images.remove(id) : null;
       if (row === null) throw notFound(id);
       await this.files.remove(id, row.mediaType);
@@ -167,7 +167,7 @@ export class ImageService {
     const added =
       fresh.length === 0
         ? new Set<string>()
-        : await this.mutex.run(async () => {
+        : await this.mutex.runExclusive(async () => {
             for (const { id, image, bytes } of fresh) await this.files.put(id, image.mediaType, bytes);
             return this.images.add(fresh.map(({ image }) => image));
           });

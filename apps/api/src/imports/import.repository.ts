@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Database } from '../database/database.js';
 import type { ImportJob, Prisma } from '../generated/prisma/client.js';
-import { DATABASE } from '../tokens.js';
+import { DATABASE } from '../providers.js';
 import type { ImportBody } from './import.schema.js';
 
 @Injectable()

@@ -14,7 +14,7 @@ import type { ImportJob } from '../generated/prisma/client.js';
 import { ImageService } from '../images/image.service.js';
 import type { IncomingImage } from '../images/image.service.js';
 import { Problem } from '../problems/problem.js';
-import { CONFIG } from '../tokens.js';
+import { CONFIG } from '../providers.js';
 import { isBelow, resolveImportPath } from './import-root.js';
 import { readSource } from './import-source.js';
 import type { SourceImage } from './import-source.js';

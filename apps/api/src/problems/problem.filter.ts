@@ -1,5 +1,5 @@
 /** Answers every error as `application/problem+json` (RFC 9457); server faults go to the log with their cause. */
-import { Catch, Logger } from '@nestjs/common';
+import { Catch } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { Problem } from './problem.js';
@@ -7,23 +7,19 @@ import { toProblem } from './translate.js';
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  private readonly logger = new Logger('Problem');
-
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
     const problem = toProblem(error);
-    if (problem.code === 'internal_error') this.log(request, problem);
+    if (problem.code === 'internal_error') logFault(request, problem);
     if (response.headersSent) response.destroy();
     else sendProblem(request, response, problem);
   }
+}
 
-  private log(request: Request, problem: Problem): void {
-    const cause = problem.cause;
-    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    this.logger.error(`${request.method} ${request.path}: ${text}`);
-  }
+function logFault(request: Request, problem: Problem): void {
+  request.log.error({ context: 'Problem', err: problem.cause }, `${request.method} ${request.path} failed`);
 }
 
 /** Writes a problem as the answer; also used by middleware, which runs before Nest's filters. */

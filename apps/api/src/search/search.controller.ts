@@ -8,7 +8,7 @@ import { MultipartInterceptor, isForm } from '../http/multipart.js';
 import { ApiRoute, binaryFile } from '../http/openapi.js';
 import { RequireJson } from '../http/require-json.js';
 import { parseInput } from '../http/validation.js';
-import { CONFIG } from '../tokens.js';
+import { CONFIG } from '../providers.js';
 import {
   imageBodySchema,
   pageQuerySchema,

@@ -10,18 +10,18 @@
 import { join } from 'node:path';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { Mutex } from 'async-mutex';
+import type { Registry } from 'prom-client';
 import type { Config } from '../config/config.js';
 import type { Database } from '../database/database.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
-import { Gauge } from '../metrics/registry.js';
-import type { MetricsRegistry } from '../metrics/registry.js';
+import { gauge } from '../metrics/metrics.js';
 import { Problem } from '../problems/problem.js';
-import { CONFIG, DATABASE, METRICS } from '../tokens.js';
+import { CONFIG, DATABASE, METRICS } from '../providers.js';
 import { EMBEDDING_SOURCE } from './embedding-source.js';
 import type { EmbeddingSource } from './embedding-source.js';
 import { ExactIndex } from './exact-index.js';
 import { HnswIndex } from './hnsw-index.js';
-import { Mutex } from './mutex.js';
 import { SnapshotStore } from './snapshot.js';
 import type { VectorIndex, VectorQuery, VectorResult } from './vector-index.js';
 
@@ -52,12 +52,12 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     @Inject(DATABASE) private readonly database: Database,
     @Inject(EMBEDDING_SOURCE) private readonly images: EmbeddingSource,
     @Inject(EmbeddingService) embeddings: EmbeddingService,
-    @Inject(METRICS) metrics: MetricsRegistry,
+    @Inject(METRICS) metrics: Registry,
   ) {
     this.model = { model: embeddings.model.hash, embeddingSize: embeddings.model.embeddingSize };
     this.snapshots = new SnapshotStore(join(config.DATA_DIR, 'index'));
-    metrics.register(new Gauge('index_images', 'Images that search can find.', () => this.index?.size ?? 0));
-    metrics.register(new Gauge('index_revision', 'Revision that the index shows.', () => this.revision));
+    gauge(metrics, 'index_images', 'Images that search can find.', () => this.index?.size ?? 0);
+    gauge(metrics, 'index_revision', 'Revision that the index shows.', () => this.revision);
   }
 
   /** Why search cannot answer yet, or undefined when it can. */
@@ -73,7 +73,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
 
   onApplicationBootstrap(): void {
     void this.mutex
-      .run(() => this.open())
+      .runExclusive(() => this.open())
       .catch((error: unknown) => {
         this.failure = 'the search index cannot be loaded; the log of the server says why';
         this.logger.error(error instanceof Error ? error.stack : String(error));
@@ -83,12 +83,12 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
   /** After the last request was answered. */
   async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
-    await this.mutex.run(() => this.save());
+    await this.mutex.runExclusive(() => this.save());
   }
 
   /** Applies everything that the database has and the index has not. Called after each change. */
   async catchUp(): Promise<void> {
-    await this.mutex.run(async () => {
+    await this.mutex.runExclusive(async () => {
       if (this.index === undefined || this.stopped) return;
       this.revision = await this.applyChanges(this.index, this.revision);
       if (this.revision - this.savedRevision >= CHANGES_PER_SAVE) await this.save();
@@ -177,7 +177,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
 
   private async grow(exact: VectorIndex): Promise<void> {
     const graph = this.emptyGraph();
-    const { entries, revision } = await this.mutex.run(async () => ({
+    const { entries, revision } = await this.mutex.runExclusive(async () => ({
       entries: exact.entries(),
       revision: this.revision,
     }));
@@ -186,7 +186,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
       if (this.stopped) return;
       await graph.set(entries.slice(start, start + PAGE));
     }
-    await this.mutex.run(async () => {
+    await this.mutex.runExclusive(async () => {
       this.revision = await this.applyChanges(graph, revision);
       this.index = graph;
       await this.save();

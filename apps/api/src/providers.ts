@@ -2,4 +2,4 @@
 export const CONFIG = Symbol('Config');
 export const DATABASE = Symbol('Database');
 export const ENCODER = Symbol('Encoder');
-export const METRICS = Symbol('MetricsRegistry');
+export const METRICS = Symbol('Metrics');
