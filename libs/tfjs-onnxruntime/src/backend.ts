@@ -308,7 +308,6 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     pending.forEach((value, i) => {
       value.data = results[compiled.outputs[i]!];
       value.producer = undefined;
-      value.update = undefined;
       this.#live.delete(value);
     });
     if (!this.#trace) this.#flushedAt = latestValueId();

@@ -1,8 +1,9 @@
 /** The README.md that goes into the sample dataset. */
-import type { SampleRecipe } from './generate.js';
 import { CLASSES, COLOUR_NAMES, HELD_OUT, SHAPES, className } from './vocabulary.js';
 
-export function readmeOf(recipe: SampleRecipe): string {
+export function readmeOf(
+  recipe: Readonly<Record<'seed' | 'size' | 'train' | 'val' | 'heldOut', number>>,
+): string {
   return `# Sample dataset
 
 Drawn scenes with captions in COCO format, made by \`trainer sample-data\` (seed ${recipe.seed}, ${recipe.size}×${recipe.size} pixels).

@@ -32,26 +32,6 @@ export interface Value {
   readonly uniform?: number;
   /** Values computed beside this one that its gradient uses; they are materialised together with it. */
   companions?: Readonly<Record<string, Value>>;
-  /** This value is an optimiser's new parameter: what it is computed from, for engines that update in place. */
-  update?: ParameterUpdate;
-}
-
-/** One AdamW update: param, m and v are replaced by the values that carry and accompany it. */
-export interface ParameterUpdate {
-  readonly param: Value;
-  readonly m: Value;
-  readonly v: Value;
-  readonly newM: Value;
-  readonly newV: Value;
-  readonly grad: Value;
-  readonly lr: Value;
-  readonly clip: Value;
-  readonly correction1: Value;
-  readonly correction2: Value;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  readonly weightDecay: number;
 }
 
 export interface GraphNode {

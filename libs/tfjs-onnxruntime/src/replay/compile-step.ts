@@ -15,16 +15,22 @@ import { allocate, type TypedArray, type Value } from '../graph/value.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import { keepsOnDevice, leaveOnDevice, type DeviceTensor } from '../session/device.js';
-import { OrtSession, type HostArray } from '../session/ort.js';
+import { OrtSession, type HostArray, type SessionOptions } from '../session/ort.js';
 import { profileModel, type ProfileEntry } from '../session/profile.js';
 import { hostTensor, type HostTensor } from './host-tensor.js';
 import { findNonFinite, type NonFinite } from './non-finite.js';
-import { planUpdates, type OptimizerHome, type PlannedUpdate } from './optimizer.js';
-import type { ReplayOptions, StateSlot } from './replayed-function.js';
+import type { LazyOptimizer } from './optimizer.js';
+import { planUpdates, type PlannedUpdate } from './planned-update.js';
+import type { Slots, StateSlot } from './state-slot.js';
 import type { Trace } from './trace.js';
 
-type Slots = ReadonlyMap<string, StateSlot>;
 type Inputs = Readonly<Record<string, HostTensor>>;
+
+export interface StepOptions {
+  sessionOptions?: SessionOptions;
+  /** Let NaN and infinity through in small outputs instead of throwing NON_FINITE. Default false. */
+  allowNonFinite?: boolean;
+}
 
 export interface CompiledStep {
   run(slots: Slots, inputs: Inputs): Record<string, HostTensor>;
@@ -48,7 +54,7 @@ const EXTERNAL_BYTES = 65536;
 
 const SCALARS = ['lr', 'clip', 'correction1', 'correction2'] as const;
 
-function withPrefix(entries: ReadonlyMap<string, Value>, prefix: string): Map<string, Value> {
+function entriesUnder(entries: ReadonlyMap<string, Value>, prefix: string): Map<string, Value> {
   const matching = [...entries].filter(([name]) => name.startsWith(prefix));
   return new Map(matching.map(([name, value]) => [name.slice(prefix.length), value]));
 }
@@ -56,14 +62,14 @@ function withPrefix(entries: ReadonlyMap<string, Value>, prefix: string): Map<st
 export function compileStep(
   backend: OnnxRuntimeBackend,
   trace: Trace,
-  optimizer: OptimizerHome,
+  optimizer: LazyOptimizer,
   slots: Slots,
-  { sessionOptions: options = {}, allowNonFinite = false }: ReplayOptions,
+  { sessionOptions: options = {}, allowNonFinite = false }: StepOptions,
   contentsOf: (slot: StateSlot) => TypedArray,
 ): CompiledStep {
-  const next = withPrefix(trace.outputs, STATE);
-  const previous = withPrefix(trace.inputs, STATE);
-  const outputs = withPrefix(trace.outputs, OUTPUT);
+  const next = entriesUnder(trace.outputs, STATE);
+  const previous = entriesUnder(trace.inputs, STATE);
+  const outputs = entriesUnder(trace.outputs, OUTPUT);
   const sessionOptions = { ...backend.sessionOptions, ...options };
   const onDevice = keepsOnDevice(sessionOptions);
   const updates = onDevice ? [] : planUpdates(next, previous);

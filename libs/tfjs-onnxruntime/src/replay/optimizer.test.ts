@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { placeholder, type ParameterUpdate } from '../graph/value.js';
+import type { ParameterUpdate } from '../fused/adamw.js';
+import { placeholder } from '../graph/value.js';
 import { Arena } from '../wasm/arena.js';
-import { OptimizerHome, type PlannedUpdate } from './optimizer.js';
-import type { StateSlot } from './replayed-function.js';
+import { LazyOptimizer } from './optimizer.js';
+import type { PlannedUpdate } from './planned-update.js';
+import type { StateSlot } from './state-slot.js';
 
 const hyper = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 const scalars = { lr: 0.1, clip: 0.5, correction1: 1 / (1 - 0.9 ** 2), correction2: 1 / (1 - 0.999 ** 2) };
@@ -45,7 +47,7 @@ describe('the optimiser outside the graph', () => {
   for (const length of [1, 3, 4, 1023, 20_000]) {
     it(`updates ${length} elements in place as the formula says`, () => {
       const { slots, planned, expected, grad } = setUp(length);
-      const home = new OptimizerHome();
+      const home = new LazyOptimizer();
       home.prepare([planned], slots);
       home.gradientOf('p').set(grad);
       home.apply(planned, slots, scalars);
@@ -59,7 +61,7 @@ describe('the optimiser outside the graph', () => {
 
   it('copies blocks through a small memory when a buffer lies elsewhere', () => {
     const { slots, planned, expected, grad } = setUp(20_001);
-    const home = new OptimizerHome();
+    const home = new LazyOptimizer();
     home.prepare([planned], slots);
     slots.get('m')!.current = slots.get('m')!.current.slice();
     home.gradientOf('p').set(grad);

@@ -1,43 +1,10 @@
-/**
- * Takes the AdamW updates of a step out of its graph: the session only delivers the gradients, and a WebAssembly
- * kernel updates parameters and moments in place. Applies to state whose new value is exactly what one FusedAdamW call
- * made of its old value; anything else stays in the graph.
- */
-import type { ParameterUpdate, Value } from '../graph/value.js';
+/** AdamW outside the graph: a WebAssembly kernel updates parameters and moments in place. */
 import { createAdamW, type AdamWKernel } from '../wasm/adamw.js';
 import { Arena, paddedLength } from '../wasm/arena.js';
-import type { StateSlot } from './replayed-function.js';
+import type { PlannedUpdate } from './planned-update.js';
+import type { Slots, StateSlot } from './state-slot.js';
 
-export interface PlannedUpdate extends ParameterUpdate {
-  /** Names of the state tensors. */
-  names: { param: string; m: string; v: string };
-}
-
-/** @param next new state by name @param previous the placeholders of the old state by name */
-export function planUpdates(
-  next: ReadonlyMap<string, Value>,
-  previous: ReadonlyMap<string, Value>,
-): PlannedUpdate[] {
-  const stateOf = new Map([...previous].map(([name, value]) => [value, name]));
-  const planned: PlannedUpdate[] = [];
-  for (const [name, value] of next) {
-    const { update } = value;
-    if (update === undefined || value.type !== 'float32') continue;
-    const param = stateOf.get(update.param);
-    const m = stateOf.get(update.m);
-    const v = stateOf.get(update.v);
-    if (param !== name || m === undefined || v === undefined) continue;
-    if (next.get(m) !== update.newM || next.get(v) !== update.newV) continue;
-    planned.push({ ...update, grad: unshaped(update.grad), names: { param, m, v } });
-  }
-  return planned;
-}
-
-/** The value in front of a Reshape: the kernel sees numbers in a row, and a Reshape that ends a graph is a copy. */
-const unshaped = (value: Value): Value =>
-  value.producer?.op === 'Reshape' ? value.producer.inputs[0]! : value;
-
-/** Staged updates move blocks of this many elements: four of them stay in the first-level cache's reach. */
+/** Elements of a block of a staged update: four blocks of 32 KiB stay in the second-level cache. */
 const STAGE = 8192;
 
 class Optimizer {
@@ -48,10 +15,10 @@ class Optimizer {
   readonly #grads = new Map<string, Float32Array>();
 
   /**
-   * Moves the state that `updates` change into one memory; when that is not to be had, blocks are copied through a
-   * small one instead.
+   * Moves the state that `updates` change into one WebAssembly memory. Where that cannot be allocated, blocks are copied
+   * through a small one instead.
    */
-  constructor(updates: readonly PlannedUpdate[], slots: ReadonlyMap<string, StateSlot>) {
+  constructor(updates: readonly PlannedUpdate[], slots: Slots) {
     const lengths = updates.flatMap(({ names }) =>
       new Array<number>(4).fill(slots.get(names.param)!.current.length),
     );
@@ -69,9 +36,9 @@ class Optimizer {
 
   #adopt(slot: StateSlot): void {
     if (this.#arena === undefined || this.#arena.owns(slot.current)) return;
-    const home = this.#arena.allocate(slot.current.length);
-    home.set(slot.current as Float32Array);
-    slot.current = home;
+    const moved = this.#arena.allocate(slot.current.length);
+    moved.set(slot.current as Float32Array);
+    slot.current = moved;
   }
 
   /** Where the session writes the gradient of a parameter. */
@@ -88,11 +55,11 @@ class Optimizer {
   /** Updates one parameter and its moments. */
   apply(
     update: PlannedUpdate,
-    slots: ReadonlyMap<string, StateSlot>,
+    slots: Slots,
     scalars: { lr: number; clip: number; correction1: number; correction2: number },
   ): void {
     const { beta1, beta2, epsilon, weightDecay } = update;
-    const all = { ...scalars, beta1, beta2, epsilon, weightDecay };
+    const factors = { ...scalars, beta1, beta2, epsilon, weightDecay };
     const at = (name: string): Float32Array => slots.get(name)!.current as Float32Array;
     const arrays = {
       param: at(update.names.param),
@@ -109,7 +76,7 @@ class Optimizer {
         v: v.byteOffset,
         grad: arrays.grad.byteOffset,
       };
-      this.#kernel(offsets, paddedLength(param.length), all);
+      this.#kernel(offsets, paddedLength(param.length), factors);
       return;
     }
     const staged = this.#staged;
@@ -124,7 +91,7 @@ class Optimizer {
       const end = Math.min(start + STAGE, length);
       for (const key of ['param', 'm', 'v', 'grad'] as const)
         staged[key].set(arrays[key].subarray(start, end));
-      this.#kernel(offsets, paddedLength(end - start), all);
+      this.#kernel(offsets, paddedLength(end - start), factors);
       for (const key of ['param', 'm', 'v'] as const) {
         arrays[key].set(staged[key].subarray(0, end - start), start);
       }
@@ -132,12 +99,12 @@ class Optimizer {
   }
 }
 
-/** The optimiser of a replayed function: made when a step first needs it, made anew when a step updates more. */
-export class OptimizerHome {
+/** Creates the optimiser when a step first needs it, and anew when a step updates further parameters. */
+export class LazyOptimizer {
   #optimizer: Optimizer | undefined;
   readonly #known = new Map<string, PlannedUpdate>();
 
-  prepare(updates: readonly PlannedUpdate[], slots: ReadonlyMap<string, StateSlot>): void {
+  prepare(updates: readonly PlannedUpdate[], slots: Slots): void {
     const added = updates.filter(({ names }) => !this.#known.has(names.param));
     if (added.length === 0) return;
     for (const update of added) this.#known.set(update.names.param, update);

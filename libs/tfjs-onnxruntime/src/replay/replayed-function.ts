@@ -6,10 +6,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
 import type { TypedArray } from '../graph/value.js';
-import { Downloader, type DeviceTensor } from '../session/device.js';
-import type { SessionOptions } from '../session/ort.js';
+import { Downloader } from '../session/device.js';
 import type { ProfileEntry } from '../session/profile.js';
-import { compileStep, type CompiledStep } from './compile-step.js';
+import { compileStep, type CompiledStep, type StepOptions } from './compile-step.js';
 import {
   checkHostTensor,
   checkSignature,
@@ -17,7 +16,8 @@ import {
   type HostTensor,
   type TensorSignature,
 } from './host-tensor.js';
-import { OptimizerHome } from './optimizer.js';
+import { LazyOptimizer } from './optimizer.js';
+import type { StateSlot } from './state-slot.js';
 import { currentBackend, trace } from './trace.js';
 
 export interface StatefulResult {
@@ -27,23 +27,11 @@ export interface StatefulResult {
 }
 export type StatefulFunction = (state: tf.NamedTensorMap, inputs: tf.NamedTensorMap) => StatefulResult;
 
-export interface ReplayOptions {
+export interface ReplayOptions extends StepOptions {
   /** Shown in errors and profiles. */
   name?: string;
   /** Input signatures kept compiled; the least recently used is released first. Default 8. */
   maxSignatures?: number;
-  sessionOptions?: SessionOptions;
-  /** Let NaN and infinity through in small outputs instead of throwing NON_FINITE. Default false. */
-  allowNonFinite?: boolean;
-}
-
-/** A tensor of the state: the current contents and the buffer that the next step writes. */
-export interface StateSlot extends TensorSignature {
-  current: TypedArray;
-  /** Allocated when a step writes this tensor through the session. */
-  next: TypedArray | undefined;
-  /** The current contents where they are on the device; `current` is out of date then. */
-  device: DeviceTensor | undefined;
 }
 
 const EMPTY = { next: undefined, device: undefined };
@@ -53,7 +41,7 @@ export class ReplayedFunction {
   readonly #name: string;
   readonly #options: ReplayOptions;
   readonly #slots = new Map<string, StateSlot>();
-  readonly #optimizer = new OptimizerHome();
+  readonly #optimizer = new LazyOptimizer();
   readonly #compiled = new Map<string, CompiledStep>();
   #downloader: Downloader | undefined;
   #disposed = false;
@@ -135,8 +123,8 @@ export class ReplayedFunction {
     }
     const started = performance.now();
     const traced = trace(this.#name, signatures, (tensors) => {
-      const state = withoutPrefix(tensors, 'state/');
-      const result = this.#fn(state, withoutPrefix(tensors, 'input/'));
+      const state = stripPrefix(tensors, 'state/');
+      const result = this.#fn(state, stripPrefix(tensors, 'input/'));
       for (const name in result.state) {
         const slot = this.#slots.get(name);
         if (slot === undefined) {
@@ -148,7 +136,7 @@ export class ReplayedFunction {
         const found = result.state[name]!;
         checkSignature(name, { type: found.dtype as 'float32', shape: found.shape }, slot);
       }
-      return { ...withPrefix(result.state, 'state/'), ...withPrefix(result.outputs, 'output/') };
+      return { ...addPrefix(result.state, 'state/'), ...addPrefix(result.outputs, 'output/') };
     });
     const backend = currentBackend();
     backend.counters.traceMs += performance.now() - started;
@@ -161,7 +149,7 @@ export class ReplayedFunction {
     const limit = this.#options.maxSignatures ?? 8;
     for (const [signature, step] of this.#compiled) {
       if (this.#compiled.size <= limit) break;
-      this.#bringHome();
+      this.#downloadState();
       step.dispose();
       this.#compiled.delete(signature);
     }
@@ -189,8 +177,8 @@ export class ReplayedFunction {
     }
   }
 
-  /** All state in main memory: device memory must not outlive the session it comes from. */
-  #bringHome(): void {
+  /** Moves all state to main memory: device memory must not outlive the session it comes from. */
+  #downloadState(): void {
     for (const slot of this.#slots.values()) {
       if (slot.device === undefined) continue;
       (slot.current as Float32Array).set(this.#contentsOf(slot) as Float32Array);
@@ -230,11 +218,11 @@ export class ReplayedFunction {
   }
 }
 
-function withPrefix<T>(map: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
+function addPrefix<T>(map: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
   return Object.fromEntries(Object.entries(map).map(([name, value]) => [prefix + name, value]));
 }
 
-function withoutPrefix<T>(map: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
+function stripPrefix<T>(map: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
   const matching = Object.entries(map).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(matching.map(([name, value]) => [name.slice(prefix.length), value]));
 }

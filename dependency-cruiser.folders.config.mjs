@@ -1,0 +1,28 @@
+/**
+ * The same for whole folders: two that import each other are one. Tests beside the source are left out, because a test
+ * may look at its subject through any other folder.
+ */
+import modules, { COMPILED } from './dependency-cruiser.config.mjs';
+
+/** Known circles, on their way out; nothing may be added here. */
+const KNOWN = [
+  '^apps/api/src/(http|images|vector-index)$', // schemas of paging live in images; the index asks for its repository
+  '^apps/trainer/src/(coco|config|data|model)$', // data formats, configuration and model assembly name each other's types
+];
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+const folders = {
+  forbidden: [
+    {
+      name: 'no-folder-circle',
+      severity: 'error',
+      scope: 'folder',
+      comment: 'Move what both folders need into one below them, or hand it over as an argument.',
+      from: { pathNot: KNOWN },
+      to: { circular: true },
+    },
+  ],
+  options: { ...modules.options, exclude: { path: [COMPILED, '[.]test[.]ts$'] } },
+};
+
+export default folders;
