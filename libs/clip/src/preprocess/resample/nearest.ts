@@ -1,6 +1,6 @@
 /** Resizing by picking the pixel under each output pixel's centre. */
 import type { RgbImage } from '../decode.js';
-import type { Window } from './resampler.js';
+import type { Window } from './window.js';
 
 /** The `window` of `image` resized to width × height. @returns pixels [window.height, window.width, 3] */
 export function nearest(image: RgbImage, width: number, height: number, window: Window): Uint8Array {

@@ -13,14 +13,7 @@ import { nearest } from './nearest.js';
 import { resizeAlongX, resizeAlongY } from './scalar.js';
 import { SimdResizer } from './simd.js';
 import { computeTaps, endOf, tapStride, type Taps } from './taps.js';
-
-/** A part of the output, in pixels. */
-export interface Window {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-}
+import type { Window } from './window.js';
 
 /** Weights of one table, and of all tables that are kept; 8 bytes each. Photos need some thousands. */
 const MAX_TABLE_WEIGHTS = 1 << 20;
