@@ -87,9 +87,16 @@ const modules = {
       name: 'towers-use-tfjs-core-alone',
       severity: 'error',
       comment:
-        'Towers are written against the API of TensorFlow.js; which backend runs them is for others to say.',
-      from: { path: '^libs/clip/src/model/', pathNot: TEST },
+        'Towers and the training step are written against the API of TensorFlow.js; which backend runs them is for others to say.',
+      from: { path: '^libs/clip/src/(model|train)/', pathNot: TEST },
       to: { path: '^libs/tfjs-onnxruntime/' },
+    },
+    {
+      name: 'models-know-no-training',
+      severity: 'error',
+      comment: 'Training knows the model; the model knows no training.',
+      from: { path: '^libs/clip/src/model/', pathNot: [TEST, '^libs/clip/src/model/parity/'] },
+      to: { path: '^libs/clip/src/train/' },
     },
   ],
   options: {

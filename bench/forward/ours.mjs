@@ -1,13 +1,12 @@
 /**
  * One side of the bench: a tower of libs/clip/model, exported to ONNX and run by onnxruntime-node.
- * Protocol: a line `run B` on standard input is answered by one line of JSON with the milliseconds of forwards of batch B.
+ * Request: `run B` times forward passes of batch B.
  */
-import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
 import * as ort from 'onnxruntime-node';
 import { createContext, createTextTower, createVisionTower, initWeights } from '@clip-ts/clip/model';
 import { exportOnnx } from 'tfjs-onnxruntime';
-import { peakRssMb } from '../shared/side.mjs';
+import { answerRequests, timeRuns } from '../shared/side.mjs';
 import { IMAGE_SIZE, TOWERS } from './towers.mjs';
 
 /** @param {string} name */
@@ -86,13 +85,8 @@ function feeds(batch) {
 }
 
 const session = await ort.InferenceSession.create(await exported());
-for await (const line of createInterface({ input: process.stdin })) {
-  const input = feeds(Number(line.split(' ')[1]));
-  const ms = [];
-  for (let i = 0; i < repeats; i++) {
-    const started = performance.now();
-    await session.run(input);
-    ms.push(performance.now() - started);
-  }
-  console.log(JSON.stringify({ ms, peakRssMb: peakRssMb() }));
-}
+await answerRequests(async (_request, batch) => {
+  const input = feeds(batch);
+  const ms = await timeRuns(repeats, async () => void (await session.run(input)));
+  return { ms };
+});

@@ -8,10 +8,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parseArgs } from 'node:util';
-import '@tensorflow/tfjs-layers';
 import * as tf from '@tensorflow/tfjs-core';
+import { asOneFunction, createReplayedRunner } from '@clip-ts/clip/train';
 import { ReplayedFunction, stats } from 'tfjs-onnxruntime';
-import { createProgram } from '../train-step/program.mjs';
+import { createSubject } from '../train-step/subject.mjs';
 
 const { values } = parseArgs({ options: { steps: { type: 'string', default: '1000' } } });
 const steps = Number(values.steps);
@@ -49,8 +49,8 @@ async function measure(name, run) {
 await tf.setBackend('onnxruntime');
 
 const lengths = [16, 24, 32];
-const programs = lengths.map((tokens) =>
-  createProgram({
+const subjects = lengths.map((tokens) =>
+  createSubject({
     batch: 32,
     tokens,
     image: 64,
@@ -80,19 +80,21 @@ const programs = lengths.map((tokens) =>
     },
   }),
 );
-const [first] = programs;
-if (!first) throw new Error('no program');
-const replayed = new ReplayedFunction(first.step, first.state, { maxSignatures: 2 });
+const [first] = subjects;
+if (!first) throw new Error('no subject');
+const state = /** @type {Record<string, import('tfjs-onnxruntime').HostTensor>} */ (first.state);
+const replayed = new ReplayedFunction(asOneFunction(first.program), state, { maxSignatures: 2 });
+const runner = createReplayedRunner(first.program, replayed);
 await measure('replayed', async (i) => {
-  await replayed.run((programs[i % 2] ?? first).inputsAt(i + 1));
+  await runner.run.step((subjects[i % 2] ?? first).inputsAt(i));
 });
 await measure('recompiled', async (i) => {
   // Three lengths, two of which stay compiled: the third is compiled again each time it comes, every 50 steps.
-  const program = programs[i % 50 === 49 ? 2 : i % 2] ?? first;
-  await replayed.run(program.inputsAt(i + 1));
+  const subject = subjects[i % 50 === 49 ? 2 : i % 2] ?? first;
+  await runner.run.step(subject.inputsAt(i));
 });
 console.log(`memory.recompiled.signatures: ${replayed.signatures}`);
-replayed.dispose();
+runner.dispose();
 
 let w = tf.zeros([64, 1]);
 const x = tf.randomNormal([256, 64]);

@@ -1,4 +1,5 @@
-"""The training step of bench/train-step in PyTorch: eager mode, transformers' modules, torch.optim.AdamW.
+"""The training step of bench/train-step in PyTorch: eager mode, transformers' modules, clip_grad_norm_ and
+torch.optim.AdamW as the trainer uses them.
 
 Protocol: a line `run N` on standard input is answered by one line of JSON with the milliseconds of N steps.
 Usage: train_step.py '<shape as JSON>'
@@ -35,7 +36,17 @@ if shape["frozen"]:
     for tower in (model.vision_model, model.text_model):
         tower.requires_grad_(False)
 trainable = [p for p in model.parameters() if p.requires_grad]
-optimizer = torch.optim.AdamW(trainable, lr=1e-4, weight_decay=0.01)
+settings = shape["optimizer"]
+groups = [
+    {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": settings["weightDecay"]},
+    {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+]
+optimizer = torch.optim.AdamW(
+    groups,
+    lr=settings["learningRate"],
+    betas=(settings["beta1"], settings["beta2"]),
+    eps=settings["epsilon"],
+)
 
 B, T, size = shape["batch"], shape["tokens"], shape["image"]
 pixels = (torch.arange(B * 3 * size * size) * 7919 % 2003 / 1001.5 - 1).reshape(B, 3, size, size)
@@ -46,6 +57,7 @@ mask = torch.ones(B, T, dtype=torch.long)
 def step():
     output = model(input_ids=ids, pixel_values=pixels, attention_mask=mask, return_loss=True)
     output.loss.backward()
+    torch.nn.utils.clip_grad_norm_(trainable, settings["maxGradNorm"])
     optimizer.step()
     optimizer.zero_grad()
     return output.loss.item()

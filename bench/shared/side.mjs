@@ -1,4 +1,4 @@
-/** What both sides of the bench need: peak memory of this process, and a child process that answers lines. */
+/** The sides of a comparison: each is a child process that answers requests, one line of JSON for each line. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,28 @@ export function peakRssMb() {
   } catch {
     return Math.round(process.resourceUsage().maxRSS / 1024);
   }
+}
+
+/**
+ * What a side does: answers each request on standard input, adding the peak memory of its process.
+ * @param {(request: string, argument: number) => Promise<object>} answer
+ */
+export async function answerRequests(answer) {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [request = '', argument] = line.split(' ');
+    console.log(JSON.stringify({ ...(await answer(request, Number(argument))), peakRssMb: peakRssMb() }));
+  }
+}
+
+/** Milliseconds of each of some runs. @param {number} count @param {() => Promise<void>} run */
+export async function timeRuns(count, run) {
+  const ms = [];
+  for (let i = 0; i < count; i++) {
+    const started = performance.now();
+    await run();
+    ms.push(performance.now() - started);
+  }
+  return ms;
 }
 
 /**

@@ -1,49 +1,22 @@
 /**
  * The same step, op by op, on a native TensorFlow.js backend: the peer `tfjs-node`, which `npm run native:install`
- * puts in place. Protocol as in ours.mjs. Argument: shape.
+ * puts in place. Requests as in ours.mjs, but for the profile. Argument: shape.
  */
-import { createInterface } from 'node:readline';
-import * as tf from '@tensorflow/tfjs-core';
-import { createProgram } from './program.mjs';
-import { shapeNamed } from './shapes.mjs';
+import { createEagerRunner, numberOf } from '@clip-ts/clip/train';
 import { selectBackend } from '../../apps/trainer/dist/backend/select-backend.js';
-import { peakRssMb } from '../shared/side.mjs';
+import { answerRequests, timeRuns } from '../shared/side.mjs';
+import { shapeNamed } from './shapes.mjs';
+import { createSubject } from './subject.mjs';
 
 await selectBackend('tfjs-node');
-const { step, state, inputsAt, parameters } = createProgram(shapeNamed(process.argv[2] ?? 'a'));
+const { program, state, inputsAt, parameters } = createSubject(shapeNamed(process.argv[2] ?? 'a'));
+const runner = createEagerRunner(program, state);
 
-/** @param {import('./program.mjs').HostTensors} map @returns {import('./program.mjs').Tensors} */
-const toTensors = (map) =>
-  Object.fromEntries(
-    Object.entries(map).map(([key, { data, shape, dtype }]) => [
-      key,
-      tf.tensor(/** @type {Float32Array} */ (data), shape, /** @type {'float32'} */ (dtype)),
-    ]),
-  );
-let tensors = toTensors(state);
-
-/** @param {number} t */
-function runStep(t) {
-  const inputs = toTensors(inputsAt(t));
-  const { state: next, outputs } = tf.tidy(() => {
-    const result = step(tensors, inputs);
-    return { state: result.state, outputs: result.outputs };
+let step = 0;
+let loss = 0;
+await answerRequests(async (_request, count) => {
+  const ms = await timeRuns(count, async () => {
+    loss = numberOf((await runner.run.step(inputsAt(step++))).loss);
   });
-  const loss = Number(outputs.loss.dataSync()[0]);
-  for (const key of Object.keys(next)) tensors[key]?.dispose();
-  tensors = { ...tensors, ...next };
-  tf.dispose([inputs, outputs]);
-  return loss;
-}
-
-let t = 0;
-for await (const line of createInterface({ input: process.stdin })) {
-  const ms = [];
-  let loss = 0;
-  for (let i = Number(line.split(' ')[1]); i > 0; i--) {
-    const started = performance.now();
-    loss = runStep(++t);
-    ms.push(performance.now() - started);
-  }
-  console.log(JSON.stringify({ ms, loss, parameters, peakRssMb: peakRssMb() }));
-}
+  return { ms, loss, parameters };
+});

@@ -1,5 +1,5 @@
 /**
- * Milliseconds of a whole training step (forward, loss, backward, AdamW), ours beside others'.
+ * Milliseconds of the trainer's training step (forward, loss, backward, clipped gradients, AdamW), beside others'.
  *
  *   npm run bench -- train-step [--shape a|b|c|all] [--peer torch] [--peer tfjs-node] [--steps 4] [--rounds 5]
  *
@@ -12,7 +12,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gemmLimit } from './gemm-limit.mjs';
-import { SHAPE_NAMES, shapeNamed } from './shapes.mjs';
+import { OPTIMIZER, SHAPE_NAMES, shapeNamed } from './shapes.mjs';
 import { median, pause } from '../shared/measure.mjs';
 import { startSide } from '../shared/side.mjs';
 
@@ -22,7 +22,10 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
 function startPeer(peer, name) {
   if (peer === 'torch') {
     const python = process.env.PYTHON ?? 'python3';
-    return startSide(peer, python, [here('../peers/train_step.py'), JSON.stringify(shapeNamed(name))]);
+    return startSide(peer, python, [
+      here('../peers/train_step.py'),
+      JSON.stringify({ ...shapeNamed(name), optimizer: OPTIMIZER }),
+    ]);
   }
   if (peer === 'tfjs-node')
     return startSide(peer, process.execPath, [here('./eager.mjs'), name, 'tfjs-node']);

@@ -1,38 +1,38 @@
 /**
  * Our side of the bench: the step as a replayed function on the backend "onnxruntime".
- * Lines on standard input: `run N` is answered by one line of JSON with the milliseconds of N steps, `profile` by where
- * the time goes. Arguments: shape, threads (default: as many as cores).
+ * Requests: `run N` times N steps, `profile` says where the time of a step goes. Arguments: shape, threads (default: as
+ * many as cores).
  */
-import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
+import { asOneFunction, createReplayedRunner, inputsOf, numberOf } from '@clip-ts/clip/train';
 import { ReplayedFunction } from 'tfjs-onnxruntime';
+import { answerRequests, timeRuns } from '../shared/side.mjs';
 import { gemmShare } from './gemm-share.mjs';
-import { createProgram } from './program.mjs';
 import { shapeNamed } from './shapes.mjs';
-import { peakRssMb } from '../shared/side.mjs';
+import { createSubject } from './subject.mjs';
 
 const [name = 'a', threads] = process.argv.slice(2);
 await tf.setBackend('onnxruntime');
-const { step, state, inputsAt, parameters } = createProgram(shapeNamed(name));
+const { program, state, inputsAt, parameters } = createSubject(shapeNamed(name));
 const sessionOptions = threads ? { intraOpNumThreads: Number(threads) } : {};
-const replayed = new ReplayedFunction(step, state, { name: `train-step.${name}`, sessionOptions });
+const replayed = new ReplayedFunction(
+  asOneFunction(program),
+  /** @type {Record<string, import('tfjs-onnxruntime').HostTensor>} */ (state),
+  { name: `train-step.${name}`, sessionOptions },
+);
+const runner = createReplayedRunner(program, replayed);
 // The function has its own copy.
 for (const key of Object.keys(state)) delete state[key];
 
-let t = 0;
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line === 'profile') {
-    const entries = replayed.profile(inputsAt(t + 1));
-    console.log(JSON.stringify({ ...gemmShare(entries), profile: entries.slice(0, 100) }));
-    continue;
+let step = 0;
+let loss = 0;
+await answerRequests(async (request, count) => {
+  if (request === 'profile') {
+    const entries = replayed.profile(inputsOf('step', inputsAt(step)));
+    return { ...gemmShare(entries), profile: entries.slice(0, 100) };
   }
-  const ms = [];
-  let loss = 0;
-  for (let i = Number(line.split(' ')[1]); i > 0; i--) {
-    const started = performance.now();
-    const outputs = await replayed.run(inputsAt(++t));
-    loss = Number(outputs.loss?.data[0]);
-    ms.push(performance.now() - started);
-  }
-  console.log(JSON.stringify({ ms, loss, parameters, peakRssMb: peakRssMb() }));
-}
+  const ms = await timeRuns(count, async () => {
+    loss = numberOf((await runner.run.step(inputsAt(step++))).loss);
+  });
+  return { ms, loss, parameters };
+});

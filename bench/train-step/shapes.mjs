@@ -76,6 +76,16 @@ const SHAPES = {
   c: { ...swinAndRoberta, frozen: true },
 };
 
+/** The optimiser of every side, in the rules of the trainer: tensors of fewer than two dimensions take no weight decay. */
+export const OPTIMIZER = {
+  learningRate: 1e-4,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0.01,
+  maxGradNorm: 1,
+};
+
 export const SHAPE_NAMES = Object.keys(SHAPES);
 
 /**

@@ -2,14 +2,35 @@
  * The backend that a command computes on, with the way to run a program there: compiled and replayed on onnxruntime, op
  * by op elsewhere.
  */
+import {
+  asOneFunction,
+  createEagerRunner,
+  createReplayedRunner,
+  type HostTensors,
+  type Program,
+  type Runner,
+} from '@clip-ts/clip/train';
 import type { BackendName } from './backend/names.js';
 import { selectBackend, type SelectedBackend } from './backend/select-backend.js';
-import { createEagerRunner } from './step/eager-runner.js';
-import type { HostTensors, Program, Runner } from './step/runner.js';
+
+type CreateRunner = <P extends Program<P>>(program: P, initialState: HostTensors) => Runner<P>;
 
 export interface Backend {
   name: SelectedBackend['name'];
-  createRunner: (program: Program, initialState: HostTensors) => Runner;
+  createRunner: CreateRunner;
+}
+
+/** A stage needs: steps of two or three caption lengths, the parts of a wide step, both kinds of embedding. */
+const COMPILED_SHAPES = 16;
+
+/** Runners that compile on the onnxruntime backend. */
+export async function replayedRunners(): Promise<CreateRunner> {
+  const { ReplayedFunction } = await import('tfjs-onnxruntime');
+  return (program, initialState) => {
+    const options = { name: 'contrastive program', maxSignatures: COMPILED_SHAPES };
+    const state = initialState as ConstructorParameters<typeof ReplayedFunction>[1];
+    return createReplayedRunner(program, new ReplayedFunction(asOneFunction(program), state, options));
+  };
 }
 
 /**
@@ -30,6 +51,5 @@ export async function openBackend(
     say('device is "cuda" in the configuration; this runs on the CPU');
   if (selected !== 'onnxruntime' && selected !== 'onnxruntime-webgpu')
     return { name: selected, createRunner: createEagerRunner };
-  const { createReplayedRunner } = await import('./step/replayed-runner.js');
-  return { name: selected, createRunner: createReplayedRunner };
+  return { name: selected, createRunner: await replayedRunners() };
 }

@@ -1,6 +1,7 @@
 /** Evaluates a checkpoint on a dataset: retrieval recall on one split, zero-shot accuracy on those with instances. */
 import { access } from 'node:fs/promises';
 import path from 'node:path';
+import { embeddingProgram, type EmbeddingProgram, type Runner } from '@clip-ts/clip/train';
 import type { BackendName } from './backend/names.js';
 import { openBackend } from './backend.js';
 import { listSplits, readCocoInstances, readCocoSplit, type CocoSplit } from './coco/read-coco.js';
@@ -19,8 +20,6 @@ import {
 } from './evaluation/zero-shot.js';
 import { reopenModel, type AssembledModel } from './model/assemble.js';
 import { createProgressPrinter } from './progress.js';
-import { openEvaluationRunner } from './step/evaluation-runner.js';
-import type { Runner } from './step/runner.js';
 
 export interface EvaluateOptions {
   checkpoint: string;
@@ -54,7 +53,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   for (const warning of retrievalSplit.warnings) printer.say(`warning: ${warning}`);
   const assembled = await reopenModel(checkpoint);
   const backend = await openBackend(options.backend, 'cpu', printer.say);
-  const runner = openEvaluationRunner(backend, assembled.model, assembled.weights);
+  const runner = backend.createRunner(embeddingProgram(assembled.model), assembled.weights);
   try {
     const embedded = new Map<string, Float32Array[]>();
     const open = async (split: CocoSplit): Promise<{ source: PairSource; images: Float32Array[] }> => {
@@ -79,7 +78,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
 async function retrievalOf(
   split: CocoSplit,
   { source, images }: { source: PairSource; images: Float32Array[] },
-  runner: Runner,
+  runner: Runner<EmbeddingProgram>,
   batchSize: number,
 ): Promise<RetrievalResult> {
   const all = Int32Array.from({ length: source.captions.count }, (_, caption) => caption);
@@ -92,7 +91,7 @@ async function zeroShotOf(
   data: string,
   name: string,
   { tokenizer, maximumLength, minimumLength }: AssembledModel,
-  runner: Runner,
+  runner: Runner<EmbeddingProgram>,
   batchSize: number,
   open: (split: CocoSplit) => Promise<{ images: Float32Array[] }>,
 ): Promise<ZeroShotResult | undefined> {

@@ -5,6 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip';
+import { embeddingProgram } from '@clip-ts/clip/train';
 import type { BackendName } from './backend/names.js';
 import { openBackend, type Backend } from './backend.js';
 import {
@@ -26,7 +27,6 @@ import { modelCard, type CardFacts } from './report/model-card.js';
 import { samplePredictions } from './report/predictions.js';
 import { reportPage, type SamplePrediction } from './report/report.js';
 import { resumeSettings, type RunSettings } from './settings.js';
-import { openEvaluationRunner } from './step/evaluation-runner.js';
 import { bestFolder, lastFolder, train } from './train.js';
 import { openExperimentLogger } from './wandb.js';
 
@@ -219,7 +219,7 @@ async function predictionsOf(
   batchSize: number,
 ): Promise<SamplePrediction[]> {
   const { model, weights } = await reopenModel(bestFolder(output));
-  const runner = openEvaluationRunner(backend, model, weights);
+  const runner = backend.createRunner(embeddingProgram(model), weights);
   try {
     return await samplePredictions(runner, source, split.images, batchSize);
   } finally {

@@ -6,6 +6,17 @@
  */
 import path from 'node:path';
 import { assertBatchNormTrainable, loadWeights } from '@clip-ts/clip/model';
+import {
+  contrastiveProgram,
+  initialState,
+  learningRate,
+  momentNames,
+  numberOf,
+  trainableNames,
+  type ContrastiveProgram,
+  type HostTensors,
+  type Runner,
+} from '@clip-ts/clip/train';
 import type { Backend } from './backend.js';
 import type { TrainingState } from './checkpoint/training-state.js';
 import { writeCheckpoint } from './checkpoint/write-checkpoint.js';
@@ -15,12 +26,9 @@ import { validate, type Validation } from './evaluation/validate.js';
 import type { MetricsLog, MetricsRecord } from './metrics-log.js';
 import type { AssembledModel } from './model/assemble.js';
 import { createSpeedometer, trainingLine, type ProgressPrinter } from './progress.js';
-import { planStage, type StagePlan } from './recipe/plan.js';
-import { learningRate } from './recipe/schedule.js';
 import type { RunSettings, Stage } from './settings.js';
-import { contrastiveProgram, initialState, momentNames, trainableNames } from './step/contrastive-program.js';
-import { numberOf, type HostTensors, type Runner } from './step/runner.js';
-import { trainStep, type StepResult } from './step/trainer.js';
+import { planStage, type StagePlan } from './train/plan-stage.js';
+import { trainStep, type StepResult } from './train/train-step.js';
 import type { ExperimentLogger } from './wandb.js';
 
 export interface TrainingRun {
@@ -76,10 +84,9 @@ async function trainStage(run: TrainingRun, stage: Stage): Promise<void> {
     beta2: config.adam_beta2,
     epsilon: config.adam_epsilon,
     weightDecay: config.weight_decay,
-    maximumGradientNorm: config.max_grad_norm,
+    maxGradNorm: config.max_grad_norm,
     frozenTowers,
     batchNorm: config.batch_norm,
-    wideBatch,
   });
   const runner = run.backend.createRunner(
     program,
@@ -105,7 +112,7 @@ async function trainEpoch(
   run: TrainingRun,
   stage: Stage,
   plan: StagePlan,
-  runner: Runner,
+  runner: Runner<ContrastiveProgram>,
   trainable: readonly string[],
 ): Promise<void> {
   const { config } = stage;
@@ -190,7 +197,7 @@ function record(run: TrainingRun, entry: MetricsRecord): void {
 async function endEpoch(
   run: TrainingRun,
   stage: Stage,
-  runner: Runner,
+  runner: Runner<ContrastiveProgram>,
   trainable: readonly string[],
 ): Promise<void> {
   const weights = await readWeights(run, runner);
@@ -252,7 +259,7 @@ const saveLast = (run: TrainingRun, weights: HostTensors, moments: HostTensors):
     training: { state: run.state, moments },
   });
 
-const readWeights = (run: TrainingRun, runner: Runner): Promise<HostTensors> =>
+const readWeights = (run: TrainingRun, runner: Runner<ContrastiveProgram>): Promise<HostTensors> =>
   runner.readState(run.assembled.specs.map(({ name }) => name));
 
 const bestWeights = (run: TrainingRun): Promise<HostTensors> =>

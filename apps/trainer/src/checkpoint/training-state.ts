@@ -11,9 +11,9 @@
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { recoverFolder, SafetensorsFile, writeSafetensors } from '@clip-ts/clip';
+import { float32, type HostTensors } from '@clip-ts/clip/train';
 import { z } from 'zod';
 import { InputError } from '../errors.js';
-import { float32, type HostTensors } from '../step/runner.js';
 
 const TRAINING_FOLDER = 'training';
 const STATE_FILE = 'state.json';

@@ -2,9 +2,10 @@
  * Turns image and caption numbers into the tensors of a step, and prepares the next step's while one runs.
  * B pairs a micro-batch, H × W pixels.
  */
+import type { HostTensor } from '@clip-ts/clip/model';
+import { float32 } from '@clip-ts/clip/train';
 import { createRandom } from '../random.js';
-import { float32, type HostTensor } from '../step/runner.js';
-import type { PairBatch } from '../step/trainer.js';
+import type { PairBatch } from '../train/train-step.js';
 import { augment, type Augmentation } from './augment.js';
 import { captionBatch, type CaptionStore } from './caption-store.js';
 import type { PixelProcessor, PixelStore } from './pixel-store.js';

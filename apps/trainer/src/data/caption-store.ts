@@ -3,7 +3,8 @@
  * the next multiple of 8 tokens, so that few shapes occur (each is compiled once).
  */
 import type { Tokenizer } from '@clip-ts/clip';
-import { int32, type HostTensor } from '../step/runner.js';
+import type { HostTensor } from '@clip-ts/clip/model';
+import { int32 } from '@clip-ts/clip/train';
 
 export interface CaptionStore {
   /** Number of captions C. */

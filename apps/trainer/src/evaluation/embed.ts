@@ -1,8 +1,8 @@
 /** Embeds a split's images and captions with the program's evaluation mode. B batch, T tokens, E embedding. */
+import type { EmbeddingProgram, Runner } from '@clip-ts/clip/train';
 import { imageBatch, type PairSource } from '../data/batches.js';
 import { captionBatch, type CaptionStore } from '../data/caption-store.js';
-import { splitRows } from '../step/trainer.js';
-import type { Runner } from '../step/runner.js';
+import { splitRows } from '../train/train-step.js';
 
 /** Cuts 0 … count−1 into rows of `size`; the last is filled up with its own last entry, so that one shape is enough. */
 function* fullBatches(
@@ -20,22 +20,22 @@ function* fullBatches(
 
 /** image_embeds of all images, in order: N arrays of E numbers of length 1. */
 export async function embedImages(
-  runner: Runner,
+  runner: Runner<EmbeddingProgram>,
   source: PairSource,
   batchSize: number,
 ): Promise<Float32Array[]> {
   const all = Int32Array.from({ length: source.pixels.count }, (_, i) => i);
   const embeds: Float32Array[] = [];
   for (const { batch, used } of fullBatches(all, Math.min(batchSize, all.length))) {
-    const { image_embeds } = await runner.run({ pixel_values: await imageBatch(source, batch) });
-    embeds.push(...splitRows(image_embeds!, used));
+    const { image_embeds } = await runner.run.embedImages({ pixel_values: await imageBatch(source, batch) });
+    embeds.push(...splitRows(image_embeds, used));
   }
   return embeds;
 }
 
 /** text_embeds of the given captions of a store, in order. */
 export async function embedCaptions(
-  runner: Runner,
+  runner: Runner<EmbeddingProgram>,
   store: CaptionStore,
   captions: readonly number[] | Int32Array,
   batchSize: number,
@@ -45,8 +45,8 @@ export async function embedCaptions(
     longest = Math.max(longest, store.starts[caption + 1]! - store.starts[caption]!);
   const embeds: Float32Array[] = [];
   for (const { batch, used } of fullBatches(captions, Math.min(batchSize, captions.length))) {
-    const { text_embeds } = await runner.run(captionBatch(store, batch, longest));
-    embeds.push(...splitRows(text_embeds!, used));
+    const { text_embeds } = await runner.run.embedTexts(captionBatch(store, batch, longest));
+    embeds.push(...splitRows(text_embeds, used));
   }
   return embeds;
 }

@@ -2,8 +2,8 @@
  * Validation within training: always the same images as they are with their first captions. The loss is that of
  * contrastive batches of one fixed size, so it compares across stages; recall is over the whole split.
  */
+import type { ContrastiveProgram, Runner } from '@clip-ts/clip/train';
 import type { PairSource } from '../data/batches.js';
-import type { Runner } from '../step/runner.js';
 import { embedCaptions, embedImages } from './embed.js';
 import { dot, retrievalRecall, type RetrievalResult } from './retrieval.js';
 
@@ -17,7 +17,7 @@ export interface Validation {
 const LOSS_BATCH = 128;
 
 export async function validate(
-  runner: Runner,
+  runner: Runner<ContrastiveProgram>,
   source: PairSource,
   batchSize: number,
   logitScale: number,

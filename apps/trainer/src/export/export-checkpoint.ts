@@ -8,15 +8,14 @@ import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { ClipEncoder } from '@clip-ts/clip';
 import { createContext, encodeImages, encodeTexts } from '@clip-ts/clip/model';
+import { embeddingProgram, float32, toTensors } from '@clip-ts/clip/train';
 import { openBackend, type Backend } from '../backend.js';
 import { addToCheckpoint } from '../checkpoint/write-checkpoint.js';
 import { captionBatch, tokenizeCaptions } from '../data/caption-store.js';
 import { InputError, TrainingError } from '../errors.js';
 import { reopenModel, type AssembledModel } from '../model/assemble.js';
 import { createRandom } from '../random.js';
-import { openEvaluationRunner } from '../step/evaluation-runner.js';
-import { float32 } from '../step/runner.js';
-import { splitRows } from '../step/trainer.js';
+import { splitRows } from '../train/train-step.js';
 
 const VISION_FILE = 'onnx/vision_model.onnx';
 const TEXT_FILE = 'onnx/text_model.onnx';
@@ -68,12 +67,7 @@ async function exportModels({
   const { exportOnnx } = await import('tfjs-onnxruntime');
   const previous = tf.getBackend();
   await openBackend('onnxruntime', 'cpu', () => undefined);
-  const tensors = Object.fromEntries(
-    Object.entries(weights).map(([name, { data, shape, dtype }]) => [
-      name,
-      tf.tensor(data, [...shape], dtype),
-    ]),
-  );
+  const tensors = toTensors(weights);
   try {
     const tokens = { shape: ['batch', 'sequence'], dtype: 'int64' as const };
     return {
@@ -117,11 +111,12 @@ async function trainerEmbeddings(assembled: AssembledModel, backend: Backend): P
   const values = new Float32Array(IMAGES * pixels[0]!.length);
   pixels.forEach((image, index) => values.set(image, index * image.length));
   const captions = tokenizeCaptions([TEXTS], tokenizer, maximumLength, minimumLength);
-  const runner = openEvaluationRunner(backend, model, weights);
+  const runner = backend.createRunner(embeddingProgram(model), weights);
   try {
-    const { image_embeds } = await runner.run({ pixel_values: float32(values, [IMAGES, 3, height, width]) });
-    const { text_embeds } = await runner.run(captionBatch(captions, [...TEXTS.keys()]));
-    return { pixels, images: splitRows(image_embeds!), texts: splitRows(text_embeds!) };
+    const pixel_values = float32(values, [IMAGES, 3, height, width]);
+    const { image_embeds } = await runner.run.embedImages({ pixel_values });
+    const { text_embeds } = await runner.run.embedTexts(captionBatch(captions, [...TEXTS.keys()]));
+    return { pixels, images: splitRows(image_embeds), texts: splitRows(text_embeds) };
   } finally {
     runner.dispose();
   }

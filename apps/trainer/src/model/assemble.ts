@@ -16,9 +16,9 @@ import {
   type DualEncoder,
   type TensorSpec,
 } from '@clip-ts/clip/model';
+import { scalar, type HostTensors } from '@clip-ts/clip/train';
 import type { ModelConfig } from '../config/model-config.js';
 import { InputError } from '../errors.js';
-import { scalar, type HostTensors } from '../step/runner.js';
 import { BOS_ID, buildWordLevelTokenizer, EOS_ID, longestLength, PAD_ID } from '../tokenizer/word-level.js';
 
 /** CLIP's start: ln(1 / 0.07). */

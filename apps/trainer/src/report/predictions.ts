@@ -1,10 +1,10 @@
 /** Looks up a few validation captions among the validation images, for the report. */
+import type { EmbeddingProgram, Runner } from '@clip-ts/clip/train';
 import sharp from 'sharp';
 import type { CocoImage } from '../coco/read-coco.js';
 import type { PairSource } from '../data/batches.js';
 import { embedCaptions, embedImages } from '../evaluation/embed.js';
 import { dot } from '../evaluation/retrieval.js';
-import type { Runner } from '../step/runner.js';
 import type { SamplePrediction } from './report.js';
 
 const CAPTIONS = 8;
@@ -23,7 +23,7 @@ async function thumbnailUri(file: string): Promise<string> {
 }
 
 export async function samplePredictions(
-  runner: Runner,
+  runner: Runner<EmbeddingProgram>,
   source: PairSource,
   images: readonly CocoImage[],
   batchSize: number,

@@ -4,9 +4,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SafetensorsFile } from '../safetensors/index.js';
 import { dualEncoderSpecs, encodeImages, encodeTexts, logitsPerImage, project } from './dual-encoder.js';
-import { valueAndGradients } from './gradients.js';
+import { valueAndGradients } from '../train/gradients.js';
 import { loadDualEncoder } from './load.js';
-import { contrastiveLoss } from './loss.js';
+import { contrastiveLoss } from '../train/loss.js';
 import { largest, readSections, toTensor, worstDifference, type Section } from './parity/golden.js';
 import { createContext } from './types.js';
 

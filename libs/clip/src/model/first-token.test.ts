@@ -2,7 +2,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { valueAndGradients } from './gradients.js';
+import { valueAndGradients } from '../train/gradients.js';
 import { firstToken } from './ops/index.js';
 import { toTensor } from './parity/golden.js';
 import { createTextTower, createVisionTower } from './registry.js';

@@ -24,8 +24,6 @@ export {
   meanOverTokens,
   type DualEncoder,
 } from './dual-encoder.js';
-export { valueAndGradients, type ValueAndGradients } from './gradients.js';
-export { contrastiveLoss, type ContrastiveLoss } from './loss.js';
 export {
   loadDualEncoder,
   loadTextTower,

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ClipError } from '../../errors.js';
 import { countBatches } from '../blocks/batch-norm.js';
-import { valueAndGradients } from '../gradients.js';
+import { valueAndGradients } from '../../train/gradients.js';
 import { createContext, type HostTensor, type TensorSpec } from '../types.js';
 import {
   largest,

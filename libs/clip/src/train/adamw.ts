@@ -3,23 +3,31 @@
  * gradients. One fused kernel where the backend has it, else TensorFlow.js ops.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { HostTensor } from '../model/index.js';
+import { scalar } from './host-tensor.js';
 
 export interface AdamWOptions {
   beta1: number;
   beta2: number;
   epsilon: number;
+  weightDecay: number;
 }
 
-/** Scalars of a step, the same for every tensor. */
-export interface AdamWScalars {
-  learningRate: tf.Tensor;
-  /** Factor on every gradient. */
-  clip: tf.Tensor;
-  /** 1 / (1 − β₁ᵗ) and 1 / (1 − β₂ᵗ), t counted from 1. */
-  correction1: tf.Tensor;
-  correction2: tf.Tensor;
-}
+/** Scalars that change from step to step: the learning rate, 1 / (1 − β₁ᵗ) and 1 / (1 − β₂ᵗ), t counted from 1. */
+export type UpdateInput = 'lr' | 'correction1' | 'correction2';
 
+/** The scalars of an update. @param step updates made before this one */
+export const updateInputs = (
+  learningRate: number,
+  step: number,
+  { beta1, beta2 }: Pick<AdamWOptions, 'beta1' | 'beta2'>,
+): Record<UpdateInput, HostTensor> => ({
+  lr: scalar(learningRate),
+  correction1: scalar(1 / (1 - beta1 ** (step + 1))),
+  correction2: scalar(1 / (1 - beta2 ** (step + 1))),
+});
+
+/** A parameter with AdamW's first and second moment. */
 interface Moments {
   param: tf.Tensor;
   m: tf.Tensor;
@@ -28,16 +36,18 @@ interface Moments {
 
 const FUSED = 'FusedAdamW';
 
+/**
+ * New parameter and moments.
+ * @param scalars with `clip`, a factor on every gradient
+ */
 export function adamw(
   { param, m, v }: Moments,
   gradient: tf.Tensor,
-  scalars: AdamWScalars,
-  options: AdamWOptions & { weightDecay: number },
+  { lr, clip, correction1, correction2 }: Readonly<Record<UpdateInput | 'clip', tf.Tensor>>,
+  { beta1, beta2, epsilon, weightDecay }: AdamWOptions,
 ): Moments {
-  const { learningRate, clip, correction1, correction2 } = scalars;
-  const { beta1, beta2, epsilon, weightDecay } = options;
   if (tf.getKernel(FUSED, tf.getBackend()) !== undefined) {
-    const inputs = { param, m, v, grad: gradient, lr: learningRate, clip, correction1, correction2 };
+    const inputs = { param, m, v, grad: gradient, lr, clip, correction1, correction2 };
     const attributes = { beta1, beta2, epsilon, weightDecay };
     const [newParam, newM, newV] = tf.engine().runKernel(FUSED, inputs, attributes) as unknown as tf.Tensor[];
     return { param: newParam!, m: newM!, v: newV! };
@@ -46,8 +56,8 @@ export function adamw(
   const newM = tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1));
   const newV = tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2));
   const step = tf.div(tf.mul(newM, correction1), tf.add(tf.sqrt(tf.mul(newV, correction2)), epsilon));
-  const decayed = weightDecay === 0 ? param : tf.mul(param, tf.sub(1, tf.mul(learningRate, weightDecay)));
-  return { param: tf.sub(decayed, tf.mul(step, learningRate)), m: newM, v: newV };
+  const decayed = weightDecay === 0 ? param : tf.mul(param, tf.sub(1, tf.mul(lr, weightDecay)));
+  return { param: tf.sub(decayed, tf.mul(step, lr)), m: newM, v: newV };
 }
 
 /** √ of the sum of squares over all tensors, a scalar. */

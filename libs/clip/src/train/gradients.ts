@@ -5,7 +5,7 @@
  */
 import '@tensorflow/tfjs-layers';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Weights } from './types.js';
+import type { Weights } from '../model/index.js';
 
 export interface ValueAndGradients {
   readonly value: tf.Scalar;

@@ -1,0 +1,71 @@
+/**
+ * What is timed: the trainer's own program (@clip-ts/clip/train) for a shape, with random weights and one batch that
+ * stays the same. Nothing of the step is written here.
+ */
+import { createDualEncoder, dualEncoderSpecs, initWeights } from '@clip-ts/clip/model';
+import {
+  contrastiveProgram,
+  float32,
+  initialState,
+  int32,
+  intScalar,
+  trainableNames,
+  updateInputs,
+} from '@clip-ts/clip/train';
+import { makeBatch, OPTIMIZER } from './shapes.mjs';
+
+/**
+ * The tower with all tokens computed in its last block, also those that nothing reads.
+ * @template Inputs @param {import('@clip-ts/clip/model').Tower<Inputs>} tower
+ * @returns {import('@clip-ts/clip/model').Tower<Inputs>}
+ */
+const withAllTokens = (tower) => ({
+  ...tower,
+  forward: (weights, inputs, ctx) => tower.forward(weights, inputs, { ...ctx, firstTokenOnly: false }),
+});
+
+/** @param {import('./shapes.mjs').Shape} shape */
+function modelOf({ vision, text, projection, allTokens }) {
+  const model = createDualEncoder({
+    model_type: 'vision-text-dual-encoder',
+    vision_config: vision,
+    text_config: text,
+    projection_dim: projection,
+    logit_scale_init_value: 2.6592,
+  });
+  if (!allTokens) return model;
+  return { ...model, vision: withAllTokens(model.vision), text: withAllTokens(model.text) };
+}
+
+/**
+ * The program, its first state, and the inputs of `step`.
+ * @param {import('./shapes.mjs').Shape} shape
+ */
+export function createSubject(shape) {
+  const model = modelOf(shape);
+  const specs = dualEncoderSpecs(model).filter(({ dtype }) => dtype !== 'int64');
+  const weights = initWeights(specs, 1);
+  const trainable = trainableNames(model, specs, { frozenTowers: shape.frozen, learnTemperature: true });
+  const { learningRate, maxGradNorm, ...adamw } = OPTIMIZER;
+  const program = contrastiveProgram(model, trainable, {
+    ...adamw,
+    maxGradNorm,
+    frozenTowers: shape.frozen,
+    batchNorm: 'evaluation',
+  });
+  const { pixels, ids } = makeBatch(shape);
+  const { batch, image, tokens } = shape;
+  const pairs = {
+    pixel_values: float32(pixels, [batch, 3, image, image]),
+    input_ids: int32(ids, [batch, tokens]),
+    attention_mask: int32(new Int32Array(ids.length).fill(1), [batch, tokens]),
+  };
+  return {
+    program,
+    state: initialState(weights, trainable, false),
+    /** Inputs of `step`, the step counted from 0. @param {number} step */
+    inputsAt: (step) => ({ ...pairs, seed: intScalar(step), ...updateInputs(learningRate, step, OPTIMIZER) }),
+    /** How many numbers learn. */
+    parameters: trainable.reduce((sum, name) => sum + (weights[name]?.data.length ?? 0), 0),
+  };
+}

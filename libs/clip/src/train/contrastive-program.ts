@@ -1,0 +1,166 @@
+/**
+ * The program of contrastive training. `step` makes one update. A contrastive batch that is wider than what goes through
+ * the towers at a time takes four functions (GradCache, Gao et al. 2021): `embedPairs` for each micro-batch,
+ * `lossOfEmbeddings` over all pairs, `accumulate` for each micro-batch again, `applySum`.
+ * B pairs of a micro-batch, T tokens, E embedding, N pairs of the contrastive batch.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { createContext, encodeImages, encodeTexts, type DualEncoder } from '../model/index.js';
+import { adamw, clipFactor, globalNorm, type AdamWOptions, type UpdateInput } from './adamw.js';
+import { embeddingProgram, type EmbeddingProgram } from './embedding-program.js';
+import { valueAndGradients } from './gradients.js';
+import { contrastiveLoss } from './loss.js';
+import type { ProgramFunction } from './program.js';
+import { firstMoment, gradientSum, LOGIT_SCALE, secondMoment } from './program-state.js';
+
+type Tensors = tf.NamedTensorMap;
+/** pixel_values [B, 3, H, W], input_ids and attention_mask [B, T], and the int32 seed of the random masks. */
+type PairInput = 'pixel_values' | 'input_ids' | 'attention_mask' | 'seed';
+
+export interface ContrastiveProgram extends EmbeddingProgram {
+  /** Forward, loss, backward, AdamW. Scalars out: the loss, the gradients' norm before clipping, the new logit_scale. */
+  step: ProgramFunction<PairInput | UpdateInput, 'loss' | 'grad_norm' | 'logit_scale'>;
+  /** Embeddings [B, E] of a micro-batch in training mode. */
+  embedPairs: ProgramFunction<PairInput, 'image_embeds' | 'text_embeds'>;
+  /** Embeddings [N, E] → the loss and its gradients with respect to them and to logit_scale. */
+  lossOfEmbeddings: ProgramFunction<
+    'image_embeds' | 'text_embeds',
+    'loss' | 'image_grads' | 'text_grads' | 'logit_scale_grad'
+  >;
+  /** Adds a micro-batch's gradients to the sums in the state, given those of its embeddings [B, E]. */
+  accumulate: ProgramFunction<PairInput | 'image_grads' | 'text_grads', 'done'>;
+  /** AdamW on the sums, which start anew at 0. */
+  applySum: ProgramFunction<'logit_scale_grad' | UpdateInput, 'grad_norm' | 'logit_scale'>;
+}
+
+export interface ContrastiveOptions extends AdamWOptions {
+  /** Gradients are scaled down to this norm, taken over all of them together. */
+  maxGradNorm: number;
+  /** Towers run in evaluation mode; to keep their weights, leave them out of `trainable`. */
+  frozenTowers: boolean;
+  /** 'training': batch norm takes the batch's statistics and updates its running ones. */
+  batchNorm: 'evaluation' | 'training';
+}
+
+/** CLIP keeps exp(logit_scale) at most 100, so that training stays stable. */
+const LOGIT_SCALE_MAXIMUM = Math.log(100);
+
+/** @param trainable names of the tensors that learn; program-state.ts makes the state that goes with them */
+export function contrastiveProgram(
+  model: DualEncoder,
+  trainable: readonly string[],
+  options: ContrastiveOptions,
+): ContrastiveProgram {
+  /** Embeddings in training mode. New running statistics go to `statistics`, kept beyond the gradient's scope. */
+  const embed = (weights: Tensors, inputs: Readonly<Record<PairInput, tf.Tensor>>, statistics: Tensors) => {
+    const { frozenTowers, batchNorm } = options;
+    const ctx = createContext({ training: true, seed: inputs.seed, frozenTowers, batchNorm });
+    const image_embeds = encodeImages(model, weights, inputs.pixel_values, ctx);
+    const text_embeds = encodeTexts(model, weights, inputs.input_ids, inputs.attention_mask, ctx);
+    for (const [name, value] of Object.entries(ctx.statistics)) statistics[name] = tf.keep(value);
+    return { image_embeds, text_embeds };
+  };
+
+  /** AdamW over all gradients; tensors of rank 0 and 1 (biases, norms, logit_scale) take no weight decay. */
+  const update = (
+    state: Tensors,
+    gradients: Tensors,
+    inputs: Readonly<Record<UpdateInput, tf.Tensor>>,
+  ): { changed: Tensors; grad_norm: tf.Tensor; logit_scale: tf.Tensor } => {
+    const grad_norm = globalNorm(Object.values(gradients));
+    const scalars = { ...inputs, clip: clipFactor(grad_norm, options.maxGradNorm) };
+    const changed: Tensors = {};
+    for (const [name, gradient] of Object.entries(gradients)) {
+      const moments = {
+        param: state[name]!,
+        m: state[firstMoment(name)]!,
+        v: state[secondMoment(name)]!,
+      };
+      const weightDecay = gradient.rank < 2 ? 0 : options.weightDecay;
+      const { param, m, v } = adamw(moments, gradient, scalars, { ...options, weightDecay });
+      changed[name] = name === LOGIT_SCALE ? tf.clipByValue(param, 0, LOGIT_SCALE_MAXIMUM) : param;
+      changed[firstMoment(name)] = m;
+      changed[secondMoment(name)] = v;
+    }
+    return { changed, grad_norm, logit_scale: tf.clone((changed[LOGIT_SCALE] ?? state[LOGIT_SCALE])!) };
+  };
+
+  return {
+    ...embeddingProgram(model),
+
+    step: (state, inputs) => {
+      const statistics: Tensors = {};
+      const { value: loss, gradients } = valueAndGradients(
+        (weights) => {
+          const { image_embeds, text_embeds } = embed(weights, inputs, statistics);
+          return contrastiveLoss(image_embeds, text_embeds, weights[LOGIT_SCALE]).loss;
+        },
+        state,
+        trainable,
+      );
+      const { changed, grad_norm, logit_scale } = update(state, gradients, inputs);
+      return { state: { ...changed, ...unkept(statistics) }, outputs: { loss, grad_norm, logit_scale } };
+    },
+
+    embedPairs: (state, inputs) => {
+      const statistics: Tensors = {};
+      const outputs = embed(state, inputs, statistics);
+      // `accumulate` takes the batch's statistics again and returns them: here they are not wanted.
+      tf.dispose(statistics);
+      return { state: {}, outputs };
+    },
+
+    lossOfEmbeddings: (state, { image_embeds, text_embeds }) => {
+      const { value: loss, gradients } = valueAndGradients(
+        (x) => contrastiveLoss(x.image_embeds!, x.text_embeds!, x[LOGIT_SCALE]).loss,
+        { image_embeds, text_embeds, [LOGIT_SCALE]: state[LOGIT_SCALE]! },
+        ['image_embeds', 'text_embeds', LOGIT_SCALE],
+      );
+      const outputs = {
+        loss,
+        image_grads: gradients.image_embeds!,
+        text_grads: gradients.text_embeds!,
+        logit_scale_grad: gradients[LOGIT_SCALE]!,
+      };
+      return { state: {}, outputs };
+    },
+
+    /** ∂(Σ embedding · its gradient)/∂w is the micro-batch's share of ∂loss/∂w. */
+    accumulate: (state, inputs) => {
+      const statistics: Tensors = {};
+      const { gradients } = valueAndGradients(
+        (weights) => {
+          const { image_embeds, text_embeds } = embed(weights, inputs, statistics);
+          const ofImages = tf.sum<tf.Scalar>(tf.mul(image_embeds, inputs.image_grads));
+          return tf.add<tf.Scalar>(ofImages, tf.sum(tf.mul(text_embeds, inputs.text_grads)));
+        },
+        state,
+        trainable,
+      );
+      const changed = unkept(statistics);
+      for (const [name, gradient] of Object.entries(gradients)) {
+        changed[gradientSum(name)] = tf.add(state[gradientSum(name)]!, gradient);
+      }
+      return { state: changed, outputs: { done: tf.scalar(1) } };
+    },
+
+    applySum: (state, inputs) => {
+      const gradients: Tensors = {};
+      for (const name of trainable) gradients[name] = state[gradientSum(name)]!;
+      if (gradients[LOGIT_SCALE]) gradients[LOGIT_SCALE] = inputs.logit_scale_grad;
+      const { changed, grad_norm, logit_scale } = update(state, gradients, inputs);
+      for (const name of trainable) changed[gradientSum(name)] = tf.zerosLike(state[gradientSum(name)]!);
+      return { state: changed, outputs: { grad_norm, logit_scale } };
+    },
+  };
+}
+
+/** Hands tensors that were kept out of an inner scope to the current one. */
+function unkept(tensors: Tensors): Tensors {
+  const handed: Tensors = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    handed[name] = tf.clone(tensor);
+    tensor.dispose();
+  }
+  return handed;
+}

@@ -1,0 +1,41 @@
+/** Tensors in JavaScript memory, and their way to and from the current TensorFlow.js backend. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { HostTensor } from '../model/index.js';
+
+/** By name: weights, the state of a program, the inputs of a step. */
+export type HostTensors = Record<string, HostTensor>;
+
+export const float32 = (data: Float32Array, shape: readonly number[]): HostTensor => ({
+  data,
+  shape,
+  dtype: 'float32',
+});
+export const int32 = (data: Int32Array, shape: readonly number[]): HostTensor => ({
+  data,
+  shape,
+  dtype: 'int32',
+});
+export const scalar = (value: number): HostTensor => float32(Float32Array.of(value), []);
+export const intScalar = (value: number): HostTensor => int32(Int32Array.of(value), []);
+
+/** The number in a one-element tensor. */
+export const numberOf = ({ data }: HostTensor): number => data[0]!;
+
+/** Copies to the current backend. The caller disposes of them. */
+export const toTensors = (tensors: Readonly<HostTensors>): tf.NamedTensorMap =>
+  Object.fromEntries(
+    Object.entries(tensors).map(([name, { data, shape, dtype }]) => [
+      name,
+      tf.tensor(data, [...shape], dtype),
+    ]),
+  );
+
+/** Reads tensors from the backend they are on; they stay there. */
+export async function toHostTensors(tensors: tf.NamedTensorMap): Promise<HostTensors> {
+  const entries = Object.entries(tensors).map(async ([name, tensor]) => {
+    const data = await tensor.data<'float32' | 'int32'>();
+    const dtype = tensor.dtype === 'int32' ? 'int32' : 'float32';
+    return [name, { data, shape: [...tensor.shape], dtype }] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}

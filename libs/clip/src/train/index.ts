@@ -1,0 +1,19 @@
+/**
+ * Training a dual encoder with the TensorFlow.js API: one step as a program of named functions, and what it is made of.
+ * Knows no data, no files and no engine; the trainer, its evaluation and the benchmarks share it.
+ */
+export { updateInputs, type AdamWOptions } from './adamw.js';
+export {
+  contrastiveProgram,
+  type ContrastiveOptions,
+  type ContrastiveProgram,
+} from './contrastive-program.js';
+export { createEagerRunner } from './eager-runner.js';
+export { embeddingProgram, type EmbeddingProgram } from './embedding-program.js';
+export { valueAndGradients, type ValueAndGradients } from './gradients.js';
+export { float32, int32, intScalar, numberOf, scalar, toTensors, type HostTensors } from './host-tensor.js';
+export { contrastiveLoss, type ContrastiveLoss } from './loss.js';
+export type { Program, ProgramFunction, ProgramResult, RunFunctions, Runner } from './program.js';
+export { initialState, momentNames, trainableNames } from './program-state.js';
+export { asOneFunction, createReplayedRunner, inputsOf, type Replayed } from './replayed-runner.js';
+export { learningRate, warmupSteps, type Schedule } from './schedule.js';
