@@ -1,7 +1,7 @@
 /** Puts the features together around what was opened before: settings, database, encoder. */
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_PIPE, DiscoveryModule } from '@nestjs/core';
 import { ClassifyController } from './classify/classify.controller.js';
 import { ClassifyService } from './classify/classify.service.js';
 import type { Logger } from 'pino';
@@ -42,6 +42,7 @@ export class AppModule {
   static on({ config, database, encoder }: Resources): DynamicModule {
     return {
       module: AppModule,
+      imports: [DiscoveryModule],
       controllers: [
         ClassifyController,
         SearchController,

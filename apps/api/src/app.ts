@@ -32,7 +32,7 @@ export async function createApp(resources: Resources): Promise<NestExpressApplic
   app.use(limitBody(config.MAX_REQUEST_BYTES));
   app.useBodyParser('json', { limit: config.MAX_REQUEST_BYTES });
   app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0 });
-  SwaggerModule.setup('docs', app, openApiDocument(app, VERSION), {
+  SwaggerModule.setup('docs', app, openApiDocument(app, config, VERSION), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'CLIP service: API',

@@ -117,6 +117,53 @@ describe.skipIf(!browserPath)(title, () => {
     complaints = [];
   });
 
+  it('sends every element of a list from Swagger UI', async () => {
+    const file = join(folder, 'red.png');
+    await writeFile(file, await colourPng('red', 5));
+    await page.goto(`${server.url}/docs`);
+    const open = async (summary: string) => {
+      const operation = page.locator('.opblock', { hasText: summary });
+      await operation.locator('.opblock-summary-control').click();
+      await operation.getByRole('button', { name: 'Try it out' }).click();
+      const fill = async (name: string, values: string[]) => {
+        const row = operation.locator('tr', { hasText: name }).first();
+        for (const [index, value] of values.entries()) {
+          const inputs = row.locator('input[type=text]');
+          if ((await inputs.count()) <= index)
+            await row.getByRole('button', { name: 'Add string item' }).click();
+          await inputs.nth(index).fill(value);
+        }
+      };
+      const execute = async () => {
+        await operation.getByRole('button', { name: 'Execute' }).click();
+        const body = operation.locator('.live-responses-table .response .microlight').first();
+        return JSON.parse((await body.textContent()) ?? '') as unknown;
+      };
+      return { operation, fill, execute };
+    };
+
+    const classify = await open('Score candidate labels for an image');
+    await classify.operation.locator('input[type=file]').setInputFiles(file);
+    await classify.fill('labels', ['blue', 'red']);
+    expect(await classify.execute()).toEqual([
+      { label: 'red', score: expect.closeTo(1, 3) as number, similarity: expect.any(Number) as number },
+      { label: 'blue', score: expect.closeTo(0, 3) as number, similarity: expect.any(Number) as number },
+    ]);
+
+    const upload = await open('Add one or more images');
+    await upload.operation.locator('input[type=file]').first().setInputFiles(file);
+    await upload.fill('captions', ['one, with a comma', 'two']);
+    await upload.fill('tags', ['first', 'second']);
+    expect(await upload.execute()).toMatchObject({
+      items: [{ status: 'created', captions: ['one, with a comma', 'two'], tags: ['first', 'second'] }],
+    });
+
+    const search = await open('Search images by words');
+    await search.fill('q', ['red']);
+    await search.fill('tag', ['first', 'second']);
+    expect(await search.execute()).toMatchObject({ total: 1, items: [{ tags: ['first', 'second'] }] });
+  });
+
   it('fits a phone without scrolling sideways, and has Swagger UI', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
     await page.goto(`${server.url}/?q=cyan`);

@@ -562,6 +562,40 @@ describe('the pages of the service', () => {
     for (const [, name] of references) expect(document.components.schemas).toHaveProperty(name!);
   });
 
+  it('have an OpenAPI document with the limits of the settings and lists as repeated fields', async () => {
+    interface Schema {
+      maxItems?: number;
+      maxLength?: number;
+      required?: string[];
+      items?: Schema;
+      properties: Record<string, Schema>;
+    }
+    interface Operation {
+      operationId: string;
+      parameters: { name: string; required: boolean; schema: Schema }[];
+      requestBody: { content: Record<string, { schema: Schema; encoding?: Record<string, object> }> };
+    }
+    const { paths } = await server.json<{ paths: Record<string, Record<string, Operation>> }>(
+      '/openapi.json',
+    );
+    const { content } = paths['/classify']!.post!.requestBody;
+    const form = content['multipart/form-data']!;
+    expect(form.schema.required).toEqual(['image', 'labels']);
+    expect(form.schema.properties.labels).toMatchObject({ maxItems: 20, items: { maxLength: 50 } });
+    const { parameters } = content['application/json']!.schema.properties;
+    expect(parameters?.required).toEqual(['candidate_labels']);
+    expect(parameters?.properties.candidate_labels).toMatchObject({ maxItems: 20 });
+    const [q] = paths['/search']!.get!.parameters;
+    expect(q).toMatchObject({ name: 'q', required: true, schema: { maxLength: 50 } });
+    const exploded = { style: 'form', explode: true };
+    expect(form.encoding).toEqual({ labels: exploded });
+    const upload = paths['/images']!.post!.requestBody.content['multipart/form-data']!;
+    expect(upload.encoding).toEqual({ captions: exploded, tags: exploded });
+    const ids = Object.values(paths).flatMap((item) => Object.values(item).map((one) => one.operationId));
+    expect(ids).toContain('imageUpload');
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
   it('have Swagger UI, the web page, and strict headers', async () => {
     const docs = await server.fetch('/docs');
     expect(await docs.text()).toMatch(/swagger-ui/);

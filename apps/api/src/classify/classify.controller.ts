@@ -2,15 +2,14 @@
 import { Controller, HttpCode, Inject, Post, Req, UseInterceptors } from '@nestjs/common';
 import type { Request } from 'express';
 import type { Config } from '../config/config.js';
+import { filledFields } from '../http/fields.js';
 import { decodeImage, formImage } from '../http/image-input.js';
 import { MultipartInterceptor, isForm } from '../http/multipart.js';
-import { ApiRoute, binaryFile } from '../http/openapi.js';
+import { ApiRoute } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
 import { CONFIG } from '../providers.js';
 import { classificationSchema, classifyBodySchema, classifyFormSchema } from './classify.schema.js';
 import { ClassifyService } from './classify.service.js';
-
-const DOCUMENTED_LIMITS = { MAX_LABELS: 1000, MAX_TEXT_LENGTH: 1000 };
 
 @Controller('classify')
 export class ClassifyController {
@@ -22,29 +21,12 @@ export class ClassifyController {
   @Post()
   @HttpCode(200)
   @UseInterceptors(MultipartInterceptor)
-  @ApiRoute({
+  @ApiRoute((limits) => ({
     summary: 'Score candidate labels for an image',
     description: 'Without a threshold the scores of all labels add up to 1 (except with multi_label).',
     tag: 'classify',
-    body: {
-      'multipart/form-data': {
-        type: 'object',
-        required: ['image', 'labels'],
-        properties: {
-          image: binaryFile,
-          labels: {
-            type: 'array',
-            items: { type: 'string' },
-            description: 'Repeated, or one JSON array of strings',
-          },
-          hypothesis_template: { type: 'string', default: '{}' },
-          multi_label: { type: 'boolean', default: false },
-          top_k: { type: 'integer', minimum: 1 },
-          threshold: { type: 'number', minimum: 0, maximum: 1 },
-        },
-      },
-      'application/json': classifyBodySchema(DOCUMENTED_LIMITS),
-    },
+    form: { fields: classifyFormSchema(limits), files: { image: 'one' } },
+    json: classifyBodySchema(limits),
     responses: { 200: { description: 'Labels, best first', schema: classificationSchema } },
     problems: [
       'overloaded',
@@ -53,11 +35,11 @@ export class ClassifyController {
       'unsupported_image_format',
       'undecodable_image',
     ],
-  })
+  }))
   async classify(@Req() request: Request) {
     const { body: raw } = request as { body: unknown };
     if (isForm(request)) {
-      const parameters = parseInput(classifyFormSchema(this.config), { ...(raw as object) });
+      const parameters = parseInput(classifyFormSchema(this.config), filledFields(raw));
       return this.classifier.classify(await formImage(request, this.config), parameters);
     }
     const { inputs, parameters } = parseInput(classifyBodySchema(this.config), raw);

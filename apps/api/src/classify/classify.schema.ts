@@ -34,15 +34,17 @@ function parameterFields({ MAX_LABELS, MAX_TEXT_LENGTH }: TextLimits) {
     multi_label: flag
       .default(false)
       .describe('Score each label by itself (sigmoid) instead of against the others'),
-    top_k: z.coerce.number().int().min(1).optional().describe('Most labels to return'),
-    threshold: z.coerce
+    top_k: z.coerce
       .number()
-      .min(0)
-      .max(1)
+      .int()
+      .min(1)
       .optional()
-      .describe(
+      .meta({ description: 'Most labels to return', example: 10 }),
+    threshold: z.coerce.number().min(0).max(1).optional().meta({
+      description:
         'Leave out labels with a lower score; when none is left, the answer is the label "none of the above"',
-      ),
+      example: 0,
+    }),
   };
 }
 

@@ -6,14 +6,12 @@ import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import { decodeImage } from '../http/image-input.js';
 import { MultipartInterceptor, formFiles, isForm } from '../http/multipart.js';
-import { ApiRoute, binaryFile } from '../http/openapi.js';
+import { ApiRoute } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
 import { inspectImage } from '../image-file/image-format.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
 import { embedBodySchema, embeddingsSchema } from './embed.schema.js';
-
-const DOCUMENTED_LIMITS = { MAX_TEXTS: 256, MAX_TEXT_LENGTH: 1000, MAX_FILES: 32 };
 
 @Controller('embed')
 export class EmbedController {
@@ -25,17 +23,11 @@ export class EmbedController {
   @Post()
   @HttpCode(200)
   @UseInterceptors(MultipartInterceptor)
-  @ApiRoute({
+  @ApiRoute((limits) => ({
     summary: 'Embeddings of texts or images',
     tag: 'embed',
-    body: {
-      'application/json': embedBodySchema(DOCUMENTED_LIMITS),
-      'multipart/form-data': {
-        type: 'object',
-        required: ['image'],
-        properties: { image: { type: 'array', items: binaryFile } },
-      },
-    },
+    json: embedBodySchema(limits),
+    form: { files: { image: 'many' } },
     responses: { 200: { description: 'One vector for each input', schema: embeddingsSchema } },
     problems: [
       'overloaded',
@@ -45,7 +37,7 @@ export class EmbedController {
       'unsupported_image_format',
       'undecodable_image',
     ],
-  })
+  }))
   async embed(@Req() request: Request): Promise<z.infer<typeof embeddingsSchema>> {
     const vectors = await this.vectors(request);
     const { hash, embeddingSize } = this.embeddings.model;

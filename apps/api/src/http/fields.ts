@@ -22,3 +22,18 @@ export const stringListSchema = z.preprocess(
   },
   z.array(z.string(), 'expected strings, or one JSON array of strings'),
 );
+
+/**
+ * The fields of a form that hold something. HTML forms, Swagger UI and others send an empty text for a field that
+ * was left empty, so an empty text counts as absent, also as an element of a list.
+ */
+export function filledFields(form: unknown): Record<string, unknown> {
+  const fields = Object.entries((form ?? {}) as Record<string, unknown>);
+  return Object.fromEntries(
+    fields
+      .map(
+        ([name, value]) => [name, Array.isArray(value) ? value.filter((one) => one !== '') : value] as const,
+      )
+      .filter(([, value]) => value !== '' && !(Array.isArray(value) && value.length === 0)),
+  );
+}

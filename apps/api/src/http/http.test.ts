@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { stringListSchema } from './fields.js';
+import { filledFields, stringListSchema } from './fields.js';
 import { limitRate } from './middleware.js';
 import { cleanFileName } from './multipart.js';
 import { parseInput } from './validation.js';
@@ -33,6 +33,14 @@ describe('a list of strings in a form', () => {
 
   it.each(['["a"', '[1]', 5])('may not be %j', (given) => {
     expect(() => parseInput(stringListSchema, given)).toThrow();
+  });
+});
+
+describe('the fields of a form', () => {
+  it('count as absent when they are empty', () => {
+    const form = { threshold: '', labels: ['a', '', 'b'], tags: ['', ''], image: '', top_k: '0', note: ' ' };
+    expect(filledFields(form)).toEqual({ labels: ['a', 'b'], top_k: '0', note: ' ' });
+    expect(filledFields(undefined)).toEqual({});
   });
 });
 

@@ -1,17 +1,26 @@
 /**
- * OpenAPI from the same Zod schemas that check the input: `@ApiRoute` describes one route,
- * `openApiDocument` collects the document. Named schemas (`.meta({ id })`) become components.
+ * OpenAPI from the same Zod schemas that check the input: `@ApiRoute` describes one route, under the limits of the
+ * settings; `openApiDocument` collects the document. Named schemas (`.meta({ id })`) become components.
  */
-import { applyDecorators } from '@nestjs/common';
+import { SetMetadata } from '@nestjs/common';
 import type { INestApplication } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiQuery, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { DiscoveryService } from '@nestjs/core';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
+import type { Config } from '../config/config.js';
 import { PROBLEMS, problemSchema } from '../problems/catalogue.js';
 import type { ProblemCode } from '../problems/catalogue.js';
 
 type JsonSchema = Record<string, unknown>;
 type Fields = Record<string, z.ZodType>;
+
+/** A form: checked fields, and fields that are files. */
+interface FormDescription {
+  fields?: z.ZodObject<Fields>;
+  /** `one` file in the field, or `many`. */
+  files: Record<string, 'one' | 'many'>;
+}
 
 interface RouteDescription {
   summary: string;
@@ -19,8 +28,10 @@ interface RouteDescription {
   tag: string;
   query?: z.ZodObject<Fields>;
   params?: z.ZodObject<Fields>;
-  /** Body by content type. */
-  body?: Partial<Record<'application/json' | 'multipart/form-data', z.ZodType | JsonSchema>>;
+  /** JSON body. */
+  json?: z.ZodType;
+  /** Body as multipart/form-data. */
+  form?: FormDescription;
   /** Answer by status: a schema for JSON, or content types for anything else. */
   responses: Record<number, { description: string; schema?: z.ZodType; content?: readonly string[] }>;
   /** Codes that the route can answer with, besides those that every route can. */
@@ -29,43 +40,21 @@ interface RouteDescription {
   write?: boolean;
 }
 
-/** Schemas with a name, collected while routes are described. */
-const components: Record<string, JsonSchema> = {};
+const ROUTE = Symbol('route');
 
 /** Schema of a file in a form. */
-export const binaryFile: JsonSchema = { type: 'string', format: 'binary' };
+const binaryFile: JsonSchema = { type: 'string', format: 'binary' };
 
 /** A key in either header, or none where the server asks for none. */
 const KEY_IS_OPTIONAL: Record<string, string[]>[] = [{ apiKey: [] }, { bearer: [] }, {}];
 
-/** Describes a route for the OpenAPI document. */
-export function ApiRoute(route: RouteDescription): MethodDecorator {
-  const requestBody = route.body && {
-    required: true,
-    content: Object.fromEntries(
-      Object.entries(route.body).map(([type, schema]) => [
-        type,
-        { schema: schema instanceof z.ZodType ? convert(schema, 'input') : schema },
-      ]),
-    ),
-  };
-  const operation = {
-    summary: route.summary,
-    description: route.description,
-    tags: [route.tag],
-    responses: { ...successes(route.responses), ...failures(route) },
-    ...(requestBody && { requestBody }),
-    ...(route.write && { security: KEY_IS_OPTIONAL }),
-  };
-  return applyDecorators(
-    ApiOperation(operation),
-    ...parameters(route.params, 'path'),
-    ...parameters(route.query, 'query'),
-  );
+/** Describes a route for the OpenAPI document, by itself or under the limits of the settings. */
+export function ApiRoute(route: RouteDescription | ((limits: Config) => RouteDescription)): MethodDecorator {
+  return SetMetadata(ROUTE, typeof route === 'function' ? route : () => route);
 }
 
-/** The whole document, OpenAPI 3.0. */
-export function openApiDocument(app: INestApplication, version: string): OpenAPIObject {
+/** The whole document, OpenAPI 3.0, with the limits of `config`. */
+export function openApiDocument(app: INestApplication, config: Config, version: string): OpenAPIObject {
   const settings = new DocumentBuilder()
     .setTitle('CLIP service')
     .setDescription(
@@ -77,13 +66,92 @@ export function openApiDocument(app: INestApplication, version: string): OpenAPI
     .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, 'apiKey')
     .addBearerAuth({ type: 'http', scheme: 'bearer' }, 'bearer')
     .build();
-  const document = SwaggerModule.createDocument(app, settings);
+  const document = SwaggerModule.createDocument(app, settings, { operationIdFactory });
+  const descriptions = describedRoutes(app);
+  const components: Components = {};
+  for (const item of Object.values(document.paths)) {
+    for (const method of ['get', 'post', 'put', 'patch', 'delete'] as const) {
+      const found = item[method];
+      const describe = descriptions.get(found?.operationId ?? '');
+      if (found === undefined || describe === undefined) continue;
+      const route = describe(config);
+      item[method] = { operationId: found.operationId, ...operation(route, components) } as typeof found;
+    }
+  }
   document.components = { ...document.components, schemas: components };
   return document;
 }
 
-/** JSON schema of a Zod schema, named parts moved to the components. */
-function convert(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
+/** `imageUpload` for the method `upload` of the ImageController: generated clients name their functions so. */
+function operationIdFactory(controller: string, method: string): string {
+  const noun = controller.replace(/Controller$/, '').toLowerCase();
+  return noun === method ? method : `${noun}${method.charAt(0).toUpperCase()}${method.slice(1)}`;
+}
+
+/** What `@ApiRoute` said, by operation id. */
+function describedRoutes(app: INestApplication): Map<string, (limits: Config) => RouteDescription> {
+  const found = new Map<string, (limits: Config) => RouteDescription>();
+  for (const { metatype } of app.get(DiscoveryService).getControllers()) {
+    if (typeof metatype !== 'function') continue;
+    const prototype = metatype.prototype as Record<string, object>;
+    for (const method of Object.getOwnPropertyNames(prototype)) {
+      const route: unknown = Reflect.getMetadata(ROUTE, prototype[method]!);
+      if (typeof route === 'function') {
+        found.set(operationIdFactory(metatype.name, method), route as (limits: Config) => RouteDescription);
+      }
+    }
+  }
+  return found;
+}
+
+/** Schemas with a name, collected while routes are described. */
+type Components = Record<string, JsonSchema>;
+
+function operation(route: RouteDescription, components: Components): JsonSchema {
+  const content = {
+    ...(route.form && { 'multipart/form-data': formContent(route.form, components) }),
+    ...(route.json && { 'application/json': { schema: convert(route.json, 'input', components) } }),
+  };
+  const hasBody = Object.keys(content).length > 0;
+  return {
+    summary: route.summary,
+    ...(route.description !== undefined && { description: route.description }),
+    tags: [route.tag],
+    parameters: [
+      ...parameters(route.params, 'path', components),
+      ...parameters(route.query, 'query', components),
+    ],
+    ...(hasBody && { requestBody: { required: true, content } }),
+    responses: { ...successes(route.responses, components), ...failures(route, components) },
+    ...(route.write && { security: KEY_IS_OPTIONAL }),
+  };
+}
+
+/**
+ * Schema and encoding of a form. Lists are sent as repeated fields, which `explode` says: without it Swagger UI
+ * and some generated clients join the elements to one value.
+ */
+function formContent({ fields, files }: FormDescription, components: Components): JsonSchema {
+  const properties: Record<string, JsonSchema> = {};
+  const required = [...Object.keys(files), ...(fields === undefined ? [] : requiredFields(fields))];
+  for (const [name, many] of Object.entries(files)) {
+    properties[name] = many === 'many' ? { type: 'array', items: binaryFile } : binaryFile;
+  }
+  const encoding: Record<string, JsonSchema> = {};
+  for (const [name, field] of Object.entries(fields?.shape ?? {})) {
+    const schema = convert(field, 'input', components);
+    properties[name] = schema;
+    if (schema.type === 'array') encoding[name] = { style: 'form', explode: true };
+  }
+  const schema = { type: 'object', required, properties };
+  return { schema, ...(Object.keys(encoding).length > 0 && { encoding }) };
+}
+
+/**
+ * JSON schema of a Zod schema, named parts moved to the components. Of what clients send it shows the form after
+ * parsing, with the limits; fields that may be absent are not required.
+ */
+function convert(schema: z.ZodType, io: 'input' | 'output', components: Components): JsonSchema {
   const {
     $schema: _dialect,
     definitions,
@@ -91,8 +159,11 @@ function convert(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
     ...json
   } = z.toJSONSchema(schema, {
     target: 'openapi-3.0',
-    io,
+    io: 'output',
     unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (io === 'input' && zodSchema instanceof z.ZodObject) jsonSchema.required = requiredFields(zodSchema);
+    },
   }) as JsonSchema & { definitions?: Record<string, JsonSchema>; $defs?: Record<string, JsonSchema> };
   for (const [name, definition] of Object.entries({ ...definitions, ...$defs })) {
     components[name] = withoutId(rewriteReferences(definition));
@@ -102,6 +173,11 @@ function convert(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
   if (name === undefined) return withoutId(result);
   if (result.$ref === undefined) components[name] = withoutId(result);
   return { $ref: `#/components/schemas/${name}` };
+}
+
+function requiredFields({ shape }: z.ZodObject<Fields>): string[] {
+  const fields = Object.entries(shape);
+  return fields.flatMap(([name, field]) => (field.safeParse(undefined).success ? [] : [name]));
 }
 
 function withoutId({ id: _id, ...schema }: JsonSchema): JsonSchema {
@@ -116,23 +192,27 @@ function rewriteReferences(schema: JsonSchema): JsonSchema {
   return JSON.parse(text) as JsonSchema;
 }
 
-function parameters(schema: z.ZodObject<Fields> | undefined, place: 'path' | 'query'): MethodDecorator[] {
-  const fields = Object.entries(schema?.shape ?? {});
-  return fields.map(([name, field]) => {
-    const { description: _inSchema, ...json } = convert(field, 'output');
-    const options = { name, description: field.description, schema: json };
-    if (place === 'path') return ApiParam({ ...options, required: true });
-    return ApiQuery({ ...options, required: !field.safeParse(undefined).success });
+function parameters(
+  schema: z.ZodObject<Fields> | undefined,
+  place: 'path' | 'query',
+  components: Components,
+): JsonSchema[] {
+  if (schema === undefined) return [];
+  const needed = requiredFields(schema);
+  return Object.entries(schema.shape).map(([name, field]) => {
+    const { description: _inSchema, ...json } = convert(field, 'input', components);
+    const required = place === 'path' || needed.includes(name);
+    return { name, in: place, required, description: field.description, schema: json };
   });
 }
 
-function successes(responses: RouteDescription['responses']) {
+function successes(responses: RouteDescription['responses'], components: Components): JsonSchema {
   return Object.fromEntries(
     Object.entries(responses).map(([status, { description, schema, content }]) => [
       status,
       {
         description,
-        ...(schema && { content: { 'application/json': { schema: convert(schema, 'output') } } }),
+        ...(schema && { content: { 'application/json': { schema: convert(schema, 'output', components) } } }),
         ...(content && {
           content: Object.fromEntries(content.map((type) => [type, { schema: binaryFile }])),
         }),
@@ -141,17 +221,18 @@ function successes(responses: RouteDescription['responses']) {
   );
 }
 
-function failures(route: RouteDescription) {
+function failures(route: RouteDescription, components: Components): JsonSchema {
   const codes: ProblemCode[] = [...(route.problems ?? []), 'internal_error', 'not_ready'];
-  if (route.query || route.body) codes.push('invalid_request');
-  if (route.body) codes.push('malformed_body', 'request_too_large', 'unsupported_media_type');
+  const hasBody = route.json !== undefined || route.form !== undefined;
+  if (route.query || hasBody) codes.push('invalid_request');
+  if (hasBody) codes.push('malformed_body', 'request_too_large', 'unsupported_media_type');
   if (route.write) codes.push('unauthorized', 'cross_site_request');
   const byStatus = new Map<number, Set<ProblemCode>>();
   for (const code of codes) {
     const { status } = PROBLEMS[code];
     byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
   }
-  const content = { 'application/problem+json': { schema: convert(problemSchema, 'output') } };
+  const content = { 'application/problem+json': { schema: convert(problemSchema, 'output', components) } };
   return Object.fromEntries(
     [...byStatus].map(([status, set]) => [status, { description: [...set].join(', '), content }]),
   );

@@ -14,8 +14,9 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Access } from '../http/access.guard.js';
+import { filledFields } from '../http/fields.js';
 import { MultipartInterceptor, formFiles, isForm } from '../http/multipart.js';
-import { ApiRoute, binaryFile } from '../http/openapi.js';
+import { ApiRoute } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
 import { Problem } from '../problems/problem.js';
 import { IMAGE_MEDIA_TYPES } from '../image-file/image-format.js';
@@ -45,17 +46,7 @@ export class ImageController {
       'All are stored or none. Bytes that are in the collection already are not stored again: status `duplicate`. ' +
       '201 when at least one was new, 200 when all were there.',
     tag: 'images',
-    body: {
-      'multipart/form-data': {
-        type: 'object',
-        required: ['image'],
-        properties: {
-          image: { type: 'array', items: binaryFile },
-          captions: { type: 'array', items: { type: 'string' } },
-          tags: { type: 'array', items: { type: 'string' } },
-        },
-      },
-    },
+    form: { fields: uploadFieldsSchema, files: { image: 'many' } },
     responses: {
       201: { description: 'At least one image was new', schema: uploadResultSchema },
       200: { description: 'All were there already', schema: uploadResultSchema },
@@ -75,7 +66,7 @@ export class ImageController {
     if (!isForm(request)) {
       throw new Problem('unsupported_media_type', 'Images are added with multipart/form-data, field image.');
     }
-    const fields = parseInput(uploadFieldsSchema, { ...(request.body as object) });
+    const fields = parseInput(uploadFieldsSchema, filledFields(request.body));
     const files = formFiles(request, FILE_FIELDS);
     if (files.length === 0) {
       throw new Problem('invalid_request', 'Expected at least one file in the field image, found none.', {

@@ -21,7 +21,7 @@ export class ImportController {
       'Starts a job and answers at once; GET /imports/:id shows its progress. Images that are in the collection ' +
       'already are skipped, so an import can be repeated. While a job for the same request is unfinished, it is returned.',
     tag: 'imports',
-    body: { 'application/json': importBodySchema },
+    json: importBodySchema,
     responses: {
       202: { description: 'The job was started', schema: importSchema },
       200: { description: 'The same import is under way', schema: importSchema },

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import type { Config } from '../config/config.js';
 import { decodeImage, formImage } from '../http/image-input.js';
 import { MultipartInterceptor, isForm } from '../http/multipart.js';
-import { ApiRoute, binaryFile } from '../http/openapi.js';
+import { ApiRoute } from '../http/openapi.js';
 import { RequireJson } from '../http/require-json.js';
 import { parseInput } from '../http/validation.js';
 import { CONFIG } from '../providers.js';
@@ -19,8 +19,6 @@ import {
 import type { PageQuery } from './search.schema.js';
 import { SearchService } from './search.service.js';
 
-const DEFAULT_MAX_TEXT = 1000;
-
 @Controller('search')
 export class SearchController {
   constructor(
@@ -29,13 +27,13 @@ export class SearchController {
   ) {}
 
   @Get()
-  @ApiRoute({
+  @ApiRoute((limits) => ({
     summary: 'Search images by words',
     tag: 'search',
-    query: searchQuerySchema(DEFAULT_MAX_TEXT),
+    query: searchQuerySchema(limits.MAX_TEXT_LENGTH),
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
     problems: ['page_too_deep', 'overloaded'],
-  })
+  }))
   byText(@Query() query: unknown) {
     const { q, ...page } = parseInput(searchQuerySchema(this.config.MAX_TEXT_LENGTH), query);
     return this.search.byText(q, page);
@@ -48,10 +46,8 @@ export class SearchController {
     summary: 'Search images by an image',
     tag: 'search',
     query: pageQuerySchema,
-    body: {
-      'multipart/form-data': { type: 'object', required: ['image'], properties: { image: binaryFile } },
-      'application/json': imageBodySchema,
-    },
+    form: { files: { image: 'one' } },
+    json: imageBodySchema,
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
     problems: [
       'page_too_deep',
@@ -76,7 +72,7 @@ export class SearchController {
     summary: 'Search images by an embedding',
     tag: 'search',
     query: pageQuerySchema,
-    body: { 'application/json': vectorBodySchema },
+    json: vectorBodySchema,
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
     problems: ['page_too_deep', 'invalid_vector'],
   })
