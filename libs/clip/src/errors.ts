@@ -21,6 +21,8 @@ export const CLIP_ERROR_CODES = {
   IMAGE_UNREADABLE: 'an image file is truncated or damaged, or cannot be opened',
   LABELS_INVALID: 'candidate labels, or a parameter of their ranking, are out of range',
   ONNX_INVALID: 'an ONNX model cannot be loaded or lacks the inputs or outputs of its role',
+  DATASET_NOT_FOUND: 'there is no dataset at a path',
+  DATASET_INVALID: 'a file of a dataset is not in the format that it should have',
   HUB_ID_INVALID: 'a string is neither a folder nor a well-formed hub id',
   HUB_NOT_FOUND: 'the hub has no such repository, revision or file, or it is not public',
   HUB_UNAUTHORIZED: 'the hub refuses access with the given token',

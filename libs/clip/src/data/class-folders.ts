@@ -1,0 +1,59 @@
+/** Image files without annotations: one sub-folder a class, perhaps below a folder for each split; or just images. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { byCodeUnits, imageFiles } from './file-index.js';
+import { cleanText } from './names.js';
+import { ONLY_SPLIT, type Dataset, type DatasetImage } from './types.js';
+
+/** Names of folders that are splits, not classes. */
+const SPLIT_NAME = /^(?:train|training|val|valid|validation|dev|test|testing)(?:[-_]?\d{4})?$/i;
+/** What a class is captioned with when nothing else is said; `{}` stands for its name. */
+const DEFAULT_TEMPLATES = ['a photo of a {}.'] as const;
+
+export interface ClassFolderOptions {
+  /** Captions of every image, `{}` for the name of its class. */
+  templates?: readonly string[];
+}
+
+/** The images of a folder: by class where they lie in sub-folders, without captions where they do not. */
+export async function openImageFolder(
+  folder: string,
+  { templates = DEFAULT_TEMPLATES }: ClassFolderOptions = {},
+): Promise<Dataset> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
+  const splits = folders.length > 0 && folders.every((name) => SPLIT_NAME.test(name)) ? folders.sort(byCodeUnits) : undefined;
+  const roots = new Map((splits ?? [ONLY_SPLIT]).map((split) => [split, splits ? join(folder, split) : folder]));
+  const images = new Map<string, DatasetImage[]>();
+  for (const [split, root] of roots) {
+    const files = await imageFiles(root);
+    images.set(
+      split,
+      files.map((file) => ({
+        name: splits ? `${split}/${file}` : file,
+        location: join(root, file),
+        ...describe(file, templates),
+      })),
+    );
+  }
+  const classes = [...images.values()].flat().some(({ tags }) => tags.length > 0);
+  return {
+    format: classes ? 'class-folders' : 'images',
+    splits: [...roots.keys()],
+    read: async (split) => {
+      const found = images.get(split) ?? [];
+      const problems = found
+        .filter(({ captions }) => captions.length === 0)
+        .map(({ name }) => ({ code: 'caption_missing' as const, name, detail: 'it lies in no class folder' }));
+      return { split, images: found, problems };
+    },
+  };
+}
+
+/** The class of an image is the folder right above it, written as words. */
+function describe(file: string, templates: readonly string[]): { captions: string[]; tags: string[] } {
+  const folders = file.split('/').slice(0, -1);
+  const name = cleanText(folders.at(-1)?.replace(/[_-]+/g, ' '));
+  if (name === undefined) return { captions: [], tags: [] };
+  return { captions: templates.map((template) => template.replaceAll('{}', name)), tags: [name] };
+}

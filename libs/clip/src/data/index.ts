@@ -1,0 +1,15 @@
+/** One reader of datasets, with one set of rules, for whoever trains on images or imports them. */
+export { openDataset, readImageBytes } from './open-dataset.js';
+export {
+  DATASET_FORMATS,
+  DATASET_PROBLEMS,
+  ONLY_SPLIT,
+  type Dataset,
+  type DatasetFormat,
+  type DatasetImage,
+  type DatasetProblem,
+  type DatasetProblemCode,
+  type DatasetSplit,
+  type ImageLocation,
+} from './types.js';
+export type { ClassFolderOptions } from './class-folders.js';

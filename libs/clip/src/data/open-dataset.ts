@@ -1,0 +1,49 @@
+/** Opens a dataset: tells its format by what lies at the path. */
+import { open, stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { ClipError, isSystemError } from '../errors.js';
+import { openImageFolder, type ClassFolderOptions } from './class-folders.js';
+import { openCoco, openCocoFile } from './coco.js';
+import { isTable, openTable, openTables } from './table.js';
+import type { Dataset, ImageLocation } from './types.js';
+import { isShard, openShard, openShards } from './webdataset.js';
+
+/**
+ * The dataset at `path`. A folder is taken for the first of: COCO (it has annotations/captions_*.json or instances_*),
+ * webdataset (it has .tar files), table (it has .csv, .tsv or .jsonl files), images by class. A file is taken by its
+ * extension.
+ * @throws ClipError DATASET_NOT_FOUND, DATASET_INVALID
+ */
+export async function openDataset(path: string, options: ClassFolderOptions = {}): Promise<Dataset> {
+  const status = await stat(path).catch((cause: unknown) => {
+    throw new ClipError('DATASET_NOT_FOUND', `there is no dataset at ${path}`, {
+      found: isSystemError(cause, 'ENOENT') ? 'no such file or folder' : String(cause),
+      cause,
+    });
+  });
+  if (status.isDirectory()) {
+    return (
+      (await openCoco(path)) ?? (await openShards(path)) ?? (await openTables(path)) ?? openImageFolder(path, options)
+    );
+  }
+  if (isTable(path)) return openTable(path);
+  if (isShard(path)) return openShard(path);
+  if (extname(path).toLowerCase() === '.json') return openCocoFile(path);
+  throw new ClipError('DATASET_INVALID', `${path} is not a dataset`, {
+    expected: 'a folder, or a .json (COCO), .csv, .tsv, .jsonl or .tar file',
+    found: `the extension "${extname(path)}"`,
+  });
+}
+
+/** The bytes of an image's file. Throws what reading throws, with `code` of the system. */
+export async function readImageBytes(location: ImageLocation): Promise<Uint8Array> {
+  const { archive, offset, size } = typeof location === 'string' ? { archive: location, offset: 0, size: undefined } : location;
+  const file = await open(archive);
+  try {
+    const bytes = Buffer.alloc(size ?? (await file.stat()).size);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
+    return bytes.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
