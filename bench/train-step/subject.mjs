@@ -15,14 +15,24 @@ import {
 import { makeBatch, OPTIMIZER } from './shapes.mjs';
 
 /**
- * The tower with all tokens computed in its last block, also those that nothing reads.
- * @template Inputs @param {import('@clip-ts/clip/model').Tower<Inputs>} tower
- * @returns {import('@clip-ts/clip/model').Tower<Inputs>}
+ * The model with all tokens computed in the towers' last blocks, also those that nothing reads.
+ * @param {import('@clip-ts/clip/model').DualEncoder} model
+ * @returns {import('@clip-ts/clip/model').DualEncoder}
  */
-const withAllTokens = (tower) => ({
-  ...tower,
-  forward: (weights, inputs, ctx) => tower.forward(weights, inputs, { ...ctx, firstTokenOnly: false }),
-});
+function withAllTokens(model) {
+  /** @param {import('@clip-ts/clip/model').ForwardContext} ctx */
+  const all = (ctx) => ({ ...ctx, outputPositions: /** @type {const} */ ('all') });
+  /** @type {typeof model.layer.bind} */
+  const bind = (weights, name) => {
+    const bound = model.layer.bind(weights, name);
+    return {
+      ...bound,
+      encodeImages: (inputs, ctx) => bound.encodeImages(inputs, all(ctx)),
+      encodeTexts: (inputs, ctx) => bound.encodeTexts(inputs, all(ctx)),
+    };
+  };
+  return { ...model, layer: { ...model.layer, bind } };
+}
 
 /** @param {import('./shapes.mjs').Shape} shape */
 function modelOf({ vision, text, projection, allTokens }) {
@@ -33,8 +43,7 @@ function modelOf({ vision, text, projection, allTokens }) {
     projection_dim: projection,
     logit_scale_init_value: 2.6592,
   });
-  if (!allTokens) return model;
-  return { ...model, vision: withAllTokens(model.vision), text: withAllTokens(model.text) };
+  return allTokens ? withAllTokens(model) : model;
 }
 
 /**

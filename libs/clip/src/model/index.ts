@@ -1,9 +1,6 @@
-export { createContext } from './types.js';
+export { createContext, type ForwardContext } from './context.js';
+export { assertBatchNormTrainable, countBatches } from './layers/index.js';
 export type {
-  ForwardContext,
-  HostTensor,
-  Initializer,
-  TensorSpec,
   TextInputs,
   TextTower,
   Tower,
@@ -11,19 +8,18 @@ export type {
   TowerOutput,
   VisionInputs,
   VisionTower,
-  Weights,
-} from './types.js';
-export { assertBatchNormTrainable, countBatches } from './blocks/batch-norm.js';
+} from './tower.js';
+export type { HostTensor, Initializer, TensorSpec, Weights } from './types.js';
 export {
   createDualEncoder,
   dualEncoderSpecs,
   encodeImages,
   encodeTexts,
-  l2Normalize,
   logitsPerImage,
   meanOverTokens,
   type DualEncoder,
 } from './dual-encoder.js';
+export { l2Normalize } from './projection-head.js';
 export {
   loadDualEncoder,
   loadTextTower,
@@ -31,8 +27,8 @@ export {
   readConfig,
   readTowerConfig,
   type LoadedTower,
-} from './load.js';
+} from './load-model.js';
 export { createTextTower, createVisionTower, supportedModelTypes } from './registry.js';
 export { initTensor, initWeights } from './weights/initialize.js';
-export { loadWeights, type LoadOptions } from './weights/load.js';
+export { loadWeights, type LoadOptions } from './weights/load-weights.js';
 export { saveWeights, type SaveOptions } from './weights/save.js';

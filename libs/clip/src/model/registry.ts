@@ -8,7 +8,7 @@ import { distilbert } from './text/distilbert.js';
 import { mpnet } from './text/mpnet.js';
 import { roberta, xlmRoberta } from './text/roberta.js';
 import { siglipText } from './text/siglip-text.js';
-import type { TextInputs, TextTower, Tower, TowerDefinition, VisionInputs, VisionTower } from './types.js';
+import type { TextInputs, TextTower, Tower, TowerDefinition, VisionInputs, VisionTower } from './tower.js';
 import { clipVision } from './vision/clip-vision.js';
 import { convnext } from './vision/convnext.js';
 import { deit } from './vision/deit.js';
@@ -22,24 +22,24 @@ import { vit } from './vision/vit.js';
 type Factory<Inputs> = (json: unknown) => Tower<Inputs>;
 
 const visionTowers = register<VisionInputs>([
-  bind(vit),
-  bind(deit),
-  bind(dinov2),
-  bind(swin),
-  bind(clipVision),
-  bind(siglipVision),
-  bind(resnet),
-  bind(convnext),
-  bind(mobilenetV2),
+  define(vit),
+  define(deit),
+  define(dinov2),
+  define(swin),
+  define(clipVision),
+  define(siglipVision),
+  define(resnet),
+  define(convnext),
+  define(mobilenetV2),
 ]);
 const textTowers = register<TextInputs>([
-  bind(bert),
-  bind(roberta),
-  bind(xlmRoberta),
-  bind(distilbert),
-  bind(mpnet),
-  bind(clipText),
-  bind(siglipText),
+  define(bert),
+  define(roberta),
+  define(xlmRoberta),
+  define(distilbert),
+  define(mpnet),
+  define(clipText),
+  define(siglipText),
 ]);
 
 /** @throws ClipError MODEL_UNSUPPORTED, CONFIG_INVALID */
@@ -58,21 +58,22 @@ export function supportedModelTypes(): { vision: string[]; text: string[] } {
 }
 
 /** Hides a definition's config type behind the tower's closed interface. */
-function bind<Config, Inputs>(
+function define<Config, Inputs>(
   definition: TowerDefinition<Config, Inputs>,
 ): { modelTypes: readonly string[]; factory: Factory<Inputs> } {
   const factory: Factory<Inputs> = (json) => {
     const config = definition.parseConfig(json);
+    const layer = definition.layer(config);
     return {
       modelType: modelTypeOf(json) ?? definition.modelTypes[0]!,
       baseModelPrefix: definition.baseModelPrefix,
-      specs: definition.tensorSpecs(config),
+      layer,
+      specs: layer.specs(''),
       outputSize: definition.outputSize(config),
-      droppable: definition.droppable,
-      optional: definition.optional,
+      droppable: definition.droppable ?? [],
       imageSize: definition.imageSize?.(config),
       maxTokens: definition.maxTokens?.(config),
-      forward: (weights, inputs, ctx) => definition.forward(weights, config, inputs, ctx),
+      forward: (weights, inputs, ctx) => layer.bind(weights, '')(inputs, ctx),
     };
   };
   return { modelTypes: definition.modelTypes, factory };

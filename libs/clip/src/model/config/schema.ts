@@ -112,6 +112,12 @@ export function only(value: string | number | boolean | null) {
 }
 
 export const size = () => z.int().min(1);
+/** One number or [height, width], read as [height, width]. */
+export const sides = (fallback: number) =>
+  z
+    .union([size(), z.tuple([size(), size()])])
+    .prefault(fallback)
+    .transform((value): readonly [number, number] => (typeof value === 'number' ? [value, value] : value));
 export const rate = () => z.number().min(0).max(0.99);
 export const epsilon = () => z.number().positive().max(0.1);
 export const tokenId = () => z.int().min(0);
@@ -157,4 +163,15 @@ export function requireConfig(holds: boolean, name: string, expected: string, fo
     expected,
     found: JSON.stringify(found),
   });
+}
+
+/** Fails with CONFIG_INVALID unless the heads of an attention share its width evenly. */
+export function requireHeads<Key extends string>(
+  name: string,
+  config: Readonly<Record<Key, number>>,
+  width: Key,
+  heads: Key,
+): void {
+  const found = { [width]: config[width], [heads]: config[heads] };
+  requireConfig(config[width] % config[heads] === 0, name, `${width} divisible by ${heads}`, found);
 }

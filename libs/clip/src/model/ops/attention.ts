@@ -3,9 +3,9 @@
  * B batch, T query tokens, S key tokens, D width, H heads, K = D / H head size.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { ForwardContext } from '../types.js';
+import type { ForwardContext } from '../context.js';
 import { dropout } from './dropout.js';
-import { positionsBelow } from './repeat.js';
+import { positionIds } from './repeat.js';
 import { hasKernel, runKernel } from './kernels.js';
 
 /** What a masked position adds to its score: half the most negative float, so that two masks can add up. */
@@ -70,7 +70,7 @@ export function paddingMask(attentionMask: tf.Tensor): tf.Tensor {
  * @returns [1, 1, T, T]
  */
 export function causalMask(T: number, maxTokens: number): tf.Tensor {
-  const places = positionsBelow(T, maxTokens);
-  const later = tf.greater(tf.reshape(places, [1, T]), tf.reshape(places, [T, 1]));
+  const positions = positionIds(T, maxTokens);
+  const later = tf.greater(tf.reshape(positions, [1, T]), tf.reshape(positions, [T, 1]));
   return tf.reshape(tf.mul(tf.cast(later, 'float32'), MASKED), [1, 1, T, T]);
 }

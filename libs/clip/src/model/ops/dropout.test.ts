@@ -2,10 +2,11 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import 'tfjs-onnxruntime';
 import { describe, expect, it } from 'vitest';
-import { createContext, type ForwardContext, type TextInputs, type VisionInputs } from '../types.js';
+import { createContext, type ForwardContext } from '../context.js';
+import type { TextInputs, VisionInputs } from '../tower.js';
 import { createTextTower, createVisionTower } from '../registry.js';
 import { initWeights } from '../weights/initialize.js';
-import { toTensor } from '../parity/golden.js';
+import { toTensors } from '../../train/host-tensor.js';
 import { dropout, dropPath, dropPathRates } from './dropout.js';
 
 const training = (seed: number) => createContext({ training: true, seed: tf.scalar(seed, 'int32') });
@@ -54,7 +55,10 @@ describe.each(['cpu', 'onnxruntime'])('dropout on the backend %s', (backend) => 
 });
 
 it('drop path rates rise evenly from 0 to the rate', () => {
-  expect(dropPathRates(0.3, 4)).toEqual([0, 0.1, 0.2, 0.3].map((rate) => expect.closeTo(rate, 10) as number));
+  expect(dropPathRates(0.3, [1, 3]).flat()).toEqual(
+    [0, 0.1, 0.2, 0.3].map((rate) => expect.closeTo(rate, 10) as number),
+  );
+  expect(dropPathRates(0.3, [1])).toEqual([[0]]);
 });
 
 describe('towers in training', () => {
@@ -118,11 +122,9 @@ describe('towers in training', () => {
     await tf.setBackend('cpu');
     const json = { model_type, ...options };
     const tower = side === undefined ? createTextTower(json) : createVisionTower(json);
+    const drawn = toTensors(initWeights(tower.specs, 1));
     const weights = Object.fromEntries(
-      Object.entries(initWeights(tower.specs, 1)).map(([name, tensor]) => [
-        name,
-        tf.mul(toTensor(tensor), 10),
-      ]),
+      Object.entries(drawn).map(([name, tensor]) => [name, tf.mul(tensor, 10)]),
     );
     const inputs = { ...tokens, ...(side === undefined ? {} : pixels(side)) } as TextInputs & VisionInputs;
     const run = (ctx: ForwardContext) => tower.forward(weights, inputs, ctx).last_hidden_state.dataSync();

@@ -5,7 +5,7 @@
  * step can be replayed; the salt numbers the call sites of one pass.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { ForwardContext } from '../types.js';
+import type { ForwardContext } from '../context.js';
 import { hasKernel, runKernel } from './kernels.js';
 
 /** Steps between which the composite's masks repeat. 2¹² leaves 12 bits of a float's 24 for the mask. */
@@ -15,8 +15,8 @@ const SEED_PERIOD = 4096;
 export function dropout(x: tf.Tensor, rate: number, ctx: ForwardContext): tf.Tensor {
   if (!ctx.training || rate === 0) return x;
   if (ctx.seed === undefined) throw new Error('a forward pass in training mode needs ctx.seed');
-  ctx.masks += 1;
-  const salt = ctx.masks;
+  ctx.masks.drawn += 1;
+  const salt = ctx.masks.drawn;
   if (hasKernel('FusedDropout')) return runKernel('FusedDropout', { x, seed: ctx.seed }, { rate, salt });
   return tf.mul(x, dropoutMask(x.shape, rate, ctx.seed, salt));
 }
@@ -41,7 +41,11 @@ function dropoutMask(shape: number[], rate: number, seed: tf.Tensor, salt: numbe
   return tf.mul(tf.cast(kept, 'float32'), 1 / (1 - rate));
 }
 
-/** transformers' drop path schedule: 0 at the first block to `rate` at the last of `count`. */
-export function dropPathRates(rate: number, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => (count === 1 ? 0 : (rate * i) / (count - 1)));
+/** transformers' drop path schedule: 0 at the first block to `rate` at the last, by stage and block. */
+export function dropPathRates(rate: number, depths: readonly number[]): number[][] {
+  const count = depths.reduce((sum, depth) => sum + depth, 0);
+  let block = 0;
+  return depths.map((depth) =>
+    Array.from({ length: depth }, () => (count === 1 ? 0 : (rate * block++) / (count - 1))),
+  );
 }

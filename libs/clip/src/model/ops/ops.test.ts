@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { valueAndGradients } from '../../train/gradients.js';
-import { createContext } from '../types.js';
+import { createContext } from '../context.js';
 import {
   activation,
   attention,

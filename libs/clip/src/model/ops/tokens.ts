@@ -1,7 +1,7 @@
 /** Picking tokens out of a sequence. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { ForwardContext } from '../types.js';
-import { positionsBelow } from './repeat.js';
+import type { ForwardContext } from '../context.js';
+import { positionIds } from './repeat.js';
 
 /** [B, T, D] → [B, D]: the first token. */
 export function firstToken(x: tf.Tensor): tf.Tensor {
@@ -9,18 +9,10 @@ export function firstToken(x: tf.Tensor): tf.Tensor {
   return tf.reshape(tf.slice(x, [0, 0, 0], [B, 1, D]), [B, D]);
 }
 
-/** The tokens whose outputs a block shall compute. */
-export type Wanted = 'all tokens' | 'first token';
-
-/** What block `index` of `blocks` shall compute, in a tower that pools its first token. */
-export function wantedOf(index: number, blocks: number, ctx: ForwardContext): Wanted {
-  return ctx.firstTokenOnly && index === blocks - 1 ? 'first token' : 'all tokens';
-}
-
-/** [B, T, D] → [B, T, D] or [B, 1, D] */
-export function wantedTokens(x: tf.Tensor, wanted: Wanted): tf.Tensor {
+/** The tokens whose outputs a block computes: [B, T, D] → [B, T, D], or [B, 1, D] when the first is all that is read. */
+export function outputTokens(x: tf.Tensor, { outputPositions }: ForwardContext): tf.Tensor {
   const [B, , D] = x.shape as [number, number, number];
-  return wanted === 'all tokens' ? x : tf.slice(x, [0, 0, 0], [B, 1, D]);
+  return outputPositions === 'first' ? tf.slice(x, [0, 0, 0], [B, 1, D]) : x;
 }
 
 /**
@@ -32,8 +24,8 @@ export function wantedTokens(x: tf.Tensor, wanted: Wanted): tf.Tensor {
  */
 export function tokenAt(x: tf.Tensor, position: tf.Tensor, maxTokens: number): tf.Tensor {
   const [B, T, D] = x.shape as [number, number, number];
-  const places = positionsBelow(T, maxTokens);
-  const chosen = tf.cast(tf.equal(tf.reshape(position, [B, 1]), places), 'float32'); // [B, T]
+  const positions = positionIds(T, maxTokens);
+  const chosen = tf.cast(tf.equal(tf.reshape(position, [B, 1]), positions), 'float32'); // [B, T]
   return tf.reshape(tf.matMul(tf.reshape(chosen, [B, 1, T]), x), [B, D]);
 }
 

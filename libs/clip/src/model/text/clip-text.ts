@@ -4,63 +4,54 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { checkHeads, clipInitializers, encode, encoderSpecs } from '../blocks/clip-encoder.js';
-import {
-  activationName,
-  configSchema,
-  epsilon,
-  noEffect,
-  parseConfigWith,
-  rate,
-  size,
-  tokenId,
-} from '../config/schema.js';
-import { causalMask, embedding, paddingMask, tokenAt } from '../ops/index.js';
-import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
-import { layerNormLayer, layerNormSpecs, param, paramSpec } from '../weights/params.js';
+import { clipInitializers } from '../blocks/clip-encoder.js';
+import * as field from '../config/schema.js';
+import { layer, normal, type Layer } from '../layers/index.js';
+import { causalMask, tokenAt } from '../ops/index.js';
+import type { Forward, TextInputs, TowerDefinition } from '../tower.js';
+import { encodeTokens, textTransformer } from './clip-transformer.js';
 import { checkTokens } from './tokens.js';
 
-/** Configs of before transformers 4.31 say 2 whatever the vocabulary; the end token is then the largest id. */
+/** Configs from before transformers 4.31 say 2 whatever the vocabulary; the end token is then the largest id. */
 const LEGACY_EOS = 2;
 
-const schema = configSchema({
-  vocab_size: size().default(49408),
-  hidden_size: size().default(512),
-  intermediate_size: size().default(2048),
-  num_hidden_layers: size().default(12),
-  num_attention_heads: size().default(8),
-  max_position_embeddings: size().default(77),
-  hidden_act: activationName().default('quick_gelu'),
-  layer_norm_eps: epsilon().default(1e-5),
-  attention_dropout: rate().default(0),
-  initializer_range: noEffect(),
+const schema = field.configSchema({
+  vocab_size: field.size().default(49408),
+  hidden_size: field.size().default(512),
+  intermediate_size: field.size().default(2048),
+  num_hidden_layers: field.size().default(12),
+  num_attention_heads: field.size().default(8),
+  max_position_embeddings: field.size().default(77),
+  hidden_act: field.activationName().default('quick_gelu'),
+  layer_norm_eps: field.epsilon().default(1e-5),
+  attention_dropout: field.rate().default(0),
+  initializer_range: field.noEffect(),
   initializer_factor: z.number().min(0).default(1),
-  eos_token_id: tokenId().default(49407),
+  eos_token_id: field.tokenId().default(49407),
   // old configs carry it; the model never had it
-  dropout: noEffect(),
+  dropout: field.noEffect(),
   // the projection belongs to the two-tower model
-  projection_dim: noEffect(),
+  projection_dim: field.noEffect(),
 });
 
 type Config = z.output<typeof schema>;
 
 function parseConfig(json: unknown): Config {
-  const config = parseConfigWith(schema, 'clip_text_model', json);
-  checkHeads('clip_text_model', config);
+  const config = field.parseConfigWith(schema, 'clip_text_model', json);
+  field.requireHeads('clip_text_model', config, 'hidden_size', 'num_attention_heads');
   return config;
 }
 
-const EMBEDDINGS = 'text_model.embeddings';
-
-function tensorSpecs(config: Config): TensorSpec[] {
-  const { hidden_size: D, initializer_factor: factor } = config;
-  const init = { kind: 'normal', std: 0.02 * factor } as const;
-  return [
-    paramSpec(`${EMBEDDINGS}.token_embedding.weight`, [config.vocab_size, D], init),
-    paramSpec(`${EMBEDDINGS}.position_embedding.weight`, [config.max_position_embeddings, D], init),
-    ...encoderSpecs('text_model.encoder', config, clipInitializers(config, factor)),
-    ...layerNormSpecs('text_model.final_layer_norm', D),
-  ];
+function clipTextTower(config: Config): Layer<Forward<TextInputs>> {
+  const { initializer_factor: factor, max_position_embeddings: maxTokens } = config;
+  const text_model = textTransformer(config, clipInitializers(config, factor), normal(0.02 * factor));
+  return layer({ text_model }, ({ text_model }) => (inputs, ctx) => {
+    checkTokens(inputs.input_ids, maxTokens);
+    const mask = causalMask(inputs.input_ids.shape[1]!, maxTokens);
+    const last_hidden_state = encodeTokens(text_model, inputs, ctx, mask); // [B, T, D]
+    const end = endPositions(inputs.input_ids, config.eos_token_id);
+    return { last_hidden_state, pooler_output: tokenAt(last_hidden_state, end, maxTokens) };
+  });
 }
 
 /** [B] where each text ends: its first end token, by either convention. */
@@ -69,43 +60,11 @@ function endPositions(input_ids: tf.Tensor, eos: number): tf.Tensor {
   return tf.argMax(tf.cast(tf.equal(input_ids, tf.scalar(eos, 'int32')), 'int32'), 1);
 }
 
-function forward(
-  weights: Weights,
-  config: Config,
-  { input_ids, attention_mask }: TextInputs,
-  ctx: ForwardContext,
-) {
-  checkTokens(input_ids, config.max_position_embeddings);
-  const T = input_ids.shape[1]!;
-  const words = embedding(param(weights, `${EMBEDDINGS}.token_embedding.weight`), input_ids);
-  const positions = tf.slice(
-    param(weights, `${EMBEDDINGS}.position_embedding.weight`),
-    [0, 0],
-    [T, config.hidden_size],
-  );
-  const causal = causalMask(T, config.max_position_embeddings);
-  const mask = attention_mask === undefined ? causal : tf.add(causal, paddingMask(attention_mask));
-  const encoded = encode(weights, 'text_model.encoder', config, tf.add(words, positions), mask, ctx);
-  const last_hidden_state = layerNormLayer(
-    weights,
-    'text_model.final_layer_norm',
-    encoded,
-    config.layer_norm_eps,
-  );
-  const pooler_output = tokenAt(
-    last_hidden_state,
-    endPositions(input_ids, config.eos_token_id),
-    config.max_position_embeddings,
-  );
-  return { last_hidden_state, pooler_output };
-}
-
 export const clipText: TowerDefinition<Config, TextInputs> = {
   modelTypes: ['clip_text_model'],
   baseModelPrefix: 'clip',
   parseConfig,
-  tensorSpecs,
-  forward,
+  layer: clipTextTower,
   outputSize: (config) => config.hidden_size,
   maxTokens: (config) => config.max_position_embeddings,
 };

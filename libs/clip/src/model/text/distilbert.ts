@@ -1,38 +1,25 @@
 /**
  * DistilBERT (Sanh et al. 2019) as transformers' `DistilBertModel`: BERT's blocks without segments and without a
- * pooler; a dual encoder takes the first token, or the mean with text_pooling. B batch, T tokens, D dim.
+ * pooler; a dual encoder takes the first token, or the mean with text_pooling.
+ * B batch, T tokens, V vocab_size, D dim, F hidden_dim.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { selfAttention } from '../blocks/self-attention.js';
+import { postNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
+import * as field from '../config/schema.js';
 import {
-  activationName,
-  configSchema,
-  noEffect,
-  parseConfigWith,
-  rate,
-  requireConfig,
-  size,
-  tokenId,
-} from '../config/schema.js';
-import {
-  activation,
-  dropout,
-  embedding,
-  paddingMask,
-  wantedOf,
-  wantedTokens,
-  type Wanted,
-} from '../ops/index.js';
-import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
-import {
-  layerNormLayer,
-  layerNormSpecs,
-  linearLayer,
-  linearSpecs,
-  param,
-  paramSpec,
-} from '../weights/params.js';
+  embeddingTable,
+  layer,
+  layerNorm,
+  linear,
+  normal,
+  stack,
+  untrained,
+  values,
+  type Layer,
+} from '../layers/index.js';
+import { activation, dropout, paddingMask } from '../ops/index.js';
+import type { Forward, TextInputs, TowerDefinition } from '../tower.js';
 import { checkTokens } from './tokens.js';
 
 /** DistilBERT's configs have no field for it. */
@@ -45,31 +32,30 @@ const ALIASES = {
   num_hidden_layers: 'n_layers',
 } as const;
 
-const schema = configSchema({
-  vocab_size: size().default(30522),
-  max_position_embeddings: size().default(512),
+const schema = field.configSchema({
+  vocab_size: field.size().default(30522),
+  max_position_embeddings: field.size().default(512),
   sinusoidal_pos_embds: z.boolean().default(false),
-  n_layers: size().default(6),
-  n_heads: size().default(12),
-  dim: size().default(768),
-  hidden_dim: size().default(3072),
-  dropout: rate().default(0.1),
-  attention_dropout: rate().default(0.1),
-  activation: activationName().default('gelu'),
+  n_layers: field.size().default(6),
+  n_heads: field.size().default(12),
+  dim: field.size().default(768),
+  hidden_dim: field.size().default(3072),
+  dropout: field.rate().default(0.1),
+  attention_dropout: field.rate().default(0.1),
+  activation: field.activationName().default('gelu'),
   initializer_range: z.number().min(0).default(0.02),
-  pad_token_id: tokenId().nullable().default(0),
+  pad_token_id: field.tokenId().nullable().default(0),
   // task heads
-  qa_dropout: noEffect(),
-  seq_classif_dropout: noEffect(),
-  tie_weights_: noEffect(),
+  qa_dropout: field.noEffect(),
+  seq_classif_dropout: field.noEffect(),
+  tie_weights_: field.noEffect(),
 });
 
 type Config = z.output<typeof schema>;
 
 function parseConfig(json: unknown): Config {
-  const config = parseConfigWith(schema, 'distilbert', renameAliases(json));
-  const { dim, n_heads } = config;
-  requireConfig(dim % n_heads === 0, 'distilbert', 'dim divisible by n_heads', { dim, n_heads });
+  const config = field.parseConfigWith(schema, 'distilbert', renameAliases(json));
+  field.requireHeads('distilbert', config, 'dim', 'n_heads');
   return config;
 }
 
@@ -83,41 +69,59 @@ function renameAliases(json: unknown): unknown {
   );
 }
 
-function tensorSpecs(config: Config): TensorSpec[] {
-  const { dim: D, hidden_dim: F, pad_token_id } = config;
-  const init = { kind: 'normal', std: config.initializer_range } as const;
-  const positions = {
-    name: 'embeddings.position_embeddings.weight',
-    shape: [config.max_position_embeddings, D],
-  };
-  const specs: TensorSpec[] = [
-    paramSpec(
-      'embeddings.word_embeddings.weight',
-      [config.vocab_size, D],
-      pad_token_id === null ? init : { ...init, zeroRow: pad_token_id },
-    ),
-    config.sinusoidal_pos_embds
-      ? {
-          ...positions,
-          init: { kind: 'values', values: sinusoids(config.max_position_embeddings, D) },
-          trainable: false,
-        }
-      : { ...positions, init, trainable: true },
-    ...layerNormSpecs('embeddings.LayerNorm', D),
-  ];
-  for (let i = 0; i < config.n_layers; i++) {
-    const layer = `transformer.layer.${i}`;
-    specs.push(
-      ...['q_lin', 'k_lin', 'v_lin', 'out_lin'].flatMap((name) =>
-        linearSpecs(`${layer}.attention.${name}`, D, D, init),
-      ),
-      ...layerNormSpecs(`${layer}.sa_layer_norm`, D),
-      ...linearSpecs(`${layer}.ffn.lin1`, F, D, init),
-      ...linearSpecs(`${layer}.ffn.lin2`, D, F, init),
-      ...layerNormSpecs(`${layer}.output_layer_norm`, D),
-    );
-  }
-  return specs;
+function distilbertLayer(config: Config): Layer<Block> {
+  const { dim: D, hidden_dim: F } = config;
+  const init = normal(config.initializer_range);
+  return layer(
+    {
+      attention: {
+        q_lin: linear(D, D, init),
+        k_lin: linear(D, D, init),
+        v_lin: linear(D, D, init),
+        out_lin: linear(D, D, init),
+      },
+      sa_layer_norm: layerNorm(D, EPSILON),
+      ffn: { lin1: linear(D, F, init), lin2: linear(F, D, init) },
+      output_layer_norm: layerNorm(D, EPSILON),
+    },
+    ({ attention, sa_layer_norm, ffn, output_layer_norm }) =>
+      postNormBlock({
+        projections: { query: attention.q_lin, key: attention.k_lin, value: attention.v_lin },
+        numHeads: config.n_heads,
+        dropoutRate: config.attention_dropout,
+        attended: attention.out_lin,
+        attentionNorm: sa_layer_norm,
+        feedForward: (x, ctx) =>
+          dropout(ffn.lin2(activation(config.activation)(ffn.lin1(x))), config.dropout, ctx),
+        feedForwardNorm: output_layer_norm,
+      }),
+  );
+}
+
+function distilbertTower(config: Config): Layer<Forward<TextInputs>> {
+  const { vocab_size: V, dim: D, max_position_embeddings: maxTokens, pad_token_id } = config;
+  const init = normal(config.initializer_range);
+  return layer(
+    {
+      embeddings: {
+        word_embeddings: embeddingTable(V, D, init, pad_token_id ?? undefined),
+        position_embeddings: config.sinusoidal_pos_embds
+          ? untrained(embeddingTable(maxTokens, D, values(sinusoids(maxTokens, D))))
+          : embeddingTable(maxTokens, D, init),
+        LayerNorm: layerNorm(D, EPSILON),
+      },
+      transformer: { layer: stack(config.n_layers, () => distilbertLayer(config)) },
+    },
+    ({ embeddings, transformer }) =>
+      ({ input_ids, attention_mask }, ctx) => {
+        checkTokens(input_ids, maxTokens);
+        const positions = embeddings.position_embeddings.first(input_ids.shape[1]!); // [T, D]
+        const summed = tf.add(embeddings.word_embeddings(input_ids), positions); // [B, T, D]
+        const x = dropout(embeddings.LayerNorm(summed), config.dropout, ctx);
+        const mask = attention_mask === undefined ? undefined : paddingMask(attention_mask);
+        return { last_hidden_state: runBlocks(transformer.layer, x, ctx, mask) };
+      },
+  );
 }
 
 /** Fixed positions (Vaswani et al. 2017): [positions, D]. */
@@ -132,65 +136,11 @@ function sinusoids(positions: number, D: number): Float32Array {
   return table;
 }
 
-/** One post-norm block, [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted. */
-function block(
-  weights: Weights,
-  name: string,
-  config: Config,
-  x: tf.Tensor,
-  mask: tf.Tensor | undefined,
-  ctx: ForwardContext,
-  wanted: Wanted,
-): tf.Tensor {
-  const rows = wantedTokens(x, wanted);
-  const context = selfAttention(
-    weights,
-    {
-      query: `${name}.attention.q_lin`,
-      key: `${name}.attention.k_lin`,
-      value: `${name}.attention.v_lin`,
-    },
-    x,
-    { numHeads: config.n_heads, mask, dropoutRate: config.attention_dropout },
-    ctx,
-    wanted,
-  );
-  const attended = tf.add(linearLayer(weights, `${name}.attention.out_lin`, context), rows);
-  const middle = layerNormLayer(weights, `${name}.sa_layer_norm`, attended, EPSILON);
-  const inner = activation(config.activation)(linearLayer(weights, `${name}.ffn.lin1`, middle));
-  const outer = dropout(linearLayer(weights, `${name}.ffn.lin2`, inner), config.dropout, ctx);
-  return layerNormLayer(weights, `${name}.output_layer_norm`, tf.add(outer, middle), EPSILON);
-}
-
-function forward(
-  weights: Weights,
-  config: Config,
-  { input_ids, attention_mask }: TextInputs,
-  ctx: ForwardContext,
-) {
-  checkTokens(input_ids, config.max_position_embeddings);
-  const words = embedding(
-    param(weights, 'embeddings.word_embeddings.weight'),
-    input_ids,
-    config.pad_token_id ?? undefined,
-  );
-  const table = param(weights, 'embeddings.position_embeddings.weight');
-  const placed = tf.add(words, tf.slice(table, [0, 0], [input_ids.shape[1]!, config.dim]));
-  let x = dropout(layerNormLayer(weights, 'embeddings.LayerNorm', placed, EPSILON), config.dropout, ctx);
-  const mask = attention_mask === undefined ? undefined : paddingMask(attention_mask);
-  for (let i = 0; i < config.n_layers; i++) {
-    const wanted = wantedOf(i, config.n_layers, ctx);
-    x = block(weights, `transformer.layer.${i}`, config, x, mask, ctx, wanted);
-  }
-  return { last_hidden_state: x };
-}
-
 export const distilbert: TowerDefinition<Config, TextInputs> = {
   modelTypes: ['distilbert'],
   baseModelPrefix: 'distilbert',
   parseConfig,
-  tensorSpecs,
-  forward,
+  layer: distilbertTower,
   outputSize: (config) => config.dim,
   maxTokens: (config) => config.max_position_embeddings,
 };

@@ -1,201 +1,123 @@
 /**
  * MPNet (Song et al. 2020) as transformers' `MPNetModel`: BERT's blocks with one relative position bias for all
- * layers, bucketed as in T5. B batch, T tokens, D hidden_size, H heads.
+ * layers, bucketed as in T5. B batch, T tokens, V vocab_size, D hidden_size, F intermediate_size, H heads.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { selfAttention } from '../blocks/self-attention.js';
-import {
-  activationName,
-  configSchema,
-  epsilon,
-  parseConfigWith,
-  rate,
-  requireConfig,
-  size,
-} from '../config/schema.js';
-import {
-  activation,
-  dropout,
-  embedding,
-  firstToken,
-  paddingMask,
-  positionsBelow,
-  wantedOf,
-  wantedTokens,
-  type Wanted,
-} from '../ops/index.js';
-import type { ForwardContext, TensorSpec, TextInputs, TowerDefinition, Weights } from '../types.js';
-import {
-  layerNormLayer,
-  layerNormSpecs,
-  linearLayer,
-  linearSpecs,
-  param,
-  paramSpec,
-} from '../weights/params.js';
-import { positionsFromPadding } from './roberta.js';
-import { checkTokens } from './tokens.js';
+import { firstTokenPooler } from '../blocks/pooler.js';
+import { postNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
+import * as field from '../config/schema.js';
+import { embeddingTable, layer, layerNorm, linear, normal, stack, type Layer } from '../layers/index.js';
+import { activation, dropout, paddingMask, positionIds } from '../ops/index.js';
+import type { Forward, TextInputs, TowerDefinition } from '../tower.js';
+import { checkTokens, positionsFromPadding } from './tokens.js';
 
 /** transformers fixes these, whatever pad_token_id and relative_attention_num_buckets say. */
 const PADDING = 1;
 const BUCKETS = 32;
 const MAX_DISTANCE = 128;
 
-const schema = configSchema({
-  vocab_size: size().min(2).default(30527),
-  hidden_size: size().default(768),
-  num_hidden_layers: size().default(12),
-  num_attention_heads: size().default(12),
-  intermediate_size: size().default(3072),
-  hidden_act: activationName().default('gelu'),
-  hidden_dropout_prob: rate().default(0.1),
-  attention_probs_dropout_prob: rate().default(0.1),
-  max_position_embeddings: size().default(512),
+const schema = field.configSchema({
+  vocab_size: field.size().min(2).default(30527),
+  hidden_size: field.size().default(768),
+  num_hidden_layers: field.size().default(12),
+  num_attention_heads: field.size().default(12),
+  intermediate_size: field.size().default(3072),
+  hidden_act: field.activationName().default('gelu'),
+  hidden_dropout_prob: field.rate().default(0.1),
+  attention_probs_dropout_prob: field.rate().default(0.1),
+  max_position_embeddings: field.size().default(512),
   initializer_range: z.number().min(0).default(0.02),
-  layer_norm_eps: epsilon().default(1e-12),
-  relative_attention_num_buckets: size().min(BUCKETS).default(BUCKETS),
+  layer_norm_eps: field.epsilon().default(1e-12),
+  relative_attention_num_buckets: field.size().min(BUCKETS).default(BUCKETS),
 });
 
 type Config = z.output<typeof schema>;
 
 function parseConfig(json: unknown): Config {
-  const config = parseConfigWith(schema, 'mpnet', json);
-  const { hidden_size, num_attention_heads } = config;
-  requireConfig(
-    hidden_size % num_attention_heads === 0,
-    'mpnet',
-    'hidden_size divisible by num_attention_heads',
-    {
-      hidden_size,
-      num_attention_heads,
-    },
-  );
+  const config = field.parseConfigWith(schema, 'mpnet', json);
+  field.requireHeads('mpnet', config, 'hidden_size', 'num_attention_heads');
   return config;
 }
 
-function tensorSpecs(config: Config): TensorSpec[] {
-  const { hidden_size: D, intermediate_size: F } = config;
-  const init = { kind: 'normal', std: config.initializer_range } as const;
-  const padded = { ...init, zeroRow: PADDING } as const;
-  const specs = [
-    paramSpec('embeddings.word_embeddings.weight', [config.vocab_size, D], padded),
-    paramSpec('embeddings.position_embeddings.weight', [config.max_position_embeddings, D], padded),
-    ...layerNormSpecs('embeddings.LayerNorm', D),
-  ];
-  for (let i = 0; i < config.num_hidden_layers; i++) {
-    const layer = `encoder.layer.${i}`;
-    specs.push(
-      ...['q', 'k', 'v', 'o'].flatMap((name) => linearSpecs(`${layer}.attention.attn.${name}`, D, D, init)),
-      ...layerNormSpecs(`${layer}.attention.LayerNorm`, D),
-      ...linearSpecs(`${layer}.intermediate.dense`, F, D, init),
-      ...linearSpecs(`${layer}.output.dense`, D, F, init),
-      ...layerNormSpecs(`${layer}.output.LayerNorm`, D),
-    );
-  }
-  const buckets = [config.relative_attention_num_buckets, config.num_attention_heads];
-  return [
-    ...specs,
-    paramSpec('encoder.relative_attention_bias.weight', buckets, init),
-    ...linearSpecs('pooler.dense', D, D, init),
-  ];
+function mpnetLayer(config: Config): Layer<Block> {
+  const { hidden_size: D, intermediate_size: F, layer_norm_eps: eps, hidden_dropout_prob: rate } = config;
+  const init = normal(config.initializer_range);
+  return layer(
+    {
+      attention: {
+        attn: { q: linear(D, D, init), k: linear(D, D, init), v: linear(D, D, init), o: linear(D, D, init) },
+        LayerNorm: layerNorm(D, eps),
+      },
+      intermediate: { dense: linear(D, F, init) },
+      output: { dense: linear(F, D, init), LayerNorm: layerNorm(D, eps) },
+    },
+    ({ attention: { attn, LayerNorm }, intermediate, output }) =>
+      postNormBlock({
+        projections: { query: attn.q, key: attn.k, value: attn.v },
+        numHeads: config.num_attention_heads,
+        dropoutRate: config.attention_probs_dropout_prob,
+        attended: (context, ctx) => dropout(attn.o(context), rate, ctx),
+        attentionNorm: LayerNorm,
+        feedForward: (x, ctx) =>
+          dropout(output.dense(activation(config.hidden_act)(intermediate.dense(x))), rate, ctx),
+        feedForwardNorm: output.LayerNorm,
+      }),
+  );
+}
+
+function mpnetTower(config: Config): Layer<Forward<TextInputs>> {
+  const { vocab_size: V, hidden_size: D, num_attention_heads: H, max_position_embeddings } = config;
+  const init = normal(config.initializer_range);
+  return layer(
+    {
+      embeddings: {
+        word_embeddings: embeddingTable(V, D, init, PADDING),
+        position_embeddings: embeddingTable(max_position_embeddings, D, init, PADDING),
+        LayerNorm: layerNorm(D, config.layer_norm_eps),
+      },
+      encoder: {
+        layer: stack(config.num_hidden_layers, () => mpnetLayer(config)),
+        relative_attention_bias: embeddingTable(config.relative_attention_num_buckets, H, init),
+      },
+      pooler: firstTokenPooler(D, D, init, tf.tanh),
+    },
+    ({ embeddings, encoder, pooler }) =>
+      ({ input_ids, attention_mask }, ctx) => {
+        checkTokens(input_ids, maxTokens(config));
+        const words = embeddings.word_embeddings(input_ids); // [B, T, D]
+        const positions = embeddings.position_embeddings(positionsFromPadding(input_ids, PADDING));
+        const normed = embeddings.LayerNorm(tf.add(words, positions));
+        const x = dropout(normed, config.hidden_dropout_prob, ctx);
+        const buckets = relativeBuckets(input_ids.shape[1]!, maxTokens(config)); // [T, T]
+        const bias = tf.expandDims(tf.transpose(encoder.relative_attention_bias(buckets), [2, 0, 1]), 0);
+        const mask = attention_mask === undefined ? bias : tf.add(bias, paddingMask(attention_mask));
+        const last_hidden_state = runBlocks(encoder.layer, x, ctx, mask);
+        return { last_hidden_state, pooler_output: pooler(last_hidden_state) };
+      },
+  );
+}
+
+/** The bucket of each pair of query and key: int32 [T, T], T at most M. */
+function relativeBuckets(T: number, M: number): tf.Tensor {
+  const positions = positionIds(T, M);
+  const offsets = tf.sub(tf.reshape(positions, [1, T]), tf.reshape(positions, [T, 1]));
+  return tf.gather(tf.tensor1d(bucketsOfOffsets(M), 'int32'), tf.add(offsets, tf.scalar(M - 1, 'int32')));
 }
 
 /** The bucket of each offset key - query from -(M - 1) to M - 1: exact near by, then logarithmic, by direction. */
-function relativeBuckets(M: number): Int32Array {
+function bucketsOfOffsets(M: number): Int32Array {
   const half = BUCKETS / 2;
   const exact = half / 2;
   return Int32Array.from({ length: 2 * M - 1 }, (_, i) => {
     const offset = i - (M - 1);
     const distance = Math.abs(offset);
-    // In single precision, as torch computes it: the boundaries fall on whole numbers.
+    // In single precision, as torch computes it: the boundaries fall on integers.
     const log = Math.fround(Math.log(distance / exact));
-    const share = Math.fround(log / Math.fround(Math.log(MAX_DISTANCE / exact)));
-    const far = Math.min(exact + Math.trunc(Math.fround(share * (half - exact))), half - 1);
+    const fraction = Math.fround(log / Math.fround(Math.log(MAX_DISTANCE / exact)));
+    const far = Math.min(exact + Math.trunc(Math.fround(fraction * (half - exact))), half - 1);
     return (offset > 0 ? half : 0) + (distance < exact ? distance : far);
   });
-}
-
-/** [1, H, T, T] */
-function positionBias(table: tf.Tensor, T: number, max: number): tf.Tensor {
-  const places = positionsBelow(T, max);
-  const offsets = tf.sub(tf.reshape(places, [1, T]), tf.reshape(places, [T, 1])); // [T, T]
-  const buckets = tf.gather(
-    tf.tensor1d(relativeBuckets(max), 'int32'),
-    tf.add(offsets, tf.scalar(max - 1, 'int32')),
-  );
-  return tf.expandDims(tf.transpose(tf.gather(table, buckets), [2, 0, 1]), 0);
-}
-
-/** One post-norm block, [B, T, D] → [B, T, D], or [B, 1, D] when only the first token is wanted. */
-function block(
-  weights: Weights,
-  name: string,
-  config: Config,
-  x: tf.Tensor,
-  mask: tf.Tensor,
-  ctx: ForwardContext,
-  wanted: Wanted,
-): tf.Tensor {
-  const { hidden_dropout_prob, layer_norm_eps } = config;
-  const rows = wantedTokens(x, wanted);
-  const context = selfAttention(
-    weights,
-    {
-      query: `${name}.attention.attn.q`,
-      key: `${name}.attention.attn.k`,
-      value: `${name}.attention.attn.v`,
-    },
-    x,
-    { numHeads: config.num_attention_heads, mask, dropoutRate: config.attention_probs_dropout_prob },
-    ctx,
-    wanted,
-  );
-  const attended = dropout(
-    linearLayer(weights, `${name}.attention.attn.o`, context),
-    hidden_dropout_prob,
-    ctx,
-  );
-  const middle = layerNormLayer(
-    weights,
-    `${name}.attention.LayerNorm`,
-    tf.add(attended, rows),
-    layer_norm_eps,
-  );
-  const inner = activation(config.hidden_act)(linearLayer(weights, `${name}.intermediate.dense`, middle));
-  const outer = dropout(linearLayer(weights, `${name}.output.dense`, inner), hidden_dropout_prob, ctx);
-  return layerNormLayer(weights, `${name}.output.LayerNorm`, tf.add(outer, middle), layer_norm_eps);
-}
-
-function forward(
-  weights: Weights,
-  config: Config,
-  { input_ids, attention_mask }: TextInputs,
-  ctx: ForwardContext,
-) {
-  checkTokens(input_ids, maxTokens(config));
-  const T = input_ids.shape[1]!;
-  const table = param(weights, 'encoder.relative_attention_bias.weight');
-  const words = embedding(param(weights, 'embeddings.word_embeddings.weight'), input_ids, PADDING);
-  const positions = positionsFromPadding(input_ids, PADDING);
-  const placed = embedding(param(weights, 'embeddings.position_embeddings.weight'), positions, PADDING);
-  const normed = layerNormLayer(
-    weights,
-    'embeddings.LayerNorm',
-    tf.add(words, placed),
-    config.layer_norm_eps,
-  );
-  let x = dropout(normed, config.hidden_dropout_prob, ctx);
-  const bias = positionBias(table, T, maxTokens(config));
-  const mask = attention_mask === undefined ? bias : tf.add(bias, paddingMask(attention_mask));
-  for (let i = 0; i < config.num_hidden_layers; i++) {
-    const wanted = wantedOf(i, config.num_hidden_layers, ctx);
-    x = block(weights, `encoder.layer.${i}`, config, x, mask, ctx, wanted);
-  }
-  return {
-    last_hidden_state: x,
-    pooler_output: tf.tanh(linearLayer(weights, 'pooler.dense', firstToken(x))),
-  };
 }
 
 function maxTokens(config: Config): number {
@@ -206,9 +128,7 @@ export const mpnet: TowerDefinition<Config, TextInputs> = {
   modelTypes: ['mpnet'],
   baseModelPrefix: 'mpnet',
   parseConfig,
-  tensorSpecs,
-  forward,
+  layer: mpnetTower,
   outputSize: (config) => config.hidden_size,
-  optional: /^pooler\./,
   maxTokens,
 };

@@ -4,117 +4,105 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { z } from 'zod';
+import { clipEncoder, clipMlp, siglipInitializers } from '../blocks/clip-encoder.js';
+import * as field from '../config/schema.js';
+import { everyPosition, type ForwardContext } from '../context.js';
 import {
-  checkHeads,
-  encode,
-  encoderSpecs,
+  layer,
+  layerNorm,
   lecunNormal,
-  mlp,
-  mlpSpecs,
-  siglipInitializers,
+  linear,
+  normal,
+  parameter,
   xavierUniform,
-} from '../blocks/clip-encoder.js';
-import {
-  activationName,
-  configSchema,
-  epsilon,
-  noEffect,
-  only,
-  parseConfigWith,
-  rate,
-  size,
-} from '../config/schema.js';
-import { attention, linear, repeatBatch } from '../ops/index.js';
-import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
-import { layerNormLayer, layerNormSpecs, linearLayer, param, paramSpec } from '../weights/params.js';
-import { checkPixels, embedPatches } from './patches.js';
+  ZEROS,
+  type Layer,
+} from '../layers/index.js';
+import { attention, linear as multiply, repeatBatch } from '../ops/index.js';
+import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
+import { checkPixels, patchEmbedding, patchGrid } from './patches.js';
 
-const schema = configSchema({
-  hidden_size: size().default(768),
-  intermediate_size: size().default(3072),
-  num_hidden_layers: size().default(12),
-  num_attention_heads: size().default(12),
-  num_channels: size().default(3),
-  image_size: size().default(224),
-  patch_size: size().default(16),
-  hidden_act: activationName().default('gelu_pytorch_tanh'),
-  layer_norm_eps: epsilon().default(1e-6),
-  attention_dropout: rate().default(0),
+const schema = field.configSchema({
+  hidden_size: field.size().default(768),
+  intermediate_size: field.size().default(3072),
+  num_hidden_layers: field.size().default(12),
+  num_attention_heads: field.size().default(12),
+  num_channels: field.size().default(3),
+  image_size: field.size().default(224),
+  patch_size: field.size().default(16),
+  hidden_act: field.activationName().default('gelu_pytorch_tanh'),
+  layer_norm_eps: field.epsilon().default(1e-6),
+  attention_dropout: field.rate().default(0),
   // the initialisation follows from the sizes alone
-  initializer_range: noEffect(),
-  initializer_factor: noEffect(),
-  vision_use_head: only(true),
+  initializer_range: field.noEffect(),
+  initializer_factor: field.noEffect(),
+  vision_use_head: field.only(true),
 });
 
 type Config = z.output<typeof schema>;
 
 function parseConfig(json: unknown): Config {
-  const config = parseConfigWith(schema, 'siglip_vision_model', json);
-  checkHeads('siglip_vision_model', config);
+  const config = field.parseConfigWith(schema, 'siglip_vision_model', json);
+  field.requireHeads('siglip_vision_model', config, 'hidden_size', 'num_attention_heads');
   return config;
 }
 
-const EMBEDDINGS = 'vision_model.embeddings';
-const HEAD = 'vision_model.head';
-
-function tensorSpecs(config: Config): TensorSpec[] {
-  const { hidden_size: D, patch_size: p, image_size, num_channels: C } = config;
-  const P = Math.floor(image_size / p) ** 2;
-  const init = siglipInitializers(config);
-  return [
-    paramSpec(`${EMBEDDINGS}.patch_embedding.weight`, [D, C, p, p], lecunNormal(C * p * p)),
-    paramSpec(`${EMBEDDINGS}.patch_embedding.bias`, [D], { kind: 'zeros' }),
-    paramSpec(`${EMBEDDINGS}.position_embedding.weight`, [P, D], { kind: 'normal', std: D ** -0.5 }),
-    ...encoderSpecs('vision_model.encoder', config, init),
-    ...layerNormSpecs('vision_model.post_layernorm', D),
-    paramSpec(`${HEAD}.probe`, [1, 1, D], xavierUniform(D, D)),
-    paramSpec(`${HEAD}.attention.in_proj_weight`, [3 * D, D], xavierUniform(D, 3 * D)),
-    paramSpec(`${HEAD}.attention.in_proj_bias`, [3 * D], { kind: 'zeros' }),
-    paramSpec(`${HEAD}.attention.out_proj.weight`, [D, D], lecunNormal(D)),
-    paramSpec(`${HEAD}.attention.out_proj.bias`, [D], { kind: 'zeros' }),
-    ...layerNormSpecs(`${HEAD}.layernorm`, D),
-    ...mlpSpecs(`${HEAD}.mlp`, config, init),
-  ];
-}
-
 /** Attention pooling: [B, P, D] → [B, D]. */
-function pool(weights: Weights, config: Config, x: tf.Tensor, ctx: ForwardContext): tf.Tensor {
-  const [B, , D] = x.shape as [number, number, number];
-  const [wq, wk, wv] = tf.split(param(weights, `${HEAD}.attention.in_proj_weight`), 3, 0);
-  const [bq, bk, bv] = tf.split(param(weights, `${HEAD}.attention.in_proj_bias`), 3, 0);
-  const query = repeatBatch(linear(param(weights, `${HEAD}.probe`), wq!, bq), B); // [B, 1, D]
-  const options = { numHeads: config.num_attention_heads };
-  const context = attention(query, linear(x, wk!, bk), linear(x, wv!, bv), options, ctx);
-  const pooled = tf.reshape(linearLayer(weights, `${HEAD}.attention.out_proj`, context), [B, D]);
-  const normed = layerNormLayer(weights, `${HEAD}.layernorm`, pooled, config.layer_norm_eps);
-  return tf.add(pooled, mlp(weights, `${HEAD}.mlp`, config, normed));
+function poolingHead(config: Config): Layer<(x: tf.Tensor, ctx: ForwardContext) => tf.Tensor> {
+  const { hidden_size: D, num_attention_heads: numHeads } = config;
+  return layer(
+    {
+      probe: parameter([1, 1, D], xavierUniform(D, D)),
+      attention: {
+        in_proj_weight: parameter([3 * D, D], xavierUniform(D, 3 * D)),
+        in_proj_bias: parameter([3 * D], ZEROS),
+        out_proj: linear(D, D, lecunNormal(D)),
+      },
+      layernorm: layerNorm(D, config.layer_norm_eps),
+      mlp: clipMlp(config, siglipInitializers(config)),
+    },
+    ({ probe, attention: { in_proj_weight, in_proj_bias, out_proj }, layernorm, mlp }) =>
+      (x, ctx) => {
+        const B = x.shape[0];
+        const [wq, wk, wv] = tf.split(in_proj_weight, 3, 0);
+        const [bq, bk, bv] = tf.split(in_proj_bias, 3, 0);
+        const query = repeatBatch(multiply(probe, wq!, bq), B); // [B, 1, D]
+        const context = attention(query, multiply(x, wk!, bk), multiply(x, wv!, bv), { numHeads }, ctx);
+        const pooled = tf.reshape(out_proj(context), [B, D]);
+        return tf.add(pooled, mlp(layernorm(pooled)));
+      },
+  );
 }
 
-function forward(weights: Weights, config: Config, { pixel_values }: VisionInputs, ctx: ForwardContext) {
-  checkPixels(pixel_values, config.num_channels, [config.image_size, config.image_size]);
-  const patches = embedPatches(
-    pixel_values,
-    param(weights, `${EMBEDDINGS}.patch_embedding.weight`),
-    param(weights, `${EMBEDDINGS}.patch_embedding.bias`),
-  );
-  const tokens = tf.reshape(patches, [pixel_values.shape[0], -1, config.hidden_size]);
-  const placed = tf.add(tokens, param(weights, `${EMBEDDINGS}.position_embedding.weight`));
-  const encoded = encode(weights, 'vision_model.encoder', config, placed, undefined, ctx);
-  const last_hidden_state = layerNormLayer(
-    weights,
-    'vision_model.post_layernorm',
-    encoded,
-    config.layer_norm_eps,
-  );
-  return { last_hidden_state, pooler_output: pool(weights, config, last_hidden_state, ctx) };
+function siglipVisionTower(config: Config): Layer<Forward<VisionInputs>> {
+  const { hidden_size: D, num_channels: C, image_size: side, patch_size: p } = config;
+  const [h, w] = patchGrid([side, side], [p, p]);
+  const P = h * w;
+  const vision_model = {
+    embeddings: {
+      patch_embedding: patchEmbedding(C, D, [p, p], lecunNormal(C * p * p)),
+      position_embedding: { weight: parameter([P, D], normal(D ** -0.5)) },
+    },
+    encoder: clipEncoder(config, siglipInitializers(config)),
+    post_layernorm: layerNorm(D, config.layer_norm_eps),
+    head: poolingHead(config),
+  };
+  return layer({ vision_model }, ({ vision_model: { embeddings, encoder, post_layernorm, head } }) => {
+    return ({ pixel_values }, ctx) => {
+      checkPixels(pixel_values, C, [side, side]);
+      const patches = tf.reshape(embeddings.patch_embedding(pixel_values), [pixel_values.shape[0], P, D]);
+      const x = tf.add(patches, embeddings.position_embedding.weight); // [B, P, D]
+      const last_hidden_state = post_layernorm(encoder(x, everyPosition(ctx)));
+      return { last_hidden_state, pooler_output: head(last_hidden_state, ctx) };
+    };
+  });
 }
 
 export const siglipVision: TowerDefinition<Config, VisionInputs> = {
   modelTypes: ['siglip_vision_model'],
   baseModelPrefix: 'siglip',
   parseConfig,
-  tensorSpecs,
-  forward,
+  layer: siglipVisionTower,
   outputSize: (config) => config.hidden_size,
   imageSize: (config) => [config.image_size, config.image_size],
 };

@@ -1,60 +1,43 @@
 /**
  * Swin (Liu et al. 2021) as transformers' `SwinModel`: attention within shifted windows with a relative position
  * bias; patches merge two by two between stages. The pooled output is the mean of the tokens.
- * B batch, h × w grid of tokens, M window side, C channels of a stage.
+ * B batch, h × w grid of tokens, M window side, C channels of a stage, F width of the feed-forward.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import {
-  activationName,
-  BACKBONE_KEYS,
-  configSchema,
-  epsilon,
-  noEffect,
-  only,
-  parseConfigWith,
-  rate,
-  requireConfig,
-  size,
-} from '../config/schema.js';
+import * as field from '../config/schema.js';
+import type { ForwardContext } from '../context.js';
+import { layer, layerNorm, linear, normal, type Layer } from '../layers/index.js';
 import { activation, dropout, dropPath, dropPathRates, permuteTokens } from '../ops/index.js';
-import type { ForwardContext, TensorSpec, TowerDefinition, VisionInputs, Weights } from '../types.js';
-import {
-  layerNormLayer,
-  layerNormSpecs,
-  linearLayer,
-  linearSpecs,
-  param,
-  paramSpec,
-} from '../weights/params.js';
-import { checkPixels, embedPatches, pair } from './patches.js';
+import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
+import { checkPixels, patchEmbedding, patchGrid } from './patches.js';
 import { padGrid, windowAttention, type Grid } from './window-attention.js';
-import { mergeOrder, relativePositionIndex } from './windows.js';
+import { mergeOrder } from './windows.js';
 
 /** Layer norms of the embeddings and of patch merging keep torch's default. */
 const DEFAULT_EPSILON = 1e-5;
 
-const schema = configSchema({
-  ...BACKBONE_KEYS,
-  image_size: z.union([size(), z.tuple([size(), size()])]).default(224),
-  patch_size: z.union([size(), z.tuple([size(), size()])]).default(4),
-  num_channels: size().default(3),
-  embed_dim: size().default(96),
-  depths: z.array(size()).min(1).default([2, 2, 6, 2]),
-  num_heads: z.array(size()).min(1).default([3, 6, 12, 24]),
-  window_size: size().default(7),
+const schema = field.configSchema({
+  ...field.BACKBONE_KEYS,
+  image_size: field.sides(224),
+  patch_size: field.sides(4),
+  num_channels: field.size().default(3),
+  embed_dim: field.size().default(96),
+  depths: z.array(field.size()).min(1).default([2, 2, 6, 2]),
+  num_heads: z.array(field.size()).min(1).default([3, 6, 12, 24]),
+  window_size: field.size().default(7),
   mlp_ratio: z.number().positive().default(4),
   qkv_bias: z.boolean().default(true),
-  hidden_dropout_prob: rate().default(0),
-  attention_probs_dropout_prob: rate().default(0),
-  drop_path_rate: rate().default(0.1),
-  hidden_act: activationName().default('gelu'),
+  hidden_dropout_prob: field.rate().default(0),
+  attention_probs_dropout_prob: field.rate().default(0),
+  drop_path_rate: field.rate().default(0.1),
+  hidden_act: field.activationName().default('gelu'),
   initializer_range: z.number().min(0).default(0.02),
-  layer_norm_eps: epsilon().default(1e-5),
+  layer_norm_eps: field.epsilon().default(1e-5),
   // transformers' own table has one row too many to be added to the patches
-  use_absolute_embeddings: only(false),
+  use_absolute_embeddings: field.only(false),
   // in the first published configs; the model never read it
-  path_norm: noEffect(),
+  path_norm: field.noEffect(),
   // derived
   hidden_size: z.unknown().optional(),
   num_layers: z.unknown().optional(),
@@ -63,180 +46,130 @@ const schema = configSchema({
 type Config = z.output<typeof schema>;
 
 function parseConfig(json: unknown): Config {
-  const config = parseConfigWith(schema, 'swin', json);
-  const { depths, num_heads, embed_dim } = config;
-  requireConfig(depths.length === num_heads.length, 'swin', 'as many num_heads as depths', {
-    depths,
-    num_heads,
-  });
-  num_heads.forEach((heads, i) =>
-    requireConfig(
-      (embed_dim * 2 ** i) % heads === 0,
-      'swin',
-      `the width of stage ${i} divisible by its heads`,
-      {
-        embed_dim,
-        num_heads,
-      },
-    ),
+  const config = field.parseConfigWith(schema, 'swin', json);
+  const { depths, num_heads, embed_dim, num_layers, hidden_size } = config;
+  const require = (holds: boolean, expected: string, found: unknown) =>
+    field.requireConfig(holds, 'swin', expected, found);
+  require(depths.length === num_heads.length, 'as many num_heads as depths', { depths, num_heads });
+  num_heads.forEach((heads, stage) =>
+    require(widthOf(config, stage) % heads === 0, `the width of stage ${stage} divisible by its heads`, {
+      embed_dim,
+      num_heads,
+    }),
   );
-  requireConfig(
-    [undefined, depths.length].includes(config.num_layers as number),
-    'swin',
-    'num_layers as depths has',
-    {
-      num_layers: config.num_layers,
-      depths,
-    },
-  );
-  requireConfig(
-    [undefined, outputSize(config)].includes(config.hidden_size as number),
-    'swin',
-    `hidden_size ${outputSize(config)}`,
-    {
-      hidden_size: config.hidden_size,
-    },
-  );
+  const derived = (value: unknown, from: number) => value === undefined || value === from;
+  require(derived(num_layers, depths.length), 'num_layers as depths has', { num_layers, depths });
+  require(derived(hidden_size, outputSize(config)), `hidden_size ${outputSize(config)}`, { hidden_size });
   return config;
 }
 
-function outputSize(config: Config): number {
-  return config.embed_dim * 2 ** (config.depths.length - 1);
+/** C */
+function widthOf(config: Config, stage: number): number {
+  return config.embed_dim * 2 ** stage;
 }
 
-function tensorSpecs(config: Config): TensorSpec[] {
-  const init = { kind: 'normal', std: config.initializer_range } as const;
-  const [ph, pw] = pair(config.patch_size);
-  const M = config.window_size;
-  const specs = [
-    paramSpec(
-      'embeddings.patch_embeddings.projection.weight',
-      [config.embed_dim, config.num_channels, ph, pw],
-      init,
-    ),
-    paramSpec('embeddings.patch_embeddings.projection.bias', [config.embed_dim], { kind: 'zeros' }),
-    ...layerNormSpecs('embeddings.norm', config.embed_dim),
-  ];
-  config.depths.forEach((depth, stage) => {
-    const C = config.embed_dim * 2 ** stage;
-    const F = Math.trunc(config.mlp_ratio * C);
-    for (let i = 0; i < depth; i++) {
-      const name = `encoder.layers.${stage}.blocks.${i}`;
-      const self = `${name}.attention.self`;
-      specs.push(
-        ...layerNormSpecs(`${name}.layernorm_before`, C),
-        paramSpec(`${self}.relative_position_bias_table`, [(2 * M - 1) ** 2, config.num_heads[stage]!], {
-          kind: 'zeros',
-        }),
-        {
-          name: `${self}.relative_position_index`,
-          shape: [M * M, M * M],
-          init: { kind: 'values', values: relativePositionIndex(M) },
-          trainable: false,
-          dtype: 'int64',
-        },
-        ...linearSpecs(`${self}.query`, C, C, init, config.qkv_bias),
-        ...linearSpecs(`${self}.key`, C, C, init, config.qkv_bias),
-        ...linearSpecs(`${self}.value`, C, C, init, config.qkv_bias),
-        ...linearSpecs(`${name}.attention.output.dense`, C, C, init),
-        ...layerNormSpecs(`${name}.layernorm_after`, C),
-        ...linearSpecs(`${name}.intermediate.dense`, F, C, init),
-        ...linearSpecs(`${name}.output.dense`, C, F, init),
-      );
-    }
-    if (stage < config.depths.length - 1) {
-      specs.push(
-        ...layerNormSpecs(`encoder.layers.${stage}.downsample.norm`, 4 * C),
-        ...linearSpecs(`encoder.layers.${stage}.downsample.reduction`, 2 * C, 4 * C, init, false),
-      );
-    }
-  });
-  return [...specs, ...layerNormSpecs('layernorm', outputSize(config))];
+function outputSize(config: Config): number {
+  return widthOf(config, config.depths.length - 1);
+}
+
+/** x [B, h·w, C] → [B, h·w, C] */
+type SwinBlock = (x: tf.Tensor, grid: Grid, ctx: ForwardContext) => tf.Tensor;
+
+function swinBlock(config: Config, stage: number, index: number, dropRate: number): Layer<SwinBlock> {
+  const { window_size: M, layer_norm_eps: eps, hidden_dropout_prob, hidden_act } = config;
+  const C = widthOf(config, stage);
+  const F = Math.trunc(config.mlp_ratio * C);
+  const init = normal(config.initializer_range);
+  const options = {
+    windowSize: M,
+    numHeads: config.num_heads[stage]!,
+    qkvBias: config.qkv_bias,
+    dropoutRate: config.attention_probs_dropout_prob,
+  };
+  return layer(
+    {
+      layernorm_before: layerNorm(C, eps),
+      attention: windowAttention(C, options, init),
+      layernorm_after: layerNorm(C, eps),
+      intermediate: { dense: linear(C, F, init) },
+      output: { dense: linear(F, C, init) },
+    },
+    ({ layernorm_before, attention, layernorm_after, intermediate, output }) =>
+      (x, grid, ctx) => {
+        // Odd blocks shift by half a window, unless one window covers the grid's shorter side.
+        const shift = index % 2 === 1 && Math.min(grid.h, grid.w) > M ? Math.floor(M / 2) : 0;
+        const attended = attention(layernorm_before(x), grid, shift, ctx);
+        const middle = tf.add(x, dropPath(attended, dropRate, ctx));
+        const inner = activation(hidden_act)(intermediate.dense(layernorm_after(middle))); // [B, h·w, F]
+        return tf.add(middle, dropout(output.dense(inner), hidden_dropout_prob, ctx));
+      },
+  );
 }
 
 /** Four neighbours become one token of twice the width: [B, h·w, C] → [B, ⌈h/2⌉·⌈w/2⌉, 2C]. */
-function mergePatches(weights: Weights, name: string, x: tf.Tensor, { h, w }: Grid): tf.Tensor {
-  const [B, , C] = x.shape as [number, number, number];
-  const even = { h: h + (h % 2), w: w + (w % 2) };
-  const gathered = permuteTokens(padGrid(x, { h, w }, even), mergeOrder(even.h, even.w));
-  const joined = tf.reshape(gathered, [B, (even.h * even.w) / 4, 4 * C]);
-  return linearLayer(
-    weights,
-    `${name}.reduction`,
-    layerNormLayer(weights, `${name}.norm`, joined, DEFAULT_EPSILON),
+function patchMerging(config: Config, C: number): Layer<(x: tf.Tensor, grid: Grid) => tf.Tensor> {
+  const init = normal(config.initializer_range);
+  return layer(
+    { norm: layerNorm(4 * C, DEFAULT_EPSILON), reduction: linear(4 * C, 2 * C, init, false) },
+    ({ norm, reduction }) =>
+      (x, { h, w }) => {
+        const even = { h: h + (h % 2), w: w + (w % 2) };
+        const gathered = permuteTokens(padGrid(x, { h, w }, even), mergeOrder(even.h, even.w));
+        const joined = tf.reshape(gathered, [x.shape[0], (even.h * even.w) / 4, 4 * C]);
+        return reduction(norm(joined));
+      },
   );
 }
 
-function forward(weights: Weights, config: Config, { pixel_values }: VisionInputs, ctx: ForwardContext) {
-  checkPixels(pixel_values, config.num_channels);
-  const [B, , H, W] = pixel_values.shape as [number, number, number, number];
-  const [ph, pw] = pair(config.patch_size);
-  const [bottom, right] = [(ph - (H % ph)) % ph, (pw - (W % pw)) % pw];
-  const pixels =
-    bottom + right === 0
-      ? pixel_values
-      : tf.pad(pixel_values, [
-          [0, 0],
-          [0, 0],
-          [0, bottom],
-          [0, right],
-        ]);
-  const projection = 'embeddings.patch_embeddings.projection';
-  const patches = embedPatches(
-    pixels,
-    param(weights, `${projection}.weight`),
-    param(weights, `${projection}.bias`),
+function swinTower(config: Config): Layer<Forward<VisionInputs>> {
+  const { num_channels, patch_size, embed_dim, depths } = config;
+  const rates = dropPathRates(config.drop_path_rate, depths);
+  const stages = rates.map((ofBlocks, stage) => ({
+    blocks: ofBlocks.map((rate, i) => swinBlock(config, stage, i, rate)),
+    downsample: stage < depths.length - 1 ? patchMerging(config, widthOf(config, stage)) : undefined,
+  }));
+  const init = normal(config.initializer_range);
+  return layer(
+    {
+      embeddings: {
+        patch_embeddings: { projection: patchEmbedding(num_channels, embed_dim, patch_size, init) },
+        norm: layerNorm(embed_dim, DEFAULT_EPSILON),
+      },
+      encoder: { layers: stages },
+      layernorm: layerNorm(outputSize(config), config.layer_norm_eps),
+    },
+    ({ embeddings, encoder, layernorm }) =>
+      ({ pixel_values }, ctx) => {
+        checkPixels(pixel_values, num_channels);
+        const pixels = padPixels(pixel_values, patch_size);
+        const [B, , H, W] = pixels.shape as [number, number, number, number];
+        let [h, w] = patchGrid([H, W], patch_size);
+        const patches = tf.reshape(embeddings.patch_embeddings.projection(pixels), [B, h * w, embed_dim]);
+        let x = dropout(embeddings.norm(patches), config.hidden_dropout_prob, ctx); // [B, h·w, C]
+        encoder.layers.forEach(({ blocks, downsample }, stage) => {
+          checkGrid(config, h, w, stage);
+          x = blocks.reduce((input, block) => block(input, { h, w }, ctx), x);
+          if (downsample === undefined) return;
+          x = downsample(x, { h, w });
+          [h, w] = [Math.ceil(h / 2), Math.ceil(w / 2)];
+        });
+        const last_hidden_state = layernorm(x);
+        return { last_hidden_state, pooler_output: tf.mean(last_hidden_state, 1) };
+      },
   );
-  let [, h, w] = patches.shape as [number, number, number, number];
-  const embedded = layerNormLayer(
-    weights,
-    'embeddings.norm',
-    tf.reshape(patches, [B, h * w, config.embed_dim]),
-    DEFAULT_EPSILON,
-  );
-  let x = dropout(embedded, config.hidden_dropout_prob, ctx);
-  const total = config.depths.reduce((sum, depth) => sum + depth, 0);
-  const rates = dropPathRates(config.drop_path_rate, total);
-  config.depths.forEach((depth, stage) => {
-    checkGrid(config, h, w, stage);
-    const name = `encoder.layers.${stage}`;
-    for (let i = 0; i < depth; i++) {
-      // Odd blocks shift by half a window, unless one window covers the grid's shorter side.
-      const shift =
-        i % 2 === 1 && Math.min(h, w) > config.window_size ? Math.floor(config.window_size / 2) : 0;
-      const block = `${name}.blocks.${i}`;
-      const normed = layerNormLayer(weights, `${block}.layernorm_before`, x, config.layer_norm_eps);
-      const attended = windowAttention(
-        weights,
-        `${block}.attention`,
-        normed,
-        { h, w },
-        {
-          windowSize: config.window_size,
-          shift,
-          numHeads: config.num_heads[stage]!,
-          dropoutRate: config.attention_probs_dropout_prob,
-        },
-        ctx,
-      );
-      const middle = tf.add(x, dropPath(attended, rates.shift()!, ctx));
-      const inner = layerNormLayer(weights, `${block}.layernorm_after`, middle, config.layer_norm_eps);
-      const act = activation(config.hidden_act)(linearLayer(weights, `${block}.intermediate.dense`, inner));
-      const outer = linearLayer(weights, `${block}.output.dense`, act);
-      x = tf.add(middle, dropout(outer, config.hidden_dropout_prob, ctx));
-    }
-    if (stage < config.depths.length - 1) {
-      x = mergePatches(weights, `${name}.downsample`, x, { h, w });
-      [h, w] = [Math.ceil(h / 2), Math.ceil(w / 2)];
-    }
-  });
-  const last_hidden_state = layerNormLayer(weights, 'layernorm', x, config.layer_norm_eps);
-  return { last_hidden_state, pooler_output: tf.mean(last_hidden_state, 1) };
+}
+
+/** Zeros below and to the right up to whole patches: [B, C, H, W]. */
+function padPixels(pixels: tf.Tensor, [ph, pw]: readonly [number, number]): tf.Tensor {
+  const [, , H, W] = pixels.shape as [number, number, number, number];
+  const rows = [0, (ph - (H % ph)) % ph] as [number, number];
+  const columns = [0, (pw - (W % pw)) % pw] as [number, number];
+  return rows[1] + columns[1] === 0 ? pixels : tf.pad(pixels, [[0, 0], [0, 0], rows, columns]);
 }
 
 /** The bias table is of the window's size, so a grid smaller than the window cannot use it. */
 function checkGrid(config: Config, h: number, w: number, stage: number): void {
-  requireConfig(
+  field.requireConfig(
     Math.min(h, w) >= config.window_size,
     'swin',
     `an image whose grid is at least window_size (${config.window_size}) at every stage`,
@@ -248,9 +181,8 @@ export const swin: TowerDefinition<Config, VisionInputs> = {
   modelTypes: ['swin'],
   baseModelPrefix: 'swin',
   parseConfig,
-  tensorSpecs,
-  forward,
+  layer: swinTower,
   outputSize,
-  droppable: /^embeddings\.mask_token$/,
-  imageSize: (config) => pair(config.image_size),
+  droppable: ['embeddings.mask_token'],
+  imageSize: (config) => config.image_size,
 };

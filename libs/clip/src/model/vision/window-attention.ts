@@ -3,9 +3,10 @@
  * B batch, h × w grid, M window side, N = M² tokens a window, C channels, H heads.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { ForwardContext } from '../context.js';
+import { layer, linear, parameter, storedIntegers, values, ZEROS, type Layer } from '../layers/index.js';
 import { attention, dropout, inversePermutation, permuteTokens, repeatBatch } from '../ops/index.js';
-import type { ForwardContext, Weights } from '../types.js';
-import { linearLayer, param } from '../weights/params.js';
+import type { Initializer } from '../types.js';
 import { relativePositionIndex, shiftMask, windowOrder } from './windows.js';
 
 export interface Grid {
@@ -16,40 +17,54 @@ export interface Grid {
 export interface WindowOptions {
   /** M */
   readonly windowSize: number;
-  /** Tokens by which the windows move down and right; 0: none. */
-  readonly shift: number;
   readonly numHeads: number;
+  /** Of the projections to queries, keys and values. */
+  readonly qkvBias: boolean;
   /** Of the attention probabilities and of the output. */
   readonly dropoutRate: number;
 }
 
-/** x [B, h·w, C] → [B, h·w, C]; a grid that is no multiple of M is padded with zeros and cropped. */
+/**
+ * x [B, h·w, C] → [B, h·w, C]; a grid that is no multiple of M is padded with zeros and cropped. The windows lie
+ * `shift` tokens further down and right than the grid's corner.
+ */
+export type WindowAttention = (x: tf.Tensor, grid: Grid, shift: number, ctx: ForwardContext) => tf.Tensor;
+
 export function windowAttention(
-  weights: Weights,
-  name: string,
-  x: tf.Tensor,
-  { h, w }: Grid,
-  { windowSize: M, shift, numHeads, dropoutRate }: WindowOptions,
-  ctx: ForwardContext,
-): tf.Tensor {
-  const [B, , C] = x.shape as [number, number, number];
-  const whole = { h: Math.ceil(h / M) * M, w: Math.ceil(w / M) * M };
-  const windows = (whole.h * whole.w) / (M * M);
-  const order = windowOrder(whole.h, whole.w, M, shift);
-  const tokens = tf.reshape(permuteTokens(padGrid(x, { h, w }, whole), order), [B * windows, M * M, C]);
-  const table = param(weights, `${name}.self.relative_position_bias_table`);
-  const context = attention(
-    linearLayer(weights, `${name}.self.query`, tokens),
-    linearLayer(weights, `${name}.self.key`, tokens),
-    linearLayer(weights, `${name}.self.value`, tokens),
-    { numHeads, mask: windowMask(table, whole, B, M, shift), dropoutRate },
-    ctx,
+  C: number,
+  { windowSize: M, numHeads: H, qkvBias, dropoutRate }: WindowOptions,
+  init: Initializer,
+): Layer<WindowAttention> {
+  return layer(
+    {
+      self: {
+        relative_position_bias_table: parameter([(2 * M - 1) ** 2, H], ZEROS),
+        relative_position_index: storedIntegers([M * M, M * M], values(relativePositionIndex(M))),
+        query: linear(C, C, init, qkvBias),
+        key: linear(C, C, init, qkvBias),
+        value: linear(C, C, init, qkvBias),
+      },
+      output: { dense: linear(C, C, init) },
+    },
+    ({ self: { relative_position_bias_table, query, key, value }, output }) =>
+      (x, { h, w }, shift, ctx) => {
+        const B = x.shape[0];
+        const whole = { h: Math.ceil(h / M) * M, w: Math.ceil(w / M) * M };
+        const windows = (whole.h * whole.w) / (M * M);
+        const order = windowOrder(whole.h, whole.w, M, shift);
+        const padded = permuteTokens(padGrid(x, { h, w }, whole), order);
+        const tokens = tf.reshape(padded, [B * windows, M * M, C]); // [B · windows, N, C]
+        const mask = windowMask(relative_position_bias_table, whole, B, M, shift);
+        const options = { numHeads: H, mask, dropoutRate };
+        const context = attention(query(tokens), key(tokens), value(tokens), options, ctx);
+        const attended = tf.reshape(dropout(output.dense(context), dropoutRate, ctx), [
+          B,
+          whole.h * whole.w,
+          C,
+        ]);
+        return cropGrid(permuteTokens(attended, inversePermutation(order)), whole, { h, w });
+      },
   );
-  const output = dropout(linearLayer(weights, `${name}.output.dense`, context), dropoutRate, ctx);
-  const placed = permuteTokens(tf.reshape(output, [B, whole.h * whole.w, C]), inversePermutation(order));
-  if (whole.h === h && whole.w === w) return placed;
-  const cropped = tf.slice(tf.reshape(placed, [B, whole.h, whole.w, C]), [0, 0, 0, 0], [B, h, w, C]);
-  return tf.reshape(cropped, [B, h * w, C]);
 }
 
 /**
@@ -66,6 +81,14 @@ function windowMask(table: tf.Tensor, { h, w }: Grid, B: number, M: number, shif
   const windows = (h * w) / N;
   const apart = tf.tensor(shiftMask(h, w, M, shift), [windows, 1, N, N]);
   return repeatBatch(tf.add(apart, bias), B);
+}
+
+/** What {@link padGrid} added taken off: [B, from.h·from.w, C] → [B, h·w, C]. */
+function cropGrid(x: tf.Tensor, from: Grid, { h, w }: Grid): tf.Tensor {
+  if (from.h === h && from.w === w) return x;
+  const [B, , C] = x.shape as [number, number, number];
+  const cropped = tf.slice(tf.reshape(x, [B, from.h, from.w, C]), [0, 0, 0, 0], [B, h, w, C]);
+  return tf.reshape(cropped, [B, h * w, C]);
 }
 
 /** Zeros below and to the right: [B, h·w, C] → [B, to.h·to.w, C]. */

@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { Initializer } from '../types.js';
+import type { Initializer, TensorSpec } from '../types.js';
 import { initTensor, initWeights } from './initialize.js';
-import { paramSpec } from './params.js';
+
+const specOf = (name: string, shape: number[], init: Initializer): TensorSpec => ({
+  name,
+  shape,
+  init,
+  trainable: true,
+});
 
 const draw = (init: Initializer, shape = [400, 50], seed = 1) =>
-  initTensor(paramSpec('w', shape, init), seed).data as Float32Array;
+  initTensor(specOf('w', shape, init), seed).data as Float32Array;
 
 function moments(values: Float32Array): { mean: number; std: number; largest: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -38,7 +44,7 @@ describe('initialisers', () => {
     const [first, again] = [draw(init), draw(init)];
     expect(again).toEqual(first);
     expect(draw(init, [400, 50], 2)).not.toEqual(first);
-    expect(initTensor(paramSpec('v', [400, 50], init), 1).data).not.toEqual(first);
+    expect(initTensor(specOf('v', [400, 50], init), 1).data).not.toEqual(first);
   });
 
   it('these very numbers, so that a checkpoint from scratch can be made again', () => {
@@ -53,8 +59,8 @@ describe('initialisers', () => {
   });
 
   it('a tensor does not depend on its neighbours', () => {
-    const a = paramSpec('a', [4], { kind: 'normal', std: 1 });
-    const b = paramSpec('b', [4], { kind: 'normal', std: 1 });
+    const a = specOf('a', [4], { kind: 'normal', std: 1 });
+    const b = specOf('b', [4], { kind: 'normal', std: 1 });
     expect(initWeights([b, a], 1).a).toEqual(initWeights([a], 1).a);
   });
 });

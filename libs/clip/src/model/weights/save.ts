@@ -7,7 +7,7 @@ import { WEIGHTS_FILE } from '../../checkpoint/index.js';
 import { ClipError } from '../../errors.js';
 import { writeSafetensors, type TensorEntry } from '../../safetensors/index.js';
 import type { HostTensor, TensorSpec } from '../types.js';
-import { matchNames } from './load.js';
+import { matchNames } from './load-weights.js';
 import { openTensorSource, type TensorSource } from './source.js';
 
 export interface SaveOptions {

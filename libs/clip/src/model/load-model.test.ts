@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SafetensorsFile, writeSafetensors, type TensorEntry } from '../safetensors/index.js';
 import { createDualEncoder, dualEncoderSpecs } from './dual-encoder.js';
-import { loadDualEncoder, loadTextTower, loadVisionTower } from './load.js';
+import { loadDualEncoder, loadTextTower, loadVisionTower } from './load-model.js';
 import { createTextTower, createVisionTower } from './registry.js';
 import type { HostTensor, TensorSpec } from './types.js';
 import { initWeights } from './weights/initialize.js';

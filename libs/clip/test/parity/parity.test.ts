@@ -6,8 +6,8 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import 'tfjs-onnxruntime';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadVisionTower } from '../load.js';
-import { saveWeights } from '../weights/save.js';
+import { loadVisionTower } from '../../src/model/load-model.js';
+import { saveWeights } from '../../src/model/weights/save.js';
 import { checkFolder, describeResult } from './check.js';
 
 const data = process.env.CLIP_TEST_DATA;

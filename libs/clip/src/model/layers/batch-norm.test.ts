@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createVisionTower } from '../registry.js';
-import { createContext } from '../types.js';
+import { createContext, type ForwardContext } from '../context.js';
 import { initWeights } from '../weights/initialize.js';
 import { assertBatchNormTrainable, batchNorm, countBatches } from './batch-norm.js';
 
@@ -17,25 +17,27 @@ const weights = () => ({
   'n.running_mean': tf.tensor([0]),
   'n.running_var': tf.tensor([4]),
 });
-const options = { epsilon: 0, momentum: 0.1 };
+/** A batch norm of one channel under the name n. */
+const normed = (values: number[][], ctx: ForwardContext) =>
+  batchNorm(1, { epsilon: 0, momentum: 0.1 }).bind(weights(), 'n')(tf.tensor2d(values), ctx);
 
 describe('batch norm', () => {
   it('uses the running statistics unless asked otherwise', () => {
     const ctx = createContext({ training: true, seed: tf.scalar(1, 'int32') });
-    expect([...batchNorm(weights(), 'n', tf.tensor2d([[2], [4]]), options, ctx).dataSync()]).toEqual([3, 5]);
+    expect([...normed([[2], [4]], ctx).dataSync()]).toEqual([3, 5]);
     expect(ctx.statistics).toEqual({});
   });
 
   it("uses the batch's in training mode and reports new running ones, the variance unbiased", () => {
     const ctx = createContext({ batchNorm: 'training' });
-    expect([...batchNorm(weights(), 'n', tf.tensor2d([[2], [4]]), options, ctx).dataSync()]).toEqual([-1, 3]);
+    expect([...normed([[2], [4]], ctx).dataSync()]).toEqual([-1, 3]);
     expect(ctx.statistics['n.running_mean']!.dataSync()[0]).toBeCloseTo(0.3, 6);
     expect(ctx.statistics['n.running_var']!.dataSync()[0]).toBeCloseTo(0.9 * 4 + 0.1 * 2, 6);
   });
 
   it('the momentum can be set for fine-tuning', () => {
     const ctx = createContext({ batchNorm: 'training', batchNormMomentum: 0.5 });
-    batchNorm(weights(), 'n', tf.tensor2d([[2], [4]]), options, ctx);
+    normed([[2], [4]], ctx);
     expect(ctx.statistics['n.running_mean']!.dataSync()[0]).toBeCloseTo(1.5, 6);
   });
 

@@ -7,13 +7,14 @@ import { CONFIG_FILE } from '../checkpoint/index.js';
 import { ClipError, isSystemError } from '../errors.js';
 import { createDualEncoder, dualEncoderSpecs, type DualEncoder } from './dual-encoder.js';
 import { createTextTower, createVisionTower } from './registry.js';
-import type { HostTensor, Tower } from './types.js';
-import { loadWeights, type LoadOptions } from './weights/load.js';
+import type { Tower } from './tower.js';
+import type { HostTensor } from './types.js';
+import { loadWeights, type LoadOptions } from './weights/load-weights.js';
 
 type Loading = Pick<LoadOptions, 'seed' | 'onWarning'>;
 
-/** Heads and the other half of CLIP and SigLIP models. */
-const OTHER_HALF = {
+/** What CLIP and SigLIP models have beside one of their towers. */
+const OTHER_TENSORS = {
   vision: /^(text_model\.|text_projection\.|visual_projection\.|logit_scale$|logit_bias$)/,
   text: /^(vision_model\.|text_projection\.|visual_projection\.|logit_scale$|logit_bias$)/,
 };
@@ -36,18 +37,18 @@ export async function readConfig(folder: string): Promise<Record<string, unknown
 }
 
 /**
- * The config of one side of a folder: the tower's own, or its half of a two-tower model
- * with the `model_type` that the half has alone.
+ * The config of one tower of a folder: its own file, or its part of a two-tower model's
+ * with the `model_type` that the tower has alone.
  */
 export async function readTowerConfig(
   folder: string,
   side: 'vision' | 'text',
 ): Promise<Record<string, unknown>> {
   const config = await readConfig(folder);
-  const half = config[`${side}_config_dict`] ?? config[`${side}_config`];
-  if (typeof half !== 'object' || half === null) return config;
-  const alone = config.model_type === 'clip' || config.model_type === 'siglip';
-  return alone ? { ...half, model_type: `${config.model_type}_${side}_model` } : { ...half };
+  const part = config[`${side}_config_dict`] ?? config[`${side}_config`];
+  if (typeof part !== 'object' || part === null) return config;
+  const isUntyped = config.model_type === 'clip' || config.model_type === 'siglip';
+  return isUntyped ? { ...part, model_type: `${config.model_type}_${side}_model` } : { ...part };
 }
 
 export interface LoadedTower<T> {
@@ -76,15 +77,9 @@ async function loadTower<Inputs>(
 ): Promise<LoadedTower<Tower<Inputs>>> {
   const config = await readTowerConfig(folder, side);
   const tower = create(config);
-  const droppable = new RegExp(
-    [OTHER_HALF[side], ...(tower.droppable === undefined ? [] : [tower.droppable])]
-      .map((r) => r.source)
-      .join('|'),
-  );
   const tensors = await loadWeights(folder, tower.specs, {
     prefixes: towerPrefixes(tower, side),
-    droppable,
-    optional: tower.optional,
+    isDroppable: (name) => OTHER_TENSORS[side].test(name) || tower.droppable.includes(name),
     ...options,
   });
   return { tower, config, tensors };

@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { SafetensorsFile } from '../../safetensors/index.js';
-import type { HostTensor } from '../types.js';
+import { SafetensorsFile } from '../../src/safetensors/index.js';
+import type { HostTensor } from '../../src/model/types.js';
 
 /** The tensors of a golden file under one prefix, by the rest of their names. */
 export type Section = ReadonlyMap<string, HostTensor>;

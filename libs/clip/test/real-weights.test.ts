@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import 'tfjs-onnxruntime';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { SafetensorsFile } from '../safetensors/index.js';
-import { l2Normalize, meanOverTokens } from './dual-encoder.js';
-import { loadTextTower, loadVisionTower } from './load.js';
-import { linear } from './ops/index.js';
+import { SafetensorsFile } from '../src/safetensors/index.js';
+import { meanOverTokens } from '../src/model/dual-encoder.js';
+import { l2Normalize } from '../src/model/projection-head.js';
+import { loadTextTower, loadVisionTower } from '../src/model/load-model.js';
+import { linear } from '../src/model/ops/index.js';
 import { toTensor } from './parity/golden.js';
-import { createContext, type HostTensor } from './types.js';
+import { createContext } from '../src/model/context.js';
+import type { HostTensor } from '../src/model/types.js';
 
 const data = process.env.CLIP_TEST_DATA;
 

@@ -6,7 +6,7 @@ import { exportOnnx } from 'tfjs-onnxruntime';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readGolden, toTensor, worstDifference, type Section } from './parity/golden.js';
 import { readSubject } from './parity/subject.js';
-import { createContext } from './types.js';
+import { createContext } from '../src/model/context.js';
 
 const data = process.env.CLIP_TEST_DATA;
 const folders = data === undefined ? [] : readdirSync(join(data, 'golden/models'));

@@ -3,10 +3,11 @@
  * loss = Σ outputs · cotangents, on the current TensorFlow.js backend.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { ClipError } from '../../errors.js';
-import { countBatches } from '../blocks/batch-norm.js';
-import { valueAndGradients } from '../../train/gradients.js';
-import { createContext, type HostTensor, type TensorSpec } from '../types.js';
+import { ClipError } from '../../src/errors.js';
+import { createContext } from '../../src/model/context.js';
+import { valueAndGradients } from '../../src/train/gradients.js';
+import { countBatches } from '../../src/model/layers/index.js';
+import type { HostTensor, TensorSpec } from '../../src/model/types.js';
 import {
   largest,
   readGolden,

@@ -22,11 +22,9 @@ const LISTED = 20;
 export interface LoadOptions {
   /** Prefixes that the file may have before the specs' names, tried beside none; the best fit is taken. */
   readonly prefixes?: readonly string[];
-  /** Further tensors of the file, without prefix, that may be left out. */
-  readonly droppable?: RegExp;
-  /** Parameters that the file may lack; they are initialised from `seed` and reported to `onWarning`. */
-  readonly optional?: RegExp;
-  /** Default 0. */
+  /** True for the names, without prefix, of further tensors of the file that may be left out. */
+  readonly isDroppable?: (name: string) => boolean;
+  /** Of the parameters that the file may lack, which are initialised and reported to `onWarning`. Default 0. */
   readonly seed?: number;
   readonly onWarning?: (message: string) => void;
 }
@@ -97,16 +95,15 @@ function checkDifference(
   source: TensorSource,
   specs: readonly TensorSpec[],
   names: ReadonlyMap<string, string>,
-  { droppable, optional, prefixes = [] }: LoadOptions,
+  { isDroppable = () => false, prefixes = [] }: LoadOptions,
 ): string[] {
   const absent = specs.filter((spec) => !names.has(spec.name) && spec.dtype !== 'int64');
-  const missing = absent.filter((spec) => optional?.test(spec.name) !== true);
+  const missing = absent.filter((spec) => spec.optional !== true);
   const used = new Set(names.values());
   const harmless = (stored: string) => {
     const prefix = prefixes.find((candidate) => stored.startsWith(candidate)) ?? '';
     const name = stored.slice(prefix.length);
-    const drops = droppable?.test(name) === true || droppable?.test(stored) === true;
-    return DERIVED_BUFFERS.test(name) || TASK_HEADS.test(stored) || drops;
+    return DERIVED_BUFFERS.test(name) || TASK_HEADS.test(stored) || isDroppable(name) || isDroppable(stored);
   };
   const unexpected = [...source.tensors.keys()].filter((stored) => !used.has(stored) && !harmless(stored));
   const misshapen = specs.flatMap((spec) => {

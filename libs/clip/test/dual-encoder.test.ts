@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { SafetensorsFile } from '../safetensors/index.js';
-import { dualEncoderSpecs, encodeImages, encodeTexts, logitsPerImage, project } from './dual-encoder.js';
-import { valueAndGradients } from '../train/gradients.js';
-import { loadDualEncoder } from './load.js';
-import { contrastiveLoss } from '../train/loss.js';
+import { SafetensorsFile } from '../src/safetensors/index.js';
+import { dualEncoderSpecs, encodeImages, encodeTexts, logitsPerImage } from '../src/model/dual-encoder.js';
+import { valueAndGradients } from '../src/train/gradients.js';
+import { loadDualEncoder } from '../src/model/load-model.js';
+import { contrastiveLoss } from '../src/train/loss.js';
 import { largest, readSections, toTensor, worstDifference, type Section } from './parity/golden.js';
-import { createContext } from './types.js';
+import { createContext } from '../src/model/context.js';
+import { projectionHead } from '../src/model/projection-head.js';
 
 const data = process.env.CLIP_TEST_DATA;
 
@@ -38,7 +39,7 @@ describe.skipIf(!data)('the dual encoder against transformers (needs CLIP_TEST_D
           const ctx = createContext();
           const image_embeds = encodeImages(model, current, batch.pixel_values!, ctx);
           const text_embeds = encodeTexts(model, current, batch.input_ids!, batch.attention_mask, ctx);
-          const logits_per_image = logitsPerImage(current, image_embeds, text_embeds);
+          const logits_per_image = logitsPerImage(model, current, image_embeds, text_embeds);
           Object.assign(outputs, { image_embeds, text_embeds, logits_per_image });
           Object.values(outputs).forEach((tensor) => tf.keep(tensor));
           return contrastiveLoss(image_embeds, text_embeds, current.logit_scale).loss;
@@ -58,7 +59,12 @@ describe.skipIf(!data)('the dual encoder against transformers (needs CLIP_TEST_D
   it('the residual head and the loss without temperature follow the original script', async () => {
     const path = join(data!, 'golden/seed-head/golden.safetensors');
     const golden = await readSections(path, ['vision', 'text', 'input', 'output', 'grad']);
-    const config = { projection_head: 'residual', projection_dropout: 0, projection_dim: 24 } as const;
+    const config = {
+      kind: 'vision-text-dual-encoder',
+      projection_head: 'residual',
+      projection_dropout: 0,
+      projection_dim: 24,
+    } as const;
     const sides = { vision: 'visual_projection', text: 'text_projection' } as const;
     const rename = (name: string) =>
       name
@@ -72,12 +78,16 @@ describe.skipIf(!data)('the dual encoder against transformers (needs CLIP_TEST_D
       ),
     );
     const inputs = toTensors(Object.fromEntries(golden.input!));
+    const head = (features: tf.Tensor) => projectionHead(config, features.shape[1]!);
     const outputs: Record<string, tf.Tensor> = {};
     const { value, gradients } = valueAndGradients(
       (current) => {
         const ctx = createContext({ training: true });
-        const image_embeds = project(current, sides.vision, inputs.image_features!, config, ctx);
-        const text_embeds = project(current, sides.text, inputs.text_features!, config, ctx);
+        const image_embeds = head(inputs.image_features!).bind(current, sides.vision)(
+          inputs.image_features!,
+          ctx,
+        );
+        const text_embeds = head(inputs.text_features!).bind(current, sides.text)(inputs.text_features!, ctx);
         const { loss, logits_per_text } = contrastiveLoss(image_embeds, text_embeds);
         Object.assign(outputs, { image_embeds, text_embeds, logits: logits_per_text });
         Object.values(outputs).forEach((tensor) => tf.keep(tensor));

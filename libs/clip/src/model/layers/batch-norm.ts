@@ -1,0 +1,99 @@
+/**
+ * Batch normalisation over all axes but the last (Ioffe & Szegedy 2015), with torch's conventions. C channels.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { ClipError } from '../../errors.js';
+import type { ForwardContext } from '../context.js';
+import type { HostTensor } from '../types.js';
+import { ONES, ZEROS } from './initializers.js';
+import { buffer, layer, parameter, storedIntegers, type Layer } from './layer.js';
+
+/** torch's names of what a batch norm keeps beside its weight and bias. */
+const MEAN = 'running_mean';
+const VARIANCE = 'running_var';
+const BATCHES = 'num_batches_tracked';
+
+export interface BatchNormOptions {
+  readonly epsilon: number;
+  /** Share of the batch's statistics in the new running ones: new = (1 - momentum) old + momentum batch. */
+  readonly momentum: number;
+}
+
+/** x [..., C] → [..., C] */
+export type BatchNorm = (x: tf.Tensor, ctx: ForwardContext) => tf.Tensor;
+
+/**
+ * Normalises by the running statistics or, when the context asks for it, by the batch's; then the new running
+ * statistics go into `ctx.statistics`.
+ */
+export function batchNorm(channels: number, { epsilon, momentum }: BatchNormOptions): Layer<BatchNorm> {
+  const tensors = {
+    weight: parameter([channels], ONES),
+    bias: parameter([channels], ZEROS),
+    [MEAN]: buffer([channels], ZEROS),
+    [VARIANCE]: buffer([channels], ONES),
+    [BATCHES]: storedIntegers([], ZEROS),
+  };
+  return layer(tensors, ({ weight, bias, [MEAN]: runningMean, [VARIANCE]: runningVar }, name) => (x, ctx) => {
+    if (ctx.batchNorm === 'evaluation') {
+      const scale = tf.mul(weight, tf.rsqrt(tf.add(runningVar, epsilon)));
+      return tf.add(tf.mul(x, scale), tf.sub(bias, tf.mul(runningMean, scale)));
+    }
+    const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+    const count = x.size / x.shape[x.rank - 1]!;
+    const mean = tf.mean(x, axes);
+    const centred = tf.sub(x, mean);
+    const variance = tf.mean(tf.square(centred), axes);
+    const share = ctx.batchNormMomentum ?? momentum;
+    const unbiased = tf.mul(variance, count / Math.max(count - 1, 1));
+    ctx.statistics[`${name}.${MEAN}`] = mix(runningMean, mean, share);
+    ctx.statistics[`${name}.${VARIANCE}`] = mix(runningVar, unbiased, share);
+    return tf.add(tf.mul(centred, tf.mul(weight, tf.rsqrt(tf.add(variance, epsilon)))), bias);
+  });
+}
+
+function mix(old: tf.Tensor, current: tf.Tensor, share: number): tf.Tensor {
+  return tf.add(tf.mul(old, 1 - share), tf.mul(current, share));
+}
+
+/** torch's counts of training batches after `batches` more, by name: the buffers that a forward pass cannot update. */
+export function countBatches(
+  tensors: Readonly<Record<string, HostTensor>>,
+  batches: number,
+): Record<string, HostTensor> {
+  const counts = Object.entries(tensors).filter(([name]) => name.endsWith(`.${BATCHES}`));
+  return Object.fromEntries(
+    counts.map(([name, tensor]) => [name, { ...tensor, data: Int32Array.of(tensor.data[0]! + batches) }]),
+  );
+}
+
+/**
+ * Fails when a model's batch norm was folded into its convolutions, as in checkpoints converted for inference
+ * (weight 1, mean 0, variance 1 - epsilon): with the batch's statistics such a layer is another function.
+ * Call it before training with batch norm in training mode.
+ * @throws ClipError WEIGHTS_MISMATCH
+ */
+export function assertBatchNormTrainable(tensors: Readonly<Record<string, HostTensor>>): void {
+  const folded = Object.keys(tensors)
+    .filter((name) => name.endsWith(`.${MEAN}`))
+    .map((name) => name.slice(0, -`.${MEAN}`.length))
+    .filter((name) => isFolded(tensors, name));
+  if (folded.length === 0) return;
+  throw new ClipError(
+    'WEIGHTS_MISMATCH',
+    `Batch norm cannot train: the statistics of ${folded.length} layers (${folded[0]}, …) are folded into the ` +
+      'convolutions (weight 1, mean 0, variance 1 - epsilon), as in checkpoints converted for inference',
+    { hint: 'Keep batch norm in evaluation mode, or start from a checkpoint that has its statistics' },
+  );
+}
+
+function isFolded(tensors: Readonly<Record<string, HostTensor>>, name: string): boolean {
+  const values = (part: string) => Array.from(tensors[`${name}.${part}`]?.data ?? []);
+  const variance = values(VARIANCE);
+  const first = variance[0] ?? 0;
+  return (
+    values(MEAN).every((value) => value === 0) &&
+    values('weight').every((value) => value === 1) &&
+    variance.every((value) => value === first && value < 1 && value > 0.98)
+  );
+}

@@ -1,0 +1,25 @@
+export { assertBatchNormTrainable, batchNorm, countBatches, type BatchNormOptions } from './batch-norm.js';
+export { embeddingTable, layerNorm, linear, type Linear, type Unary } from './dense.js';
+export {
+  constant,
+  lecunNormal,
+  normal,
+  ONES,
+  truncatedNormal,
+  values,
+  xavierUniform,
+  ZEROS,
+} from './initializers.js';
+export {
+  buffer,
+  describedAs,
+  layer,
+  named,
+  optional,
+  parameter,
+  stack,
+  storedIntegers,
+  untrained,
+  type Bound,
+  type Layer,
+} from './layer.js';

@@ -1,1 +1,0 @@
-export { checkFolder, describeResult, type ParityResult } from './check.js';
