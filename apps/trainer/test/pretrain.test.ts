@@ -159,7 +159,7 @@ describe('pretrain', () => {
     }
     const { code, stdout } = await trainer(...pretrainArgs(killed, quick));
     expect(code).toBe(0);
-    expect(stdout).toContain('going on from');
+    expect(stdout).toContain('resuming from');
     const [whole, resumed] = [await steps(run), await steps(killed)];
     expect(resumed.map(({ update }) => update)).toEqual(whole.map(({ update }) => update));
     resumed.forEach(({ loss }, i) => expect(loss).toBeCloseTo(whole[i]!.loss, 4));

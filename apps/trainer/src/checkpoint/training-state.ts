@@ -106,11 +106,3 @@ export async function readMoments(folder: string): Promise<HostTensors> {
     await source.close();
   }
 }
-
-/** Names of the settings in which two runs differ, with both values. */
-export function differingSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
-  return names
-    .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
-    .map((name) => `${name} (was ${JSON.stringify(before[name])}, now ${JSON.stringify(now[name])})`);
-}

@@ -1,10 +1,11 @@
 /** `trainer evaluate`: retrieval recall and zero-shot accuracy of a checkpoint. */
 import { Option, type Command } from 'commander';
 import { BACKEND_NAMES } from '../backend/names.js';
-import type { EvaluateOptions } from '../evaluate.js';
-import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
+import type { EvaluateOptions } from '../evaluation/evaluate-checkpoint.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from './options.js';
 
-interface EvaluateFlags extends Omit<EvaluateOptions, 'imageMemory'> {
+interface EvaluateFlags extends Omit<EvaluateOptions, 'imageMemory' | 'printer'> {
+  /** Gigabytes. */
   imageMemory: number;
   json: boolean;
 }
@@ -31,8 +32,15 @@ export function addEvaluateCommand(program: Command): void {
 }
 
 async function runEvaluate({ json, imageMemory, ...options }: EvaluateFlags): Promise<void> {
-  const { evaluate, evaluationTable } = await import('../evaluate.js');
-  const evaluation = await evaluate({ ...options, imageMemory: imageMemory * GIGABYTE });
+  const { evaluateCheckpoint } = await import('../evaluation/evaluate-checkpoint.js');
+  const { evaluationTable } = await import('../evaluation/evaluation-table.js');
+  const { createProgressPrinter } = await import('../logging/progress.js');
+  const printer = createProgressPrinter();
+  const evaluation = await evaluateCheckpoint({
+    ...options,
+    imageMemory: imageMemory * GIGABYTE,
+    printer,
+  });
   console.log(evaluationTable(evaluation));
   if (json) console.log(JSON.stringify(evaluation));
 }

@@ -15,16 +15,15 @@ export function addExportCommand(program: Command): void {
     .action(runExport);
 }
 
-async function runExport({
-  checkpoint,
-  backend: name,
-}: {
+interface ExportFlags {
   checkpoint: string;
   backend: BackendName;
-}): Promise<void> {
-  const { openBackend } = await import('../backend.js');
-  const { exportCheckpoint } = await import('../export/export-checkpoint.js');
-  const backend = await openBackend(name, 'cpu', console.log);
+}
+
+async function runExport({ checkpoint, backend: name }: ExportFlags): Promise<void> {
+  const { openBackend } = await import('../backend/open-backend.js');
+  const { exportCheckpoint } = await import('../checkpoint/export-checkpoint.js');
+  const backend = await openBackend(name, { log: console.log });
   const { difference } = await exportCheckpoint(checkpoint, backend);
   console.log(`ONNX export differs from the trainer's embeddings by at most ${difference.toExponential(1)}`);
 }

@@ -1,8 +1,8 @@
 /** `trainer pretrain`: trains a dual encoder in two stages and exports it. */
 import { Option, type Command } from 'commander';
 import { BACKEND_NAMES, type BackendName } from '../backend/names.js';
-import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from '../options.js';
-import { readSettings, type SettingsOptions } from '../settings.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from './options.js';
+import { readSettings, type SettingsOptions } from '../config/run-settings.js';
 
 interface PretrainFlags extends SettingsOptions {
   backend: BackendName;
@@ -51,6 +51,6 @@ export function addPretrainCommand(program: Command): void {
 async function runPretrain(flags: PretrainFlags): Promise<void> {
   const settings = await readSettings(flags);
   const { backend, restart, imageMemory } = flags;
-  const { pretrain } = await import('../pretrain.js');
+  const { pretrain } = await import('../train/pretrain.js');
   await pretrain({ settings, backend, restart, imageMemory: imageMemory * GIGABYTE });
 }

@@ -1,7 +1,7 @@
 /** `trainer sample-data`: draws the sample dataset. */
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { wholeNumber } from '../options.js';
+import { wholeNumber } from './options.js';
 
 interface SampleDataOptions {
   output: string;

@@ -3,7 +3,13 @@
  * keys up to `seed` are the original script's; the rest are optional and have its implicit values as defaults.
  */
 import { z } from 'zod';
-import { AUGMENTATIONS } from '../data/augment.js';
+
+/**
+ * Random changes to the images of training, which data/augment.ts makes. 'mild' leaves every caption true: a mirrored
+ * image would make "left of" a lie. 'photo' is for captions that seldom say left or right.
+ */
+const AUGMENTATIONS = ['none', 'mild', 'photo'] as const;
+export type Augmentation = (typeof AUGMENTATIONS)[number];
 
 const whole = (low: number) =>
   z.int('expected a whole number').min(low, `expected a whole number of at least ${low}`);
@@ -42,7 +48,6 @@ export const trainingConfigSchema = z.strictObject({
   adam_beta2: beta.default(0.999),
   adam_epsilon: positive.default(1e-8),
   max_grad_norm: positive.default(1),
-  /** Random changes to the images of training; data/augment.ts says which. */
   augmentation: z.enum(AUGMENTATIONS, `expected one of ${AUGMENTATIONS.join(', ')}`).default('none'),
   /** "training" uses and updates a batch's statistics in stage 2; most pretrained towers are better left as they are. */
   batch_norm: z.enum(['evaluation', 'training'], 'expected "evaluation" or "training"').default('evaluation'),

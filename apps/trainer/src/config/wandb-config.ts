@@ -7,7 +7,11 @@ export const wandbConfigSchema = z.strictObject({
   WB_KEY: z.string('expected a string'),
 });
 
-export type WandbConfig = z.infer<typeof wandbConfigSchema>;
+export interface WandbAccount {
+  entity: string;
+  project: string;
+  key: string;
+}
 
 const isPlaceholder = (value: string) => /^X*$/.test(value.trim());
 
@@ -16,9 +20,9 @@ const isPlaceholder = (value: string) => /^X*$/.test(value.trim());
  * need not lie in a file.
  */
 export function wandbAccount(
-  config: WandbConfig,
+  config: z.infer<typeof wandbConfigSchema>,
   environmentKey: string | undefined,
-): { entity: string; project: string; key: string } | undefined {
+): WandbAccount | undefined {
   const key = isPlaceholder(config.WB_KEY) ? environmentKey : config.WB_KEY;
   if (!key || isPlaceholder(config.WB_ENTITY) || isPlaceholder(config.WB_PROJECT)) return undefined;
   return { entity: config.WB_ENTITY, project: config.WB_PROJECT, key };

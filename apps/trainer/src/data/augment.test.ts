@@ -30,7 +30,9 @@ describe('augmentation', () => {
   it('mild: never swaps left and right or top and bottom', () => {
     for (let seed = 0; seed < 50; seed++) {
       const changed = augment(picture(), SIDE, SIDE, createRandom(seed), 'mild');
-      expect(mean(changed, 0, (x) => x < SIDE / 4)).toBeLessThan(mean(changed, 0, (x) => x >= (3 * SIDE) / 4));
+      expect(mean(changed, 0, (x) => x < SIDE / 4)).toBeLessThan(
+        mean(changed, 0, (x) => x >= (3 * SIDE) / 4),
+      );
       const [top, bottom] = [changed.subarray(0, 3), changed.subarray(changed.length - 3)];
       expect(top[0]).toBeGreaterThan(top[2]!);
       expect(bottom[2]).toBeGreaterThan(bottom[0]!);

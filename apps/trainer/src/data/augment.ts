@@ -2,14 +2,8 @@
  * Random changes to an image: a crop of most of it, brightness, contrast, and for photos a mirrored image half of the
  * time.
  */
+import type { Augmentation } from '../config/training-config.js';
 import type { Random } from '../random.js';
-
-/**
- * 'mild' leaves every caption true; a mirrored image would make "left of" a lie. 'photo' is for captions that seldom
- * say left or right.
- */
-export const AUGMENTATIONS = ['none', 'mild', 'photo'] as const;
-export type Augmentation = (typeof AUGMENTATIONS)[number];
 
 interface Strength {
   /** Of the crop, as a share of the image. */
@@ -62,7 +56,10 @@ export function augment(
         const above = pixels[(y0 * width + x0) * 3 + c]! * (1 - fx) + pixels[(y0 * width + x1) * 3 + c]! * fx;
         const below = pixels[(y1 * width + x0) * 3 + c]! * (1 - fx) + pixels[(y1 * width + x1) * 3 + c]! * fx;
         const value = (above * (1 - fy) + below * fy) * contrast + shift;
-        out[(y * width + (mirror ? width - 1 - x : x)) * 3 + c] = Math.max(0, Math.min(255, Math.round(value)));
+        out[(y * width + (mirror ? width - 1 - x : x)) * 3 + c] = Math.max(
+          0,
+          Math.min(255, Math.round(value)),
+        );
       }
     }
   }

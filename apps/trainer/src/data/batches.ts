@@ -4,17 +4,20 @@
  */
 import type { HostTensor } from '@clip-ts/clip/model';
 import { float32 } from '@clip-ts/clip/train';
+import type { Augmentation } from '../config/training-config.js';
 import { createRandom } from '../random.js';
-import type { PairBatch } from '../train/train-step.js';
-import { augment, type Augmentation } from './augment.js';
-import { captionBatch, type CaptionStore } from './caption-store.js';
-import type { PixelProcessor, PixelStore } from './pixel-store.js';
+import { augment } from './augment.js';
+import { captionBatch } from './caption-store.js';
+import type { PairSource } from './pair-source.js';
 import { batchOf, captionChoice, epochOrder } from './sampler.js';
 
-export interface PairSource {
-  pixels: PixelStore;
-  captions: CaptionStore;
-  processor: PixelProcessor;
+/** What goes through the towers at a time. */
+export interface PairBatch {
+  /** [B, 3, H, W] */
+  pixel_values: HostTensor;
+  /** [B, T] */
+  input_ids: HostTensor;
+  attention_mask: HostTensor;
 }
 
 /** Keys of the random stream of augmentation, beside those of the sampler. */
@@ -56,7 +59,13 @@ async function trainingBatch(
   const { augmentation } = options;
   if (augmentation !== 'none') {
     loaded = loaded.map((bytes, position) =>
-      augment(bytes, pixels.height, pixels.width, createRandom(options.seed, AUGMENT, epoch, images[position]!), augmentation),
+      augment(
+        bytes,
+        pixels.height,
+        pixels.width,
+        createRandom(options.seed, AUGMENT, epoch, images[position]!),
+        augmentation,
+      ),
     );
   }
   return { pixel_values: pixelValues(loaded, source), ...captionBatch(captions, chosen) };
@@ -71,7 +80,7 @@ export async function* epochBatches(
   options: TrainingBatches,
 ): AsyncGenerator<PairBatch[]> {
   const { batchSize, microBatches, seed } = options;
-  const order = epochOrder({ seed, images: source.pixels.count }, epoch);
+  const order = epochOrder(seed, source.pixels.count, epoch);
   const prepare = (step: number) => {
     const images = batchOf(order, batchSize * microBatches, step);
     const parts = Array.from({ length: microBatches }, (_, part) => batchOf(images, batchSize, part));

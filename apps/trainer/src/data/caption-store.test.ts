@@ -6,7 +6,9 @@ import { captionBatch, tokenizeCaptions } from './caption-store.js';
 const letters = {
   padTokenId: 0,
   encode(texts: readonly string[], { maxLength = Infinity }: { maxLength?: number } = {}) {
-    const rows = texts.map((text) => [...text].slice(0, maxLength).map((letter) => letter.charCodeAt(0) - 96));
+    const rows = texts.map((text) =>
+      [...text].slice(0, maxLength).map((letter) => letter.charCodeAt(0) - 96),
+    );
     const T = Math.max(...rows.map((row) => row.length));
     const padded = rows.map((row) => [...row, ...Array<number>(T - row.length).fill(0)]);
     return {
@@ -19,7 +21,7 @@ const letters = {
 
 describe('captions', () => {
   it('keeps the captions of each image together, cut to the limit', () => {
-    const store = tokenizeCaptions([['ab', 'c'], ['defg']], letters, 3, 1);
+    const store = tokenizeCaptions([['ab', 'c'], ['defg']], letters, { maxLength: 3, minLength: 1 });
     expect([...store.first]).toEqual([0, 2, 3]);
     expect([...store.ids]).toEqual([1, 2, 3, 4, 5, 6]);
     expect([...store.starts]).toEqual([0, 2, 3, 6]);
@@ -28,14 +30,15 @@ describe('captions', () => {
   it('pads a batch to a multiple of 8 tokens, within the limit', () => {
     const captions = [['ab'], ['a'.repeat(9)]];
     const shape = (limit: number, chosen: number[]) =>
-      captionBatch(tokenizeCaptions(captions, letters, limit, 1), chosen).input_ids.shape;
+      captionBatch(tokenizeCaptions(captions, letters, { maxLength: limit, minLength: 1 }), chosen).input_ids
+        .shape;
     expect(shape(20, [0])).toEqual([1, 8]);
     expect(shape(20, [0, 1])).toEqual([2, 16]);
     expect(shape(10, [1])).toEqual([1, 10]);
   });
 
   it('pads to the full length where the text tower reads its padding', () => {
-    const store = tokenizeCaptions([['ab']], letters, 20, 20);
+    const store = tokenizeCaptions([['ab']], letters, { maxLength: 20, minLength: 20 });
     const { input_ids, attention_mask } = captionBatch(store, [0]);
     expect(input_ids.shape).toEqual([1, 20]);
     expect([...attention_mask.data]).toEqual([1, 1, ...Array<number>(18).fill(0)]);

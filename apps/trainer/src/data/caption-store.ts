@@ -1,12 +1,12 @@
 /**
- * The tokenised captions of a split, flat: token ids of all captions in a row with their starts. Batches are padded to
- * the next multiple of 8 tokens, so that few shapes occur (each is compiled once).
+ * The tokenised captions of a split, flat: the token ids of all captions one after another, and where each starts.
  */
 import type { Tokenizer } from '@clip-ts/clip';
 import type { HostTensor } from '@clip-ts/clip/model';
 import { int32 } from '@clip-ts/clip/train';
+import { LENGTH_STEP, type CaptionLength } from '../model/caption-length.js';
 
-export interface CaptionStore {
+export interface CaptionStore extends CaptionLength {
   /** Number of captions C. */
   count: number;
   /** First caption of each image; [N + 1]. Captions of image n are first[n] … first[n + 1] − 1. */
@@ -16,25 +16,18 @@ export interface CaptionStore {
   /** Start of each caption in `ids`; [C + 1]. */
   starts: Int32Array;
   padTokenId: number;
-  /** Batches have at least and at most this many tokens T. */
-  minimumLength: number;
-  maximumLength: number;
 }
 
 const TEXTS_AT_A_TIME = 1024;
-const LENGTH_STEP = 8;
 
 /**
  * Tokenises every caption once.
  * @param captions [N] the captions of each image
- * @param maximumLength tokens that a caption may have, special tokens included
- * @param minimumLength tokens that a batch is padded to at least
  */
 export function tokenizeCaptions(
   captions: readonly (readonly string[])[],
   tokenizer: Tokenizer,
-  maximumLength: number,
-  minimumLength: number,
+  { minLength, maxLength }: CaptionLength,
 ): CaptionStore {
   const texts = captions.flat();
   const first = new Int32Array(captions.length + 1);
@@ -43,7 +36,7 @@ export function tokenizeCaptions(
   const parts: Int32Array[] = [];
   for (let from = 0; from < texts.length; from += TEXTS_AT_A_TIME) {
     const batch = texts.slice(from, from + TEXTS_AT_A_TIME);
-    const { input_ids, attention_mask, shape } = tokenizer.encode(batch, { maxLength: maximumLength });
+    const { input_ids, attention_mask, shape } = tokenizer.encode(batch, { maxLength });
     for (let row = 0; row < batch.length; row++) {
       const range = [row * shape[1], (row + 1) * shape[1]] as const;
       const mask = attention_mask.subarray(...range);
@@ -55,21 +48,21 @@ export function tokenizeCaptions(
   const ids = new Int32Array(starts[texts.length]!);
   parts.forEach((part, caption) => ids.set(part, starts[caption]));
   const { padTokenId } = tokenizer;
-  return { count: texts.length, first, ids, starts, padTokenId, minimumLength, maximumLength };
+  return { count: texts.length, first, ids, starts, padTokenId, minLength, maxLength };
 }
 
-/** input_ids and attention_mask [B, T] of some captions, T at least `leastLength`. */
+/** input_ids and attention_mask [B, T] of some captions. @param minLength of T, beside the store's own */
 export function captionBatch(
   store: CaptionStore,
   captions: ArrayLike<number>,
-  leastLength = 1,
+  minLength = 1,
 ): { input_ids: HostTensor; attention_mask: HostTensor } {
   const B = captions.length;
-  let longest = Math.max(leastLength, store.minimumLength);
+  let longest = Math.max(minLength, store.minLength);
   for (let b = 0; b < B; b++) {
     longest = Math.max(longest, store.starts[captions[b]! + 1]! - store.starts[captions[b]!]!);
   }
-  const T = Math.min(store.maximumLength, Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP);
+  const T = Math.min(store.maxLength, Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP);
   const ids = new Int32Array(B * T).fill(store.padTokenId);
   const mask = new Int32Array(B * T);
   for (let b = 0; b < B; b++) {

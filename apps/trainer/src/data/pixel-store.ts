@@ -2,7 +2,7 @@
  * The decoded and resized images of a split, as bytes [H, W, 3]: all in memory when they fit the limit, else decoded
  * when asked for. Normalisation comes later, after augmentation.
  */
-import { forEachParallel } from './parallel.js';
+import pMap from 'p-map';
 
 /** The part of an image processor that the trainer uses. */
 export interface PixelProcessor {
@@ -31,30 +31,26 @@ export interface PixelStoreOptions {
   memoryLimit: number;
   /** Images decoded at a time. */
   workers: number;
-  onProgress?: (done: number, total: number) => void;
+  onProgress: (done: number, total: number) => void;
 }
 
-/** Decodes all images now if they fit; throws what the processor throws, e.g. ClipError IMAGE_UNREADABLE naming a file. */
+/** Decodes all images now if they fit. @throws ClipError IMAGE_UNREADABLE naming a file, now or on `load` */
 export async function openPixelStore(options: PixelStoreOptions): Promise<PixelStore> {
   const { files, processor, height, width, workers } = options;
   const size = height * width * 3;
   const shared = { count: files.length, height, width };
   if (files.length * size > options.memoryLimit) {
-    const load = async (indices: ArrayLike<number>) => {
-      const loaded: Uint8Array[] = [];
-      await forEachParallel(indices.length, workers, async (position) => {
-        loaded[position] = await processor.resizedPixels(files[indices[position]!]!);
-      });
-      return loaded;
-    };
+    const load = (indices: ArrayLike<number>) =>
+      pMap(Array.from(indices), (index) => processor.resizedPixels(files[index]!), { concurrency: workers });
     return { ...shared, inMemory: false, load };
   }
   const pixels = new Uint8Array(files.length * size);
   let done = 0;
-  await forEachParallel(files.length, workers, async (index) => {
-    pixels.set(await processor.resizedPixels(files[index]!), index * size);
-    options.onProgress?.(++done, files.length);
-  });
+  const decode = async (file: string, index: number) => {
+    pixels.set(await processor.resizedPixels(file), index * size);
+    options.onProgress(++done, files.length);
+  };
+  await pMap(files, decode, { concurrency: workers });
   const load = async (indices: ArrayLike<number>) =>
     Array.from(indices, (index) => pixels.subarray(index * size, (index + 1) * size));
   return { ...shared, inMemory: true, load };

@@ -8,24 +8,16 @@ import { createRandom, hashKeys, permutation } from '../random.js';
 const ORDER = 1;
 const CAPTION = 2;
 
-export interface SamplerOptions {
-  seed: number;
-  /** Images N. */
-  images: number;
-  /** Pairs in a contrastive batch; at most N. */
-  batch: number;
-}
+/** Whole batches of `pairs` in an epoch over `images`; what is left of the permutation is not used. */
+export const stepsPerEpoch = (images: number, pairs: number): number => Math.floor(images / pairs);
 
-/** Whole batches in an epoch; the rest of the permutation is left for another epoch. */
-export const stepsPerEpoch = ({ images, batch }: Omit<SamplerOptions, 'seed'>): number => Math.floor(images / batch);
-
-/** The order of the images in an epoch (from 0): [N] indices. */
-export const epochOrder = ({ seed, images }: Omit<SamplerOptions, 'batch'>, epoch: number): Int32Array =>
+/** The order of the images in an epoch (counted from 0): [images] indices. */
+export const epochOrder = (seed: number, images: number, epoch: number): Int32Array =>
   permutation(images, createRandom(seed, ORDER, epoch));
 
 /** Image indices of one batch of an epoch's order. */
-export const batchOf = (order: Int32Array, batch: number, step: number): Int32Array =>
-  order.subarray(step * batch, (step + 1) * batch);
+export const batchOf = (order: Int32Array, pairs: number, step: number): Int32Array =>
+  order.subarray(step * pairs, (step + 1) * pairs);
 
 /** Which of an image's captions the epoch shows. */
 export const captionChoice = (seed: number, epoch: number, image: number, captions: number): number =>

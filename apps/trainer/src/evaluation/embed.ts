@@ -1,8 +1,8 @@
 /** Embeds a split's images and captions with the program's evaluation mode. B batch, T tokens, E embedding. */
-import type { EmbeddingProgram, Runner } from '@clip-ts/clip/train';
-import { imageBatch, type PairSource } from '../data/batches.js';
+import { splitRows, type EmbeddingProgram, type Runner } from '@clip-ts/clip/train';
+import { imageBatch } from '../data/batches.js';
 import { captionBatch, type CaptionStore } from '../data/caption-store.js';
-import { splitRows } from '../train/train-step.js';
+import type { PairSource } from '../data/pair-source.js';
 
 /** Cuts 0 … count−1 into rows of `size`; the last is filled up with its own last entry, so that one shape is enough. */
 function* fullBatches(
@@ -50,3 +50,16 @@ export async function embedCaptions(
   }
   return embeds;
 }
+
+/** text_embeds of all captions of a store, in order. */
+export const embedAllCaptions = (
+  runner: Runner<EmbeddingProgram>,
+  store: CaptionStore,
+  batchSize: number,
+): Promise<Float32Array[]> =>
+  embedCaptions(
+    runner,
+    store,
+    Int32Array.from({ length: store.count }, (_, caption) => caption),
+    batchSize,
+  );

@@ -4,7 +4,7 @@
  * category; the classes are all of the dataset's categories.
  * L classes, E embedding.
  */
-import type { CocoInstances, CocoSplit } from '../coco/read-coco.js';
+import type { CocoInstances, CocoSplit } from '../data/read-coco.js';
 import { dot } from './retrieval.js';
 
 export interface ZeroShotResult {

@@ -14,10 +14,11 @@ import {
   type HostTensors,
 } from '@clip-ts/clip/train';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { replayedRunners, type Backend } from '../backend.js';
+import { replayedRunners, type Backend } from '../backend/open-backend.js';
 import { isNativeInstalled } from '../backend/native-folder.js';
 import { selectBackend } from '../backend/select-backend.js';
-import { trainStep, type PairBatch } from './train-step.js';
+import type { PairBatch } from '../data/batches.js';
+import { trainStep } from './train-step.js';
 
 const data = process.env.CLIP_TEST_DATA;
 const folderOf = (run: string) => path.join(data!, 'golden/training', run);

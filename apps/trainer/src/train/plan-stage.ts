@@ -24,7 +24,7 @@ export function planStage(config: TrainingConfig, images: number): StagePlan {
     Math.min(config.gradient_accumulation_steps, Math.floor(images / batchSize)),
   );
   const pairs = batchSize * microBatches;
-  const perEpoch = stepsPerEpoch({ images, batch: pairs });
+  const perEpoch = stepsPerEpoch(images, pairs);
   const totalSteps = perEpoch * config.epochs;
   const wanted = config.batch_size * config.gradient_accumulation_steps;
   return {

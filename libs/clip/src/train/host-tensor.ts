@@ -39,3 +39,29 @@ export async function toHostTensors(tensors: tf.NamedTensorMap): Promise<HostTen
   });
   return Object.fromEntries(await Promise.all(entries));
 }
+
+/** [B₁, E], [B₂, E], … → [ΣB, E] */
+export function concatenateRows(tensors: readonly HostTensor[]): HostTensor {
+  const width = tensors[0]!.shape[1]!;
+  const data = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.data.length, 0));
+  let offset = 0;
+  for (const tensor of tensors) {
+    data.set(tensor.data, offset);
+    offset += tensor.data.length;
+  }
+  return float32(data, [data.length / width, width]);
+}
+
+/** Rows `start` … `start + rows − 1` of an [N, E] tensor. */
+export function sliceRows({ data, shape }: HostTensor, start: number, rows: number): HostTensor {
+  const width = shape[1]!;
+  return float32((data as Float32Array).slice(start * width, (start + rows) * width), [rows, width]);
+}
+
+/** The first rows of an [N, E] tensor, all by default, as one array each. */
+export function splitRows({ data, shape }: HostTensor, rows = shape[0]!): Float32Array[] {
+  const width = shape[1]!;
+  return Array.from({ length: rows }, (_, row) =>
+    (data as Float32Array).slice(row * width, (row + 1) * width),
+  );
+}

@@ -11,7 +11,18 @@ export {
 export { createEagerRunner } from './eager-runner.js';
 export { embeddingProgram, type EmbeddingProgram } from './embedding-program.js';
 export { valueAndGradients, type ValueAndGradients } from './gradients.js';
-export { float32, int32, intScalar, numberOf, scalar, toTensors, type HostTensors } from './host-tensor.js';
+export {
+  concatenateRows,
+  float32,
+  int32,
+  intScalar,
+  numberOf,
+  scalar,
+  sliceRows,
+  splitRows,
+  toTensors,
+  type HostTensors,
+} from './host-tensor.js';
 export { contrastiveLoss, type ContrastiveLoss } from './loss.js';
 export type { Program, ProgramFunction, ProgramResult, RunFunctions, Runner } from './program.js';
 export { initialState, momentNames, trainableNames } from './program-state.js';

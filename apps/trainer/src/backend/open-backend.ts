@@ -1,0 +1,58 @@
+/**
+ * The backend that a command computes on, with the way to run a program there: compiled and replayed on onnxruntime, op
+ * by op elsewhere.
+ */
+import {
+  asOneFunction,
+  createEagerRunner,
+  createReplayedRunner,
+  type HostTensors,
+  type Program,
+  type Runner,
+} from '@clip-ts/clip/train';
+import type { BackendName } from './names.js';
+import { selectBackend, type SelectedBackend } from './select-backend.js';
+
+type CreateRunner = <P extends Program<P>>(program: P, initialState: HostTensors) => Runner<P>;
+
+export interface Backend {
+  name: SelectedBackend['name'];
+  createRunner: CreateRunner;
+}
+
+export interface OpenBackendOptions {
+  /**
+   * "device" of a training configuration: "cpu" keeps `auto` away from a GPU; "cuda" without a GPU is reported. Without
+   * a configuration `auto` looks for a GPU.
+   */
+  device?: 'cuda' | 'cpu';
+  /** Gets a line that says which backend runs, and why. */
+  log: (line: string) => void;
+}
+
+/**
+ * Starts a backend and makes it TensorFlow.js' current one.
+ * @throws InputError for a backend that is not installed or does not load
+ */
+export async function openBackend(name: BackendName, { device, log }: OpenBackendOptions): Promise<Backend> {
+  const onCpu = name === 'auto' && device === 'cpu';
+  const { name: selected, reason } = await selectBackend(onCpu ? 'onnxruntime' : name);
+  log(`backend ${selected}: ${onCpu ? 'device is "cpu" in the configuration' : reason}`);
+  if (device === 'cuda' && !['tfjs-node-gpu', 'onnxruntime-webgpu'].includes(selected))
+    log('device is "cuda" in the configuration; this runs on the CPU');
+  const replays = selected === 'onnxruntime' || selected === 'onnxruntime-webgpu';
+  return { name: selected, createRunner: replays ? await replayedRunners() : createEagerRunner };
+}
+
+/** A stage needs: steps of two or three caption lengths, the parts of a wide step, both kinds of embedding. */
+const COMPILED_SHAPES = 16;
+
+/** Runners for the onnxruntime backend, which compile each function of a program once for each set of shapes. */
+export async function replayedRunners(): Promise<CreateRunner> {
+  const { ReplayedFunction } = await import('tfjs-onnxruntime');
+  return (program, initialState) => {
+    const options = { name: 'contrastive program', maxSignatures: COMPILED_SHAPES };
+    const state = initialState as ConstructorParameters<typeof ReplayedFunction>[1];
+    return createReplayedRunner(program, new ReplayedFunction(asOneFunction(program), state, options));
+  };
+}

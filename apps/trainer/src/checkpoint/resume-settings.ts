@@ -1,0 +1,31 @@
+/** What decides whether a run is the one that a resumable checkpoint is of: the settings that change its numbers. */
+import type { RunSettings } from '../config/run-settings.js';
+
+/** By name, as they are kept in training/state.json. Folders, workers, device and checkpoint times may change. */
+export function resumeSettings(settings: RunSettings, images: number): Record<string, unknown> {
+  const entries: [string, unknown][] = [
+    ['split', settings.trainSplit],
+    ['training images', images],
+  ];
+  for (const [key, value] of Object.entries(settings.model)) entries.push([`model ${key}`, value]);
+  for (const { name, config } of settings.stages) {
+    const {
+      output_dir: _output,
+      device: _device,
+      fp16: _fp16,
+      checkpoint_seconds: _seconds,
+      ...rest
+    } = config;
+    const { dataloader_num_workers: _workers, num_workers_dataloader: _validationWorkers, ...numbers } = rest;
+    for (const [key, value] of Object.entries(numbers)) entries.push([`${name} ${key}`, value]);
+  }
+  return Object.fromEntries(entries);
+}
+
+/** Names of the settings in which two runs differ, with both values. */
+export function differingSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  return names
+    .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
+    .map((name) => `${name} (was ${JSON.stringify(before[name])}, now ${JSON.stringify(now[name])})`);
+}

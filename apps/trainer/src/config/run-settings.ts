@@ -1,0 +1,73 @@
+/** The settings of a run: configuration files with command-line options laid over them. */
+import { existsSync } from 'node:fs';
+import { environment } from './environment.js';
+import { modelConfigSchema, type ModelConfig } from './model-config.js';
+import { readConfig } from './read-config.js';
+import { trainingConfigSchema, type TrainingConfig } from './training-config.js';
+import { wandbAccount, wandbConfigSchema, type WandbAccount } from './wandb-config.js';
+
+export interface Stage {
+  name: 'heads' | 'everything';
+  /** Stage 1: the towers keep their weights and run in evaluation mode. */
+  frozenTowers: boolean;
+  config: TrainingConfig;
+}
+
+export interface RunSettings {
+  data: string;
+  trainSplit: string;
+  validationSplit: string;
+  /** The run's folder. */
+  output: string;
+  model: ModelConfig;
+  modelFile: string;
+  /** Those with epochs above 0. */
+  stages: Stage[];
+  wandb?: WandbAccount;
+}
+
+export interface SettingsOptions {
+  data: string;
+  trainSplit: string;
+  validationSplit: string;
+  modelConfig: string;
+  freezeTrainingConfig: string;
+  trainingConfig: string;
+  /** Absent: the file of the original, where it is there. */
+  wandbConfig?: string;
+  output?: string;
+  seed?: number;
+  epochs?: number;
+  freezeEpochs?: number;
+  batchSize?: number;
+}
+
+const WANDB_FILE = 'input/wandb_config.json';
+
+export async function readSettings(options: SettingsOptions): Promise<RunSettings> {
+  const model = await readConfig(modelConfigSchema, options.modelConfig);
+  const heads = await readConfig(trainingConfigSchema, options.freezeTrainingConfig);
+  const everything = await readConfig(trainingConfigSchema, options.trainingConfig);
+  const wandbFile = options.wandbConfig ?? (existsSync(WANDB_FILE) ? WANDB_FILE : undefined);
+  const wandb = wandbFile === undefined ? undefined : await readConfig(wandbConfigSchema, wandbFile);
+  const override = (config: TrainingConfig, epochs: number | undefined): TrainingConfig => ({
+    ...config,
+    epochs: epochs ?? config.epochs,
+    seed: options.seed ?? config.seed,
+    batch_size: options.batchSize ?? config.batch_size,
+  });
+  const stages: Stage[] = [
+    { name: 'heads', frozenTowers: true, config: override(heads, options.freezeEpochs) },
+    { name: 'everything', frozenTowers: false, config: override(everything, options.epochs) },
+  ];
+  return {
+    data: options.data,
+    trainSplit: options.trainSplit,
+    validationSplit: options.validationSplit,
+    output: options.output ?? everything.output_dir,
+    model,
+    modelFile: options.modelConfig,
+    stages: stages.filter(({ config }) => config.epochs > 0),
+    wandb: wandb && wandbAccount(wandb, environment.wandbKey),
+  };
+}

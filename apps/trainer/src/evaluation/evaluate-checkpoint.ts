@@ -1,0 +1,120 @@
+/** Evaluates a checkpoint on a dataset: retrieval recall on one split, zero-shot accuracy on those with instances. */
+import { embeddingProgram, type EmbeddingProgram, type Runner } from '@clip-ts/clip/train';
+import type { BackendName } from '../backend/names.js';
+import { openBackend } from '../backend/open-backend.js';
+import { tokenizeCaptions, type CaptionStore } from '../data/caption-store.js';
+import { openPairSource } from '../data/pair-source.js';
+import { listSplits, readCocoInstances, readCocoSplit, type CocoSplit } from '../data/read-coco.js';
+import type { ProgressPrinter } from '../logging/progress.js';
+import type { AssembledModel } from '../model/assembled-model.js';
+import { assertCheckpoint, reopenModel } from '../model/reopen-model.js';
+import { embedAllCaptions, embedImages } from './embed.js';
+import { retrievalRecall, type RetrievalResult } from './retrieval.js';
+import {
+  classEmbeddings,
+  labelImages,
+  promptsOf,
+  zeroShotAccuracy,
+  type ZeroShotResult,
+} from './zero-shot.js';
+
+export interface EvaluateOptions {
+  checkpoint: string;
+  data: string;
+  /** Split of the retrieval metric. */
+  split: string;
+  /** Splits of the zero-shot accuracy; all but the training split when not given. */
+  zeroShotSplits?: string[];
+  backend: BackendName;
+  batchSize: number;
+  /** Bytes of decoded images that may be kept in memory. */
+  imageMemory: number;
+  /** Images decoded at a time. */
+  workers: number;
+  printer: ProgressPrinter;
+}
+
+export interface Evaluation {
+  retrieval: RetrievalResult;
+  zero_shot: ZeroShotResult[];
+}
+
+/** What the metrics of one checkpoint share. */
+interface Evaluator {
+  options: EvaluateOptions;
+  assembled: AssembledModel;
+  runner: Runner<EmbeddingProgram>;
+  /** Each split is decoded and embedded once. */
+  embed: (split: CocoSplit) => Promise<EmbeddedSplit>;
+}
+
+interface EmbeddedSplit {
+  captions: CaptionStore;
+  /** image_embeds [E] of each image. */
+  images: Float32Array[];
+}
+
+export async function evaluateCheckpoint(options: EvaluateOptions): Promise<Evaluation> {
+  const { checkpoint, data, printer } = options;
+  await assertCheckpoint(checkpoint);
+  const retrievalSplit = await readCocoSplit(data, options.split);
+  const zeroShotSplits =
+    options.zeroShotSplits ?? (await listSplits(data)).filter((name) => !/^train/.test(name));
+  for (const warning of retrievalSplit.warnings) printer.log(`warning: ${warning}`);
+  const assembled = await reopenModel(checkpoint);
+  const backend = await openBackend(options.backend, { log: printer.log });
+  const runner = backend.createRunner(embeddingProgram(assembled.model), assembled.weights);
+  try {
+    const evaluator = { options, assembled, runner, embed: splitEmbedder(options, assembled, runner) };
+    const retrieval = await evaluateRetrieval(evaluator, retrievalSplit);
+    const zero_shot: ZeroShotResult[] = [];
+    for (const name of zeroShotSplits) {
+      const result = await evaluateZeroShot(evaluator, name);
+      if (result) zero_shot.push(result);
+    }
+    return { retrieval, zero_shot };
+  } finally {
+    runner.dispose();
+  }
+}
+
+function splitEmbedder(
+  { imageMemory, workers, printer, batchSize }: EvaluateOptions,
+  assembled: AssembledModel,
+  runner: Runner<EmbeddingProgram>,
+): Evaluator['embed'] {
+  const embedded = new Map<string, EmbeddedSplit>();
+  return async (split) => {
+    const known = embedded.get(split.split);
+    if (known) return known;
+    const source = await openPairSource(split, assembled, { memoryLimit: imageMemory, workers, printer });
+    const entry = { captions: source.captions, images: await embedImages(runner, source, batchSize) };
+    embedded.set(split.split, entry);
+    return entry;
+  };
+}
+
+async function evaluateRetrieval(
+  { embed, runner, options }: Evaluator,
+  split: CocoSplit,
+): Promise<RetrievalResult> {
+  const { captions, images } = await embed(split);
+  const texts = await embedAllCaptions(runner, captions, options.batchSize);
+  const owner = split.images.flatMap((image, index) => image.captions.map(() => index));
+  return retrievalRecall(images, texts, owner);
+}
+
+/** Undefined for a split without images that show objects of one category. */
+async function evaluateZeroShot(
+  { options, assembled, runner, embed }: Evaluator,
+  name: string,
+): Promise<ZeroShotResult | undefined> {
+  const instances = await readCocoInstances(options.data, name);
+  if (!instances) return undefined;
+  const split = await readCocoSplit(options.data, name);
+  const { names, labelled } = labelImages(split, instances);
+  if (labelled.length === 0) return undefined;
+  const prompts = tokenizeCaptions([promptsOf(names)], assembled.tokenizer, assembled);
+  const classes = classEmbeddings(await embedAllCaptions(runner, prompts, options.batchSize));
+  return zeroShotAccuracy(name, (await embed(split)).images, classes, labelled);
+}

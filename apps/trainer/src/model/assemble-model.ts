@@ -1,0 +1,83 @@
+/** Puts a new dual encoder together from model_config.json. The heads always start at random. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { ImageProcessor, loadTokenizer } from '@clip-ts/clip';
+import {
+  createDualEncoder,
+  dualEncoderSpecs,
+  initWeights,
+  type DualEncoder,
+  type TensorSpec,
+} from '@clip-ts/clip/model';
+import { scalar, type HostTensors } from '@clip-ts/clip/train';
+import type { ModelConfig } from '../config/model-config.js';
+import type { AssembledModel } from './assembled-model.js';
+import { captionLength } from './caption-length.js';
+import { textParts, visionParts, type TowerOptions, type TowerParts } from './tower-parts.js';
+
+/** CLIP's initial value: ln(1 / 0.07). */
+const LOGIT_SCALE_START = 2.6592;
+
+/** Image towers whose configs have no `hidden_size`, which Python's VisionTextDualEncoderModel asks for. */
+const WITHOUT_HIDDEN_SIZE = new Set(['convnext', 'mobilenet_v2', 'resnet']);
+
+export interface AssembleOptions extends TowerOptions {
+  /** Where the config was read, for errors. */
+  configFile: string;
+  /** Folder for the tokenizer's and processor's files while training runs. */
+  assetFolder: string;
+}
+
+/** @throws InputError when parts do not fit together, and what reading a pretrained tower throws */
+export async function assembleModel(options: AssembleOptions): Promise<AssembledModel> {
+  const { config, seed, assetFolder } = options;
+  const vision = await visionParts(options);
+  const text = await textParts(options);
+  const configJson = dualEncoderConfig(config, vision, text);
+  const model = createDualEncoder(configJson);
+  if (WITHOUT_HIDDEN_SIZE.has(model.vision.modelType))
+    configJson.vision_config = { ...vision.config, hidden_size: model.vision.outputSize };
+  const specs = dualEncoderSpecs(model);
+  const weights = initialWeights(model, specs, { config, seed, vision, text });
+  const assets = { ...text.assets, ...vision.assets };
+  await mkdir(assetFolder, { recursive: true });
+  for (const [name, content] of Object.entries(assets))
+    await writeFile(path.join(assetFolder, name), content);
+  const tokenizer = await loadTokenizer(assetFolder);
+  const processor = await ImageProcessor.load(assetFolder);
+  const lengths = captionLength(model, tokenizer, config.max_length_corpus, options.configFile);
+  return { model, specs, configJson, weights, tokenizer, processor, ...lengths, assets };
+}
+
+/** config.json; keys of this project are there where they are not the default. */
+const dualEncoderConfig = (
+  config: ModelConfig,
+  vision: TowerParts,
+  text: TowerParts,
+): Record<string, unknown> => ({
+  architectures: ['VisionTextDualEncoderModel'],
+  model_type: 'vision-text-dual-encoder',
+  projection_dim: config.dim,
+  logit_scale_init_value: LOGIT_SCALE_START,
+  vision_config: vision.config,
+  text_config: text.config,
+  ...(config.text_pooling === 'pooler' ? {} : { text_pooling: config.text_pooling }),
+  ...(config.projection_head === 'residual' ? { projection_head: 'residual' } : {}),
+  ...(config.dropout > 0 ? { projection_dropout: config.dropout } : {}),
+});
+
+/** Random weights, with those of pretrained towers over them. */
+function initialWeights(
+  model: DualEncoder,
+  specs: readonly TensorSpec[],
+  { config, seed, vision, text }: { config: ModelConfig; seed: number; vision: TowerParts; text: TowerParts },
+): HostTensors {
+  const weights: HostTensors = initWeights(specs, seed);
+  if (config.temperature === 'none') weights.logit_scale = scalar(0);
+  const add = (prefix: string, tower: HostTensors = {}) => {
+    for (const [name, tensor] of Object.entries(tower)) weights[prefix + name] = tensor;
+  };
+  add(model.visionPrefix, vision.weights);
+  add(model.textPrefix, text.weights);
+  return weights;
+}

@@ -1,0 +1,60 @@
+/** What learns in a stage: the contrastive program on a backend, with the weights and moments it goes on from. */
+import { assertBatchNormTrainable } from '@clip-ts/clip/model';
+import {
+  contrastiveProgram,
+  initialState,
+  momentNames,
+  trainableNames,
+  type ContrastiveProgram,
+  type HostTensors,
+  type Runner,
+} from '@clip-ts/clip/train';
+import type { Backend } from '../backend/open-backend.js';
+import type { Snapshot } from '../checkpoint/run-folder.js';
+import type { ModelConfig } from '../config/model-config.js';
+import type { Stage } from '../config/run-settings.js';
+import type { AssembledModel } from '../model/assembled-model.js';
+
+export interface Learner {
+  runner: Runner<ContrastiveProgram>;
+  /** All weights, those that do not learn included. */
+  readWeights: () => Promise<HostTensors>;
+  /** AdamW's. */
+  readMoments: () => Promise<HostTensors>;
+}
+
+export interface LearnerOptions {
+  backend: Backend;
+  assembled: AssembledModel;
+  temperature: ModelConfig['temperature'];
+  stage: Stage;
+  /** More than one micro-batch a step. */
+  wideBatch: boolean;
+}
+
+/** The caller disposes of `runner`. @throws ClipError for batch norm that cannot be trained */
+export function openLearner(
+  { backend, assembled, temperature, stage, wideBatch }: LearnerOptions,
+  { weights, moments }: Pick<Snapshot, 'weights' | 'moments'>,
+): Learner {
+  const { model, specs } = assembled;
+  const { config, frozenTowers } = stage;
+  const learnTemperature = temperature === 'learned';
+  const trainable = trainableNames(model, specs, { frozenTowers, learnTemperature });
+  if (config.batch_norm === 'training' && !frozenTowers) assertBatchNormTrainable(weights);
+  const program = contrastiveProgram(model, trainable, {
+    beta1: config.adam_beta1,
+    beta2: config.adam_beta2,
+    epsilon: config.adam_epsilon,
+    weightDecay: config.weight_decay,
+    maxGradNorm: config.max_grad_norm,
+    frozenTowers,
+    batchNorm: config.batch_norm,
+  });
+  const runner = backend.createRunner(program, initialState(weights, trainable, wideBatch, moments));
+  return {
+    runner,
+    readWeights: () => runner.readState(specs.map(({ name }) => name)),
+    readMoments: () => runner.readState(momentNames(trainable)),
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * From settings to a trained, exported checkpoint: reads the data, puts the model together or finds where an earlier run
+ * stopped, trains, exports, reports. The recipe itself is in train.ts.
+ */
+import path from 'node:path';
+import type { BackendName } from '../backend/names.js';
+import { openBackend, type Backend } from '../backend/open-backend.js';
+import { exportCheckpoint, isExported } from '../checkpoint/export-checkpoint.js';
+import { loadOrCreateState } from '../checkpoint/load-or-create-state.js';
+import { modelCard } from '../checkpoint/model-card.js';
+import { bestFolder, firstSnapshot, openRunFolder } from '../checkpoint/run-folder.js';
+import type { TrainingState } from '../checkpoint/training-state.js';
+import type { RunSettings } from '../config/run-settings.js';
+import { openMetricsLog, trainingSeconds } from '../logging/metrics-log.js';
+import { createProgressPrinter, duration, type ProgressPrinter } from '../logging/progress.js';
+import { openExperimentLogger } from '../logging/wandb.js';
+import type { AssembledModel } from '../model/assembled-model.js';
+import { openJournal } from './journal.js';
+import { openModel } from './open-model.js';
+import { openSources, readSplits, type RunSplits } from './run-data.js';
+import { runSummary } from './run-summary.js';
+import { watchStopSignals } from './stop-signal.js';
+import { train } from './train.js';
+import { bestPredictions, writeReport } from './write-report.js';
+
+export interface PretrainOptions {
+  settings: RunSettings;
+  backend: BackendName;
+  /** Begin anew although the output holds a run. */
+  restart: boolean;
+  /** Bytes of decoded images that may be kept in memory. */
+  imageMemory: number;
+}
+
+/** Leaves `<output>/checkpoint`, `<output>/last`, metrics.jsonl and report.html. */
+export async function pretrain(options: PretrainOptions): Promise<void> {
+  const { settings, restart } = options;
+  const printer = createProgressPrinter();
+  const splits = await readSplits(settings, printer.log);
+  const state = await loadOrCreateState(settings, splits.training.images.length, restart);
+  if (state.finished && (await isExported(bestFolder(settings.output)))) {
+    printer.log(`${settings.output} holds this run, finished; pass --restart to train it again`);
+    return;
+  }
+  warnAboutFp16(settings, printer.log);
+  const device = settings.stages[0]!.config.device;
+  const backend = await openBackend(options.backend, { device, log: printer.log });
+  const assembled = await openModel(settings, state, splits, restart, printer.log);
+  await trainAndReport({ options, splits, backend, assembled, printer }, state);
+}
+
+function warnAboutFp16({ stages }: RunSettings, log: (line: string) => void): void {
+  if (stages.some(({ config }) => config.fp16))
+    log('fp16 is 1 in the configuration; the engine computes in float32, which needs no loss scaling');
+}
+
+interface Run {
+  options: PretrainOptions;
+  splits: RunSplits;
+  backend: Backend;
+  assembled: AssembledModel;
+  printer: ProgressPrinter;
+}
+
+async function trainAndReport(
+  { options, splits, backend, assembled, printer }: Run,
+  state: TrainingState,
+): Promise<void> {
+  const { settings, imageMemory } = options;
+  const { output, stages } = settings;
+  const sources = await openSources(splits, assembled, settings, imageMemory, printer);
+  const metrics = await openMetricsLog(path.join(output, 'metrics.jsonl'), state.updates);
+  const summary = runSummary(settings, backend, splits, assembled);
+  const experiment = await openExperimentLogger(settings.wandb, state.settings, printer.log);
+  const stop = watchStopSignals(printer.log);
+  printer.log(
+    `${summary.parameters.toLocaleString('en')} parameters; ${summary.trainingImages} training and ` +
+      `${summary.validationImages} validation images; run in ${output}`,
+  );
+  const run = {
+    settings,
+    assembled,
+    backend,
+    ...sources,
+    folder: openRunFolder(output, assembled, (current) => modelCard(summary, current, metrics.records)),
+    journal: openJournal(settings, metrics, experiment, printer),
+    onEpoch: () => writeReport(output, state.settings, metrics),
+    stopRequested: () => stop.requested,
+  };
+  try {
+    await train(run, await firstSnapshot(output, state, assembled.weights));
+  } finally {
+    stop.release();
+    await experiment.finish();
+  }
+  const { difference } = await exportCheckpoint(bestFolder(output), backend);
+  printer.log(`ONNX export differs from the trainer's embeddings by at most ${difference.toExponential(1)}`);
+  const batchSize = stages[0]!.config.batch_size;
+  const predictions = await bestPredictions(
+    output,
+    backend,
+    sources.validation,
+    splits.validation,
+    batchSize,
+  );
+  await writeReport(output, state.settings, metrics, predictions);
+  printer.log(`done after ${duration(trainingSeconds(metrics))} of training: ${bestFolder(output)}`);
+}
