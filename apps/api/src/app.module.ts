@@ -1,7 +1,10 @@
 /** Puts the features together around what was opened before: settings, database, encoder. */
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_PIPE, DiscoveryModule } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, DiscoveryModule } from '@nestjs/core';
+import { AccessGuard } from './access/access.guard.js';
+import type { KeyRing } from './access/api-keys.js';
+import { AuditInterceptor } from './access/audit.js';
 import { ClassifyController } from './classify/classify.controller.js';
 import { ClassifyService } from './classify/classify.service.js';
 import type { Logger } from 'pino';
@@ -11,7 +14,6 @@ import { EmbedController } from './embed/embed.controller.js';
 import { EmbeddingService } from './encoder/embedding.service.js';
 import type { Encoder } from './encoder/encoder.js';
 import { HealthController } from './health/health.controller.js';
-import { AccessGuard } from './http/access.guard.js';
 import { validationPipe } from './http/validation.js';
 import { ImageController } from './images/image.controller.js';
 import { ImageRepository } from './images/image.repository.js';
@@ -25,7 +27,7 @@ import { createMetrics } from './metrics/metrics.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchService } from './search/search.service.js';
-import { CONFIG, DATABASE, ENCODER, METRICS } from './providers.js';
+import { CONFIG, DATABASE, ENCODER, KEYS, METRICS } from './providers.js';
 import { EMBEDDING_SOURCE } from './vector-index/embedding-source.js';
 import { IndexService } from './vector-index/index.service.js';
 
@@ -35,11 +37,12 @@ export interface Resources {
   database: Database;
   encoder: Encoder;
   logger: Logger;
+  keys: KeyRing;
 }
 
 @Module({})
 export class AppModule {
-  static on({ config, database, encoder }: Resources): DynamicModule {
+  static on({ config, database, encoder, keys }: Resources): DynamicModule {
     return {
       module: AppModule,
       imports: [DiscoveryModule],
@@ -55,9 +58,12 @@ export class AppModule {
         { provide: CONFIG, useValue: config },
         { provide: DATABASE, useValue: database },
         { provide: ENCODER, useValue: encoder },
+        { provide: KEYS, useValue: keys },
         { provide: METRICS, useValue: createMetrics() },
         { provide: APP_FILTER, useClass: ProblemFilter },
-        { provide: APP_GUARD, useClass: AccessGuard },
+        AccessGuard,
+        { provide: APP_GUARD, useExisting: AccessGuard },
+        { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
         { provide: APP_PIPE, useFactory: validationPipe },
         EmbeddingService,
         ImageRepository,

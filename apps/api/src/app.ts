@@ -4,10 +4,12 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { SwaggerModule } from '@nestjs/swagger';
 import type { Registry } from 'prom-client';
+import { anonymousScope } from './access/access.guard.js';
+import { admit } from './access/admission.js';
 import { AppModule } from './app.module.js';
 import type { Resources } from './app.module.js';
 import { openApiDocument } from './http/openapi.js';
-import { limitBody, limitRate, measureRequests, securityHeaders } from './http/middleware.js';
+import { corsOptions, limitBody, measureRequests, securityHeaders } from './http/middleware.js';
 import { logRequests } from './logging/access-log.js';
 import { NestLogger } from './logging/nest-logger.js';
 import { METRICS } from './providers.js';
@@ -17,22 +19,23 @@ const PAGE_FOLDER = fileURLToPath(new URL('../public', import.meta.url));
 
 /** Builds the application; `listen` starts it, `close` ends it. The resources stay the caller's. */
 export async function createApp(resources: Resources): Promise<NestExpressApplication> {
-  const { config, logger } = resources;
+  const { config, keys, logger } = resources;
   const app = await NestFactory.create<NestExpressApplication>(AppModule.on(resources), {
     bodyParser: false,
     abortOnError: false,
     logger: new NestLogger(logger),
   });
   app.disable('x-powered-by');
-  app.use(logRequests(logger, false));
+  app.set('trust proxy', config.TRUST_PROXY);
+  app.use(logRequests(logger, config.TRUST_PROXY !== false));
   app.use(measureRequests(app.get<Registry>(METRICS)));
-  app.use(securityHeaders());
-  if (config.CORS_ORIGIN !== undefined) app.enableCors({ origin: config.CORS_ORIGIN });
-  if (config.RATE_LIMIT > 0) app.use(limitRate(config.RATE_LIMIT));
+  app.use(securityHeaders(config.CORS_ORIGIN));
+  if (config.CORS_ORIGIN !== undefined) app.enableCors(corsOptions(config.CORS_ORIGIN));
+  app.use(admit(config, keys));
   app.use(limitBody(config.MAX_REQUEST_BYTES));
   app.useBodyParser('json', { limit: config.MAX_REQUEST_BYTES });
-  app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0 });
-  SwaggerModule.setup('docs', app, openApiDocument(app, config, VERSION), {
+  app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0, redirect: false });
+  SwaggerModule.setup('docs', app, openApiDocument(app, config, VERSION, anonymousScope(config, keys)), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
     customSiteTitle: 'CLIP service: API',

@@ -19,7 +19,21 @@ async function main(): Promise<void> {
   const { startService } = await import('./start.js');
   const service = await startService(config, logger);
   endOnSignal(service, config.SHUTDOWN_TIMEOUT, logger);
+  if (config.API_KEYS_FILE !== undefined) reloadKeysOnHangup(service, logger);
   logger.info(`${service.model} is served at ${service.url} — API documentation at ${service.url}/docs`);
+}
+
+function reloadKeysOnHangup(service: Service, logger: Logger): void {
+  process.on('SIGHUP', () => {
+    try {
+      service.reloadKeys();
+      logger.info('SIGHUP: the key file was read again');
+    } catch (error) {
+      logger.error(
+        `SIGHUP: ${error instanceof Error ? error.message : String(error)} The keys stay as they were.`,
+      );
+    }
+  });
 }
 
 function endOnSignal(service: Service, timeoutSeconds: number, logger: Logger): void {

@@ -1,6 +1,8 @@
 /** Opens the data folder, database and model, serves, and closes all of it in the opposite order. */
 import 'reflect-metadata';
 import type { Logger } from 'pino';
+import { KeyRing } from './access/api-keys.js';
+import { isLoopbackName, normaliseName } from './access/host.js';
 import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import { lockDataFolder } from './database/data-lock.js';
@@ -14,15 +16,18 @@ export interface Service {
   /** Name of the checkpoint and length of its embeddings, for people. */
   model: string;
   /** Finishes running requests and background work, then closes everything. */
+  /** Reads the key file again. Throws a StartError, and keeps the keys as they were, when it cannot be used. */
+  reloadKeys(): void;
   close(): Promise<void>;
 }
 
 /** Starts the service. Throws a StartError when it cannot start as configured. */
 export async function startService(config: Config, logger: Logger): Promise<Service> {
+  const keys = new KeyRing(config);
   const unlock = await lockDataFolder(config.DATA_DIR);
   process.once('exit', unlock);
   const [database, encoder] = await Promise.all([openDatabase(config), EncoderPool.start(config)]);
-  const app = await createApp({ config, database, encoder, logger });
+  const app = await createApp({ config, database, encoder, keys, logger });
   const close = async () => {
     await app.close();
     await encoder.close();
@@ -33,7 +38,17 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     throw new StartError(listenMessage(config, error), { cause: error });
   });
   const { name, embeddingSize } = encoder.model;
-  return { url: await app.getUrl(), model: `${name} (${embeddingSize} values)`, close };
+  const reloadKeys = () => {
+    keys.reload();
+  };
+  warnIfOpen(config, keys, logger);
+  return { url: await app.getUrl(), reloadKeys, model: `${name} (${embeddingSize} values)`, close };
+}
+
+/** A service that others can reach and that asks nobody for a key. */
+function warnIfOpen({ HOST }: Config, keys: KeyRing, logger: Logger): void {
+  if (!keys.isEmpty || isLoopbackName(normaliseName(HOST) ?? HOST)) return;
+  logger.warn(`Anybody who reaches ${HOST} can change the collection. Set API_KEY or API_KEYS_FILE.`);
 }
 
 function listenMessage({ HOST, PORT }: Config, error: unknown): string {

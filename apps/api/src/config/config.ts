@@ -2,6 +2,7 @@
  * Settings of the service: environment variables only, read and checked in this one file.
  * The Zod schema is the check, the type and the text of `--help`.
  */
+import { isIP } from 'node:net';
 import { delimiter, resolve } from 'node:path';
 import { z } from 'zod';
 import { StartError } from '../start-error.js';
@@ -18,6 +19,34 @@ const count = (minimum: number, maximum: number, fallback: number) =>
     .pipe(z.number().min(minimum).max(maximum));
 
 const folder = z.string().transform((path) => resolve(path));
+
+/** The parts of a text between commas. */
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** A name, a name with `*.` before it, `*`, or an address (IPv6 in brackets). */
+const HOST_PATTERN = /^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/;
+
+function isOrigin(text: string): boolean {
+  const { origin, href } = new URL(text);
+  return href === `${origin}/`;
+}
+
+/** An address, a subnet, or a name that Express knows (loopback, linklocal, uniquelocal). */
+function isProxyAddress(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return (
+    prefix === undefined ||
+    (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128) && Number(prefix) > 0)
+  );
+}
 
 /** Each variable with its default; `describe` is the line of the help text. */
 const environmentSchema = z.object({
@@ -47,20 +76,57 @@ const environmentSchema = z.object({
   API_KEY: z
     .string()
     .min(16, 'expected at least 16 characters')
+    .max(256, 'expected at most 256 characters')
+    .regex(
+      /^[!-~]([ -~]*[!-~])?$/,
+      'expected ASCII characters, as headers carry them, and no space at either end',
+    )
     .optional()
-    .describe('Key that clients send as "Authorization: Bearer KEY" or "X-API-Key: KEY".'),
+    .describe('Key for everything; sent as "Authorization: Bearer KEY" or "X-API-Key: KEY".'),
+  API_KEYS_FILE: folder
+    .optional()
+    .describe('JSON file of named keys with scopes and hashes (see docs/api.md); read again on SIGHUP.'),
   API_KEY_SCOPE: z
     .enum(['writes', 'all'])
     .default('writes')
-    .describe('What needs the key: changes to the collection, or every route but the health checks.'),
+    .describe('What needs a key: changes to the collection, or every route but the health checks.'),
   CORS_ORIGIN: z
     .string()
-    .transform((origins) => origins.split(',').map((origin) => origin.trim()))
-    .pipe(z.array(z.url({ protocol: /^https?$/ })))
+    .transform(listOf)
+    .pipe(
+      z.array(
+        z.url({ protocol: /^https?$/ }).refine(isOrigin, 'expected an origin such as https://app.example'),
+      ),
+    )
+    .transform((origins) => origins.map((origin) => new URL(origin).origin))
     .optional()
     .describe('Origins of other web pages that may call the API, separated by commas.'),
+  ALLOWED_HOSTS: z
+    .string()
+    .transform((hosts) => listOf(hosts.toLowerCase()))
+    .pipe(
+      z.array(
+        z.string().regex(HOST_PATTERN, 'expected names such as clip.example or *.clip.example, without port'),
+      ),
+    )
+    .optional()
+    .describe(
+      'Host names that the service answers to, separated by commas; *.name: its sub-domains; *: any.',
+    ),
+  TRUST_PROXY: z
+    .string()
+    .default('')
+    .transform((text) => (/^\d{1,2}$/.test(text) ? Number(text) : text === '' ? false : listOf(text)))
+    .refine(
+      (proxies) => typeof proxies !== 'object' || proxies.every(isProxyAddress),
+      'expected a number of proxies, or addresses and subnets such as 10.0.0.0/8 or loopback, separated by commas',
+    )
+    .transform((proxies) => (proxies === 0 ? false : proxies))
+    .describe(
+      'Proxies whose X-Forwarded-For, -Proto and -Host hold: how many, or their addresses and subnets.',
+    ),
   RATE_LIMIT: count(0, 1_000_000, 0).describe(
-    'Requests a minute allowed to one client address; 0: no limit.',
+    'Requests a minute allowed to one API key, or to one address without a key; 0: no limit.',
   ),
   MAX_IMAGE_BYTES: count(1, 1024 * MIB, 20 * MIB).describe('Largest image file, in bytes.'),
   MAX_IMAGE_PIXELS: count(1, 1_000_000_000, 50_000_000).describe(
@@ -130,7 +196,7 @@ export function helpText(): string {
   const lines = Object.entries(environmentSchema.shape).map(([name, schema]) => {
     const fallback = schema instanceof z.ZodOptional ? undefined : schema.safeParse(undefined).data;
     const shown = Array.isArray(fallback) ? fallback.join(delimiter) : fallback;
-    const suffix = shown === undefined || shown === '' ? '' : ` [${shown}]`;
+    const suffix = shown === undefined || shown === '' || shown === false ? '' : ` [${shown}]`;
     return `  ${name.padEnd(width)}  ${schema.description ?? ''}${suffix}`;
   });
   return [

@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { EmbeddingService } from '../encoder/embedding.service.js';
-import { Access } from '../http/access.guard.js';
+import { Access } from '../access/scope.js';
 import { ApiRoute } from '../http/openapi.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { ReembedService } from '../images/reembed.service.js';

@@ -1,6 +1,7 @@
-/** What every request passes before it reaches a route: measuring, security headers, size and rate limits. */
+/** What every request passes before it reaches a route: measuring, security headers, CORS, size limits. */
 import helmet from 'helmet';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { CorsOptions } from '@nestjs/common/interfaces/external/cors-options.interface.js';
+import type { Request, RequestHandler } from 'express';
 import { Counter, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { Problem } from '../problems/problem.js';
@@ -40,7 +41,7 @@ function routePattern(request: Request): string {
 }
 
 /** Security headers. Swagger UI sets styles inline; nothing else may. */
-export function securityHeaders(): RequestHandler {
+export function securityHeaders(corsOrigins?: readonly string[]): RequestHandler {
   const policy = (styles: string[]) =>
     helmet({
       contentSecurityPolicy: {
@@ -64,7 +65,36 @@ export function securityHeaders(): RequestHandler {
   const documentation = policy(["'self'", "'unsafe-inline'"]);
   return (request, response, next) => {
     const handler = request.path.startsWith('/docs') ? documentation : everywhere;
-    handler(request, response, next);
+    handler(request, response, () => {
+      if (corsOrigins !== undefined && PICTURE.test(request.path)) {
+        response.setHeader('Cross-Origin-Resource-Policy', picturePolicy(request, corsOrigins));
+      }
+      next();
+    });
+  };
+}
+
+/** Paths of what `<img>` shows. */
+const PICTURE = /^\/images\/[^/]+\/(?:file|thumbnail)$/;
+
+/**
+ * Who may show a picture in `<img>`. The header knows no list of sites, and such requests do not say which page they
+ * are for: where CORS_ORIGIN names pages of other hosts, any page may show (not read) pictures whose id it knows.
+ */
+function picturePolicy(request: Request, corsOrigins: readonly string[]): string {
+  const { hostname } = request;
+  const oneHost = corsOrigins.every((origin) => new URL(origin).hostname === hostname);
+  return oneHost ? 'same-site' : 'cross-origin';
+}
+
+/** What pages of `origins` may send and read. */
+export function corsOptions(origins: readonly string[]): CorsOptions {
+  return {
+    origin: [...origins],
+    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    allowedHeaders: ['Content-Type', 'Authorization', 'X-API-Key', 'Range', 'If-None-Match'],
+    exposedHeaders: ['Retry-After', 'X-Request-Id', 'Location', 'RateLimit', 'RateLimit-Policy', 'ETag'],
+    maxAge: 600,
   };
 }
 
@@ -82,36 +112,5 @@ export function limitBody(maxBytes: number): RequestHandler {
       response,
       new Problem('request_too_large', `The body has ${length} bytes; at most ${maxBytes} are accepted.`),
     );
-  };
-}
-
-/** Addresses that the limiter remembers; when there are more, it forgets the longest unseen. */
-const MAX_CLIENTS = 10_000;
-
-/** Token bucket for each client address: `perMinute` requests a minute, as many at once. Health checks are free. */
-export function limitRate(perMinute: number, now: () => number = Date.now): RequestHandler {
-  const buckets = new Map<string, { tokens: number; at: number }>();
-  return (request: Request, response: Response, next: NextFunction) => {
-    if (request.path === '/healthz' || request.path === '/readyz') {
-      next();
-      return;
-    }
-    const client = request.ip ?? '';
-    const time = now();
-    const bucket = buckets.get(client) ?? { tokens: perMinute, at: time };
-    const tokens = Math.min(perMinute, bucket.tokens + ((time - bucket.at) * perMinute) / 60_000);
-    buckets.delete(client);
-    buckets.set(client, { tokens: Math.max(0, tokens - 1), at: time });
-    if (buckets.size > MAX_CLIENTS) {
-      const oldest = buckets.keys().next();
-      if (!oldest.done) buckets.delete(oldest.value);
-    }
-    if (tokens >= 1) {
-      next();
-      return;
-    }
-    const retryAfter = Math.ceil(((1 - tokens) * 60) / perMinute);
-    const detail = `At most ${perMinute} requests a minute are allowed. Try again in ${retryAfter} s.`;
-    sendProblem(request, response, new Problem('rate_limited', detail, { retryAfter }));
   };
 }

@@ -8,9 +8,12 @@ import { DiscoveryService } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
+import { needOf } from '../access/scope.js';
+import type { AnonymousScope, Need } from '../access/scope.js';
 import type { Config } from '../config/config.js';
 import { PROBLEMS, problemSchema } from '../problems/catalogue.js';
 import type { ProblemCode } from '../problems/catalogue.js';
+import { describeAccess } from './openapi-access.js';
 
 type JsonSchema = Record<string, unknown>;
 type Fields = Record<string, z.ZodType>;
@@ -36,8 +39,6 @@ interface RouteDescription {
   responses: Record<number, { description: string; schema?: z.ZodType; content?: readonly string[] }>;
   /** Codes that the route can answer with, besides those that every route can. */
   problems?: readonly ProblemCode[];
-  /** The route changes the collection, so a key may be needed. */
-  write?: boolean;
 }
 
 const ROUTE = Symbol('route');
@@ -45,16 +46,18 @@ const ROUTE = Symbol('route');
 /** Schema of a file in a form. */
 const binaryFile: JsonSchema = { type: 'string', format: 'binary' };
 
-/** A key in either header, or none where the server asks for none. */
-const KEY_IS_OPTIONAL: Record<string, string[]>[] = [{ apiKey: [] }, { bearer: [] }, {}];
-
 /** Describes a route for the OpenAPI document, by itself or under the limits of the settings. */
 export function ApiRoute(route: RouteDescription | ((limits: Config) => RouteDescription)): MethodDecorator {
   return SetMetadata(ROUTE, typeof route === 'function' ? route : () => route);
 }
 
-/** The whole document, OpenAPI 3.0, with the limits of `config`. */
-export function openApiDocument(app: INestApplication, config: Config, version: string): OpenAPIObject {
+/** The whole document, OpenAPI 3.0, with the limits of `config`, and what a request without a key may do. */
+export function openApiDocument(
+  app: INestApplication,
+  config: Config,
+  version: string,
+  anonymous: AnonymousScope,
+): OpenAPIObject {
   const settings = new DocumentBuilder()
     .setTitle('CLIP service')
     .setDescription(
@@ -72,10 +75,16 @@ export function openApiDocument(app: INestApplication, config: Config, version: 
   for (const item of Object.values(document.paths)) {
     for (const method of ['get', 'post', 'put', 'patch', 'delete'] as const) {
       const found = item[method];
-      const describe = descriptions.get(found?.operationId ?? '');
-      if (found === undefined || describe === undefined) continue;
-      const route = describe(config);
-      item[method] = { operationId: found.operationId, ...operation(route, components) } as typeof found;
+      const described = descriptions.get(found?.operationId ?? '');
+      if (found === undefined || described === undefined) continue;
+      const { describe, need } = described;
+      const { operationId } = found;
+      const access = describeAccess(need, anonymous);
+      item[method] = {
+        operationId,
+        ...operation(describe(config), need, components),
+        ...access,
+      } as typeof found;
     }
   }
   document.components = { ...document.components, schemas: components };
@@ -88,16 +97,24 @@ function operationIdFactory(controller: string, method: string): string {
   return noun === method ? method : `${noun}${method.charAt(0).toUpperCase()}${method.slice(1)}`;
 }
 
-/** What `@ApiRoute` said, by operation id. */
-function describedRoutes(app: INestApplication): Map<string, (limits: Config) => RouteDescription> {
-  const found = new Map<string, (limits: Config) => RouteDescription>();
+/** What `@ApiRoute` and `@Access` said of a route. */
+interface DescribedRoute {
+  describe: (limits: Config) => RouteDescription;
+  need: Need;
+}
+
+/** The routes by operation id. */
+function describedRoutes(app: INestApplication): Map<string, DescribedRoute> {
+  const found = new Map<string, DescribedRoute>();
   for (const { metatype } of app.get(DiscoveryService).getControllers()) {
     if (typeof metatype !== 'function') continue;
     const prototype = metatype.prototype as Record<string, object>;
     for (const method of Object.getOwnPropertyNames(prototype)) {
-      const route: unknown = Reflect.getMetadata(ROUTE, prototype[method]!);
-      if (typeof route === 'function') {
-        found.set(operationIdFactory(metatype.name, method), route as (limits: Config) => RouteDescription);
+      const handler = prototype[method]!;
+      const describe: unknown = Reflect.getMetadata(ROUTE, handler);
+      if (typeof describe === 'function') {
+        const route = { describe: describe as DescribedRoute['describe'], need: needOf(handler) };
+        found.set(operationIdFactory(metatype.name, method), route);
       }
     }
   }
@@ -107,7 +124,7 @@ function describedRoutes(app: INestApplication): Map<string, (limits: Config) =>
 /** Schemas with a name, collected while routes are described. */
 type Components = Record<string, JsonSchema>;
 
-function operation(route: RouteDescription, components: Components): JsonSchema {
+function operation(route: RouteDescription, need: Need, components: Components): JsonSchema {
   const content = {
     ...(route.form && { 'multipart/form-data': formContent(route.form, components) }),
     ...(route.json && { 'application/json': { schema: convert(route.json, 'input', components) } }),
@@ -122,8 +139,7 @@ function operation(route: RouteDescription, components: Components): JsonSchema 
       ...parameters(route.query, 'query', components),
     ],
     ...(hasBody && { requestBody: { required: true, content } }),
-    responses: { ...successes(route.responses, components), ...failures(route, components) },
-    ...(route.write && { security: KEY_IS_OPTIONAL }),
+    responses: { ...successes(route.responses, components), ...failures(route, need, components) },
   };
 }
 
@@ -221,12 +237,15 @@ function successes(responses: RouteDescription['responses'], components: Compone
   );
 }
 
-function failures(route: RouteDescription, components: Components): JsonSchema {
+function failures(route: RouteDescription, need: Need, components: Components): JsonSchema {
   const codes: ProblemCode[] = [...(route.problems ?? []), 'internal_error', 'not_ready'];
   const hasBody = route.json !== undefined || route.form !== undefined;
   if (route.query || hasBody) codes.push('invalid_request');
   if (hasBody) codes.push('malformed_body', 'request_too_large', 'unsupported_media_type');
-  if (route.write) codes.push('unauthorized', 'cross_site_request');
+  codes.push('host_not_allowed', 'rate_limited');
+  if (need !== 'open') codes.push('unauthorized');
+  if (need === 'write' || need === 'admin') codes.push('insufficient_scope');
+  if (hasBody || need === 'write') codes.push('cross_site_request');
   const byStatus = new Map<number, Set<ProblemCode>>();
   for (const code of codes) {
     const { status } = PROBLEMS[code];

@@ -13,7 +13,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { Access } from '../http/access.guard.js';
+import { Access } from '../access/scope.js';
 import { filledFields } from '../http/fields.js';
 import { MultipartInterceptor, formFiles, isForm } from '../http/multipart.js';
 import { ApiRoute } from '../http/openapi.js';
@@ -60,7 +60,6 @@ export class ImageController {
       'overloaded',
       'conflict',
     ],
-    write: true,
   })
   async upload(@Req() request: Request, @Res({ passthrough: true }) response: Response) {
     if (!isForm(request)) {
@@ -138,7 +137,6 @@ export class ImageController {
     params: imageParamsSchema,
     responses: { 204: { description: 'Removed' } },
     problems: ['image_not_found'],
-    write: true,
   })
   async remove(@Param({ schema: imageParamsSchema }) { id }: ImageParams): Promise<void> {
     await this.images.remove(id);

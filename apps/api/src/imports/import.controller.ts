@@ -1,7 +1,7 @@
 /** Routes of imports from the server's disk. */
 import { Body, Controller, Get, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
-import { Access } from '../http/access.guard.js';
+import { Access } from '../access/scope.js';
 import { ApiRoute } from '../http/openapi.js';
 import { RequireJson } from '../http/require-json.js';
 import { importBodySchema, importListSchema, importParamsSchema, importSchema } from './import.schema.js';
@@ -14,7 +14,7 @@ export class ImportController {
 
   @Post()
   @UseInterceptors(RequireJson)
-  @Access('write')
+  @Access('admin')
   @ApiRoute({
     summary: 'Import a folder of images or a COCO dataset from the disk of the server',
     description:
@@ -27,7 +27,6 @@ export class ImportController {
       200: { description: 'The same import is under way', schema: importSchema },
     },
     problems: ['import_forbidden'],
-    write: true,
   })
   async start(
     @Body({ schema: importBodySchema }) request: ImportBody,
@@ -39,6 +38,7 @@ export class ImportController {
   }
 
   @Get()
+  @Access('write')
   @ApiRoute({
     summary: 'The newest imports',
     tag: 'imports',
@@ -49,6 +49,7 @@ export class ImportController {
   }
 
   @Get(':id')
+  @Access('write')
   @ApiRoute({
     summary: 'Progress of an import',
     tag: 'imports',

@@ -120,7 +120,7 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
     while (counts.processed < source.length) {
       if (this.stopped) return;
       const batch = source.slice(counts.processed, counts.processed + BATCH);
-      const failures = await this.takeBatch(batch, path, counts);
+      const failures = await this.takeBatch(batch, path, job, counts);
       counts.processed += batch.length;
       counts.failed += failures.length;
       counts.failures = [...counts.failures, ...failures].slice(0, MAX_FAILURES);
@@ -136,6 +136,7 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
   private async takeBatch(
     batch: readonly SourceImage[],
     root: string,
+    job: { id: string },
     counts: { added: number; duplicates: number },
   ): Promise<ImportFailure[]> {
     const failures: ImportFailure[] = [];
@@ -149,10 +150,17 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
         failures.push(describeFailure(image.path, root, error));
       }
     }
+    const added: string[] = [];
     for (const [index, outcome] of (await this.images.ingest(images)).entries()) {
       if (outcome instanceof Problem) failures.push(describeFailure(paths[index]!, root, outcome));
-      else if (outcome.status === 'created') counts.added++;
-      else counts.duplicates++;
+      else if (outcome.status === 'created') {
+        counts.added++;
+        added.push(outcome.id);
+      } else counts.duplicates++;
+    }
+    if (added.length > 0) {
+      const audit = { action: 'import', job: job.id, outcome: 'done', ids: added };
+      this.logger.log({ audit, msg: `import ${job.id}: ${added.length} images added` });
     }
     return failures;
   }

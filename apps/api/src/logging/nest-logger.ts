@@ -36,6 +36,7 @@ export class NestLogger implements LoggerService {
 
   private write(level: 'info' | 'warn' | 'error' | 'debug', message: unknown, context?: string): void {
     if (message instanceof Error) this.logger[level]({ context, err: message }, message.message);
-    else this.logger[level]({ context }, String(message));
+    else if (typeof message === 'object' && message !== null) this.logger[level]({ context, ...message });
+    else this.logger[level]({ context }, String(message as string));
   }
 }

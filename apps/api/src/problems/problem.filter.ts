@@ -26,6 +26,9 @@ function logFault(request: Request, problem: Problem): void {
 export function sendProblem(request: Request, response: Response, problem: Problem): void {
   if (problem.retryAfter !== undefined) response.setHeader('Retry-After', String(problem.retryAfter));
   if (problem.code === 'unauthorized') response.setHeader('WWW-Authenticate', 'Bearer');
+  if (problem.code === 'insufficient_scope') {
+    response.setHeader('WWW-Authenticate', 'Bearer error="insufficient_scope"');
+  }
   response.status(problem.status);
   response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
   response.setHeader('Cache-Control', 'no-store');

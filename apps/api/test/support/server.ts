@@ -78,6 +78,11 @@ export class TestServer {
     return problem;
   }
 
+  /** Sends a signal that does not end the service. */
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   /** Ends the service with a signal and returns its exit code. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.child.exitCode !== null) return this.child.exitCode;

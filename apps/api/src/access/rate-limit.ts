@@ -1,0 +1,59 @@
+/**
+ * Token buckets (RFC 2697's idea): `perMinute` units a minute for each client, as many at once.
+ * The memory is bounded: of more clients than {@link MAX_CLIENTS} the longest unseen are forgotten.
+ */
+
+/** Clients that a limiter remembers. */
+const MAX_CLIENTS = 10_000;
+
+/** What a client has left after it took something, or why it may not. */
+export interface Allowance {
+  allowed: boolean;
+  /** Whole units left. */
+  remaining: number;
+  /** Seconds until the bucket is full again. */
+  reset: number;
+  /** Seconds until what was asked for will be allowed; 0 when it was. */
+  retryAfter: number;
+}
+
+export class RateLimiter {
+  private readonly buckets = new Map<string, { tokens: number; at: number }>();
+
+  /** `now` gives the time in milliseconds. */
+  constructor(
+    readonly perMinute: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** Clients that are remembered. */
+  get size(): number {
+    return this.buckets.size;
+  }
+
+  /** Takes `cost` units from the bucket of `client`, or nothing when there are fewer (then only a full bucket will do for a higher cost). */
+  take(client: string, cost = 1): Allowance {
+    const time = this.now();
+    const bucket = this.buckets.get(client) ?? { tokens: this.perMinute, at: time };
+    const filled = Math.min(this.perMinute, bucket.tokens + ((time - bucket.at) * this.perMinute) / 60_000);
+    const price = Math.min(cost, this.perMinute);
+    const allowed = filled >= price;
+    const tokens = allowed ? filled - price : filled;
+    this.remember(client, { tokens, at: time });
+    const seconds = (units: number) => Math.ceil((units * 60) / this.perMinute);
+    return {
+      allowed,
+      remaining: Math.floor(tokens),
+      reset: seconds(this.perMinute - tokens),
+      retryAfter: allowed ? 0 : Math.max(1, seconds(price - tokens)),
+    };
+  }
+
+  private remember(client: string, bucket: { tokens: number; at: number }): void {
+    this.buckets.delete(client);
+    this.buckets.set(client, bucket);
+    if (this.buckets.size <= MAX_CLIENTS) return;
+    const oldest = this.buckets.keys().next();
+    if (!oldest.done) this.buckets.delete(oldest.value);
+  }
+}
