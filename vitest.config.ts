@@ -20,7 +20,7 @@ export default defineConfig({
   },
   test: {
     reporters: ['default', from('scripts/plain-summary.mjs')],
-    include: ['{libs,apps}/*/{src,test}/**/*.test.ts', 'bench/**/*.test.ts'],
+    include: ['{libs,apps}/*/{src,test}/**/*.test.ts', '{bench,scripts}/**/*.test.ts'],
     env: existsSync(testData) ? { CLIP_TEST_DATA: testData } : {},
     testTimeout: 60_000,
     hookTimeout: 120_000,

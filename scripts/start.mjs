@@ -1,4 +1,4 @@
-// `npm start`: from a fresh clone to a running service. Makes the sample dataset, pretrains, evaluates, exports,
+// `npm start`: from a fresh clone to a running service. Builds, makes the sample dataset, pretrains, evaluates, exports,
 // starts the API, indexes the held-out images, shows one real answer of each kind, and keeps serving.
 // Each stage is a command that also runs alone (`npx nx run trainer:pretrain --help`, …); this file only puts them in order.
 import { spawn } from 'node:child_process';
@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ensureBuilt } from './ensure-built.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TRAINER = path.join(ROOT, 'apps/trainer/dist/main.js');
@@ -198,6 +199,8 @@ async function show(base, dataset) {
 async function main() {
   const { serve, port, work } = readOptions();
   await assertPortFree(port);
+  console.log('== Build');
+  await ensureBuilt(ROOT);
   const { dataset, checkpoint } = await train(work);
 
   console.log('\n== API');
