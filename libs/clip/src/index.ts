@@ -51,7 +51,9 @@ export {
   DEFAULT_HYPOTHESIS_TEMPLATE,
   labelPrompts,
   NONE_OF_THE_ABOVE,
+  REFERENCE_LABELS,
   rankLabels,
+  textCenter,
   type RankedLabel,
   type RankLabelsOptions,
 } from './zero-shot/index.js';

@@ -23,7 +23,9 @@ export class ClassifyController {
   @UseInterceptors(MultipartInterceptor)
   @ApiRoute((limits) => ({
     summary: 'Score candidate labels for an image',
-    description: 'Without a threshold the scores of all labels add up to 1 (except with multi_label).',
+    description:
+      'Without a threshold the scores add up to 1, the class that background adds included; with multi_label, and ' +
+      'for SigLIP models, each label is scored by itself.',
     tag: 'classify',
     form: { fields: classifyFormSchema(limits), files: { image: 'one' } },
     json: classifyBodySchema(limits),

@@ -1,6 +1,7 @@
 /** What POST /classify takes, as JSON in the form of Hugging Face's zero-shot pipelines or as a form, and answers. */
+import { NONE_OF_THE_ABOVE } from '@clip-ts/clip';
 import { z } from 'zod';
-import { stringListSchema } from '../http/fields.js';
+import { flagSchema, numeric, stringListSchema } from '../http/fields.js';
 
 interface TextLimits {
   MAX_LABELS: number;
@@ -9,57 +10,97 @@ interface TextLimits {
 
 const DEFAULT_TEMPLATE = '{}';
 
-const flag = z.preprocess(
-  (value) => (value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value),
-  z.boolean(),
-);
-
-/** Parameters of a classification. Numbers and flags may be texts, as forms send them. */
-function parameterFields({ MAX_LABELS, MAX_TEXT_LENGTH }: TextLimits) {
-  return {
-    labels: stringListSchema
-      .pipe(
+/**
+ * Candidate labels: an array, repeated fields, or one text, which is split at its commas as Hugging Face's
+ * pipelines do, so that a client which joins its labels never gets the score of one label. A label with a comma
+ * comes in an array; in a form, in a JSON array.
+ */
+function labelsSchema({ MAX_LABELS, MAX_TEXT_LENGTH }: TextLimits) {
+  return z
+    .preprocess(
+      (value) =>
+        typeof value === 'string' && !value.trimStart().startsWith('[') ? splitLabels(value) : value,
+      stringListSchema.pipe(
         z
           .array(z.string().trim().min(1, 'expected a text').max(MAX_TEXT_LENGTH))
           .min(1, 'expected at least one label')
           .max(MAX_LABELS),
-      )
-      .describe('Candidate labels'),
+      ),
+    )
+    .describe('Candidate labels; one text is split at its commas');
+}
+
+function splitLabels(text: string): string[] {
+  return text
+    .split(',')
+    .map((label) => label.trim())
+    .filter((label) => label !== '');
+}
+
+/** Parameters of a classification. Numbers and flags may be texts, as forms send them. */
+function parameterFields(limits: TextLimits) {
+  return {
+    labels: labelsSchema(limits),
     hypothesis_template: z
-      .string()
-      .max(MAX_TEXT_LENGTH)
-      .refine((template) => template.includes('{}'), 'expected {} where the label goes')
-      .default(DEFAULT_TEMPLATE)
+      .preprocess(
+        (value) => value ?? undefined,
+        z
+          .string()
+          .max(limits.MAX_TEXT_LENGTH)
+          .refine((template) => template.includes('{}'), 'expected {} where the label goes')
+          .default(DEFAULT_TEMPLATE),
+      )
       .describe('Text around each label, e.g. "a photo of a {}"'),
-    multi_label: flag
-      .default(false)
-      .describe('Score each label by itself (sigmoid) instead of against the others'),
-    top_k: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .optional()
-      .meta({ description: 'Most labels to return', example: 10 }),
-    threshold: z.coerce.number().min(0).max(1).optional().meta({
-      description:
-        'Leave out labels with a lower score; when none is left, the answer is the label "none of the above"',
+    multi_label: flagSchema(false).describe(
+      'Judge each label by itself: the probability that it describes the image, whatever the others are',
+    ),
+    background: flagSchema(false).describe(
+      `Add the class "${NONE_OF_THE_ABOVE}", which wins when no label describes the image`,
+    ),
+    top_k: numeric(z.int().min(1).optional()).meta({ description: 'Most labels to return', example: 10 }),
+    threshold: numeric(z.number().min(0).max(1).optional()).meta({
+      description: `Leave out labels with a lower score; when none is left, the answer is "${NONE_OF_THE_ABOVE}"`,
       example: 0,
     }),
   };
 }
 
+const RESTS_NAME = `"${NONE_OF_THE_ABOVE}" is the class that background adds; leave it out of the labels`;
+
 /** Fields of a form beside its file `image`. */
 export function classifyFormSchema(limits: TextLimits) {
-  return z.strictObject(parameterFields(limits));
+  return z
+    .strictObject(parameterFields(limits))
+    .refine(({ background, labels }) => !(background && labels.includes(NONE_OF_THE_ABOVE)), {
+      message: RESTS_NAME,
+      path: ['labels'],
+    });
 }
 
 /** JSON body. */
 export function classifyBodySchema(limits: TextLimits) {
   const { labels, ...rest } = parameterFields(limits);
   return z.strictObject({
-    inputs: z.string().describe('An image file in base64'),
-    parameters: z.strictObject({ candidate_labels: labels, ...rest }),
+    inputs: z
+      .preprocess(imageOf, z.string())
+      .describe('An image file in base64, alone or in a data: URL; {"image": …} is taken as well'),
+    parameters: z
+      .strictObject({ candidate_labels: labels, ...rest })
+      .refine(
+        ({ background, candidate_labels }) => !(background && candidate_labels.includes(NONE_OF_THE_ABOVE)),
+        { message: RESTS_NAME, path: ['candidate_labels'] },
+      ),
+    options: z
+      .strictObject({ use_cache: flagSchema(true), wait_for_model: flagSchema(false) })
+      .optional()
+      .describe('Taken from clients of Hugging Face; answers do not depend on it'),
   });
+}
+
+/** The JavaScript client of Hugging Face sends the image as `{ image }`, the Python client as it is. */
+function imageOf(inputs: unknown): unknown {
+  if (typeof inputs !== 'object' || inputs === null || Object.keys(inputs).join() !== 'image') return inputs;
+  return (inputs as { image: unknown }).image;
 }
 
 /** One label with its score; the answer is an array of these, best first. */
@@ -69,7 +110,9 @@ export const classificationSchema = z
       .object({
         label: z.string(),
         score: z.number().describe('Probability, 0 to 1'),
-        similarity: z.number().describe('Cosine of image and label, −1 to 1'),
+        similarity: z
+          .number()
+          .describe(`Cosine of image and label, −1 to 1; of "${NONE_OF_THE_ABOVE}" the best of the labels`),
       })
       .meta({ id: 'LabelScore' }),
   )

@@ -3,31 +3,53 @@
  * (Radford et al. 2021, arXiv:2103.00020, section 3.1).
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { labelPrompts, rankLabels } from '@clip-ts/clip';
+import { REFERENCE_LABELS, labelPrompts, rankLabels, textCenter } from '@clip-ts/clip';
 import type { RankedLabel } from '@clip-ts/clip';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { ClassifyParameters } from './classify.schema.js';
 
+/** Templates whose background is remembered: clients use few, and each costs one run over the reference labels. */
+const REMEMBERED_CENTERS = 32;
+
 @Injectable()
 export class ClassifyService {
+  private readonly centers = new Map<string, Float32Array>();
+
   constructor(@Inject(EmbeddingService) private readonly embeddings: EmbeddingService) {}
 
-  /** Labels by falling score. The same label given twice counts once. */
+  /** Labels by descending score. The same label given twice counts once. */
   async classify(image: Uint8Array, parameters: ClassifyParameters): Promise<RankedLabel[]> {
-    const { hypothesis_template: template, multi_label, top_k, threshold } = parameters;
+    const { hypothesis_template: template, multi_label, background, top_k, threshold } = parameters;
     const labels = [...new Set(parameters.labels)];
     const texts = labelPrompts(labels, template);
-    const [imageEmbedding, labelEmbeddings] = await Promise.all([
+    const { logitScale, logitBias } = this.embeddings.model;
+    const overBackground = logitBias === undefined && (multi_label || background);
+    const [imageEmbedding, labelEmbeddings, center] = await Promise.all([
       this.embeddings.image(image),
       this.embeddings.texts(texts),
+      overBackground ? this.center(template) : undefined,
     ]);
-    const { logitScale, logitBias } = this.embeddings.model;
     return rankLabels(imageEmbedding, labelEmbeddings, labels, {
       logitScale,
       logitBias,
       multiLabel: multi_label,
+      rest: background,
+      center,
       topK: top_k,
       threshold,
     });
+  }
+
+  /** Center of the reference labels in `template`. */
+  private async center(template: string): Promise<Float32Array> {
+    const known = this.centers.get(template);
+    if (known !== undefined) return known;
+    const center = textCenter(await this.embeddings.texts(labelPrompts(REFERENCE_LABELS, template)));
+    this.centers.set(template, center);
+    if (this.centers.size > REMEMBERED_CENTERS) {
+      const oldest = this.centers.keys().next();
+      if (!oldest.done) this.centers.delete(oldest.value);
+    }
+    return center;
   }
 }

@@ -1,10 +1,31 @@
 /** Fields that several routes share: pages, texts that the database can hold, lists of strings. */
 import { z } from 'zod';
 
+/** A number, also as the text that forms and queries send. An empty text is absent, not 0. */
+export function numeric<S extends z.ZodType>(schema: S) {
+  return z.preprocess((value) => {
+    if (typeof value !== 'string') return value ?? undefined;
+    return value.trim() === '' ? undefined : Number(value);
+  }, schema);
+}
+
 /** `limit` of a paged list. */
-export const limitSchema = (fallback: number) => z.coerce.number().int().min(1).max(100).default(fallback);
+export const limitSchema = (fallback: number) => numeric(z.int().min(1).max(100).default(fallback));
 /** `offset` of a paged list. */
-export const offsetSchema = z.coerce.number().int().min(0).max(1_000_000_000).default(0);
+export const offsetSchema = numeric(z.int().min(0).max(1_000_000_000).default(0));
+
+const FLAGS: Partial<Record<string, boolean>> = {
+  ...{ true: true, on: true, yes: true, '1': true },
+  ...{ false: false, off: false, no: false, '0': false },
+};
+
+/** A yes or no, also as the texts and numbers that forms and Python send; an empty text is absent. */
+export const flagSchema = (fallback: boolean) =>
+  z.preprocess((value) => {
+    if (typeof value !== 'string' && typeof value !== 'number') return value ?? undefined;
+    const text = String(value).trim().toLowerCase();
+    return text === '' ? undefined : (FLAGS[text] ?? value);
+  }, z.boolean('expected true or false').default(fallback));
 
 /** A text that the database can hold: PostgreSQL has no NUL character. */
 export const storableText = z.string().regex(/^[^\0]*$/, 'expected a text without NUL characters');

@@ -2,6 +2,7 @@
 import type { Request } from 'express';
 import { inspectImage } from '../image-file/image-format.js';
 import { Problem } from '../problems/problem.js';
+import { decodeBase64 } from './base64.js';
 import { formFile } from './multipart.js';
 
 interface ImageLimits {
@@ -16,16 +17,13 @@ export async function formImage(request: Request, limits: ImageLimits): Promise<
   return bytes;
 }
 
-/** Decodes and checks an image in base64, with or without a `data:` prefix. `field` names it in errors. */
+/** Decodes and checks an image in base64, alone or in a `data:` URL. `field` names it in errors. */
 export async function decodeImage(text: string, field: string, limits: ImageLimits): Promise<Buffer> {
-  if (/^https?:\/\//i.test(text)) {
+  if (/^\s{0,100}https?:\/\//i.test(text)) {
     throw invalid(field, 'expected the image itself in base64; addresses are not fetched');
   }
-  const base64 = text.replace(/^data:[\w.+/-]*;base64,/i, '');
-  if (base64 === '' || !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(base64)) {
-    throw invalid(field, 'expected base64');
-  }
-  const bytes = Buffer.from(base64, 'base64');
+  const bytes = decodeBase64(text);
+  if (bytes === undefined) throw invalid(field, 'expected base64, or a data: URL with base64');
   await inspectImage(bytes, limits);
   return bytes;
 }

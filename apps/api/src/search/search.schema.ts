@@ -1,12 +1,12 @@
 /** What the search routes take and answer. */
 import { z } from 'zod';
-import { limitSchema, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
+import { limitSchema, numeric, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
 import { imageSchema } from '../images/image.schema.js';
 
 const page = {
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
-  minScore: z.coerce.number().min(-1).max(1).optional().describe('Leave out images with a lower cosine'),
+  minScore: numeric(z.number().min(-1).max(1).optional()).describe('Leave out images with a lower cosine'),
   tag: stringListSchema
     .pipe(z.array(storableText.min(1).max(1000)).max(20))
     .optional()

@@ -31,7 +31,7 @@ export async function writeTinyCheckpoint(folder: string, { gain = 1 } = {}): Pr
     'config.json': JSON.stringify({
       model_type: 'vision-text-dual-encoder',
       projection_dim: EMBEDDING_SIZE,
-      logit_scale: Math.log(10),
+      logit_scale: Math.log(20),
       vision_config: { model_type: 'vit' },
       text_config: { model_type: 'bert', max_position_embeddings: 32 },
     }),

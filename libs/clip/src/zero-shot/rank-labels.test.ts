@@ -36,15 +36,78 @@ describe('rankLabels', () => {
     ]);
   });
 
-  it('scores each label on its own against a neutral text, or else against the mean', () => {
-    const options = { logitScale: 10, multiLabel: true };
-    const neutral = rankLabels(image, embeds, labels, { ...options, neutralEmbed: at(0.3) });
-    expect(rounded(neutral)).toEqual([
-      ['high', 0.5],
-      ['middle', 0.2689],
-      ['low', 0.1192],
+  /** E = 3: what labels share lies along the last axis, what they say of the image along the first. */
+  const photo = new Float32Array([0.9, 0, Math.sqrt(0.19)]);
+  const center = new Float32Array([0, 0, 0.8]);
+  const saying = (angle: number) => new Float32Array([0.6 * Math.cos(angle), 0.6 * Math.sin(angle), 0.8]);
+  const described = { logitScale: 100, center };
+
+  it('scores each label by itself over the background, however many others there are', () => {
+    const options = { ...described, multiLabel: true };
+    const alone = (angle: number) => rankLabels(photo, [saying(angle)], ['a'], options)[0]!.score;
+    expect(alone(0)).toBeGreaterThan(0.99);
+    expect(alone(Math.PI / 2)).toBeCloseTo(1 / (1 + Math.exp(3)), 5);
+    expect(alone(Math.PI)).toBeLessThan(0.01);
+    const together = rankLabels(photo, [saying(0), saying(2), saying(1.5)], ['a', 'b', 'c'], options);
+    expect(together.map(({ score }) => score)).toEqual([alone(0), alone(1.5), alone(2)]);
+    expect(() => rankLabels(photo, [saying(0)], ['a'], { logitScale: 100, multiLabel: true })).toThrow(
+      /center/,
+    );
+  });
+
+  it('adds the class of none of the labels, which wins when all of them are wrong', () => {
+    const options = { ...described, rest: true };
+    const wrong = rankLabels(photo, [saying(1.8), saying(2.5)], ['a', 'b'], options);
+    expect(wrong.map(({ label }) => label)).toEqual([NONE_OF_THE_ABOVE, 'a', 'b']);
+    expect(wrong[0]!.score).toBeGreaterThan(0.9);
+    const right = rankLabels(photo, [saying(1.8), saying(0)], ['a', 'b'], options);
+    expect(right.map(({ label }) => label)).toEqual(['b', NONE_OF_THE_ABOVE, 'a']);
+    for (const ranked of [wrong, right]) {
+      expect(ranked.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 6);
+      expect(ranked.every(({ similarity }) => similarity <= 1)).toBe(true);
+    }
+    expect(rankLabels(photo, [saying(1.8)], ['a'], { ...options, threshold: 0.99 })).toEqual([
+      { ...rankLabels(photo, [saying(1.8)], ['a'], options)[0]! },
     ]);
-    expect(rounded(rankLabels(image, embeds, labels, options))[1]).toEqual(['middle', 0.5]);
+    expect(rankLabels(photo, [saying(1.8), saying(2)], ['a', 'b'], { ...options, topK: 1 })).toHaveLength(1);
+    expect(() => rankLabels(photo, [saying(0)], [NONE_OF_THE_ABOVE], options)).toThrow(/rest class/);
+  });
+
+  it('takes, where labels are judged one by one, the chance that none of them holds', () => {
+    const [p, q] = [0.7311, 0.5];
+    const siglip = rankLabels(image, [at(0.3), at(0.2)], ['a', 'b'], {
+      logitScale: 10,
+      logitBias: -2,
+      rest: true,
+    });
+    expect(rounded(siglip)).toEqual([
+      ['a', p],
+      ['b', q],
+      [NONE_OF_THE_ABOVE, Number(((1 - p) * (1 - q)).toFixed(4))],
+    ]);
+    const clip = rankLabels(photo, [saying(1.6), saying(1.7)], ['a', 'b'], {
+      ...described,
+      multiLabel: true,
+      rest: true,
+    });
+    const product = clip.slice(1).reduce((rest, { score }) => rest * (1 - score), 1);
+    expect(clip[0]).toMatchObject({ label: NONE_OF_THE_ABOVE, score: expect.closeTo(product, 8) as number });
+  });
+
+  it('gives a label that says nothing of any image the offset of the curve', () => {
+    const [only] = rankLabels(photo, [center], ['a'], { ...described, multiLabel: true });
+    expect(only!.score).toBeCloseTo(1 / (1 + Math.exp(3)), 5);
+  });
+
+  it('takes a hundred thousand labels', () => {
+    const many = Array.from({ length: 100_000 }, (_, i) => `${i}`);
+    const ranked = rankLabels(
+      image,
+      many.map(() => at(0.2)),
+      many,
+      { logitScale: 10, topK: 1 },
+    );
+    expect(ranked[0]!.score).toBeCloseTo(1e-5, 8);
   });
 
   it('returns the best few, and none of the above when no label reaches the threshold', () => {

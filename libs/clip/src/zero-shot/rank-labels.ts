@@ -3,16 +3,17 @@
  *
  * - CLIP (Radford et al. 2021, arXiv:2103.00020): softmax over logit_scale · cosine; the scores of all labels sum to 1.
  * - SigLIP (Zhai et al. 2023, arXiv:2303.15343): sigmoid(logit_scale · cosine + logit_bias); each label on its own.
- * - Several labels at once with a model of the softmax kind: such a model knows no absolute scale, only whether one
- *   text fits better than another. A label's score is therefore a softmax of two, the label against a neutral text
- *   (such as "a photo"), or against the mean of all labels when no neutral embedding is given.
+ * - Each label by itself with a model of the softmax kind, and the class "none of the above": by its log-odds over the
+ *   background, {@link labelLogOdds}. The rest class has log-odds 0 in the softmax; where labels are judged one by
+ *   one it is the probability that none of them holds.
  *
  * Shape letters: L labels, E embedding.
  */
 import { ClipError } from '../errors.js';
+import { labelLogOdds } from './background.js';
 import { requireLabels } from './prompts.js';
 
-/** The label of the one result when no label reaches the threshold. */
+/** The label of the rest class, and of the one result when no label reaches the threshold. */
 export const NONE_OF_THE_ABOVE = 'none of the above';
 
 export interface RankedLabel {
@@ -30,13 +31,15 @@ export interface RankLabelsOptions {
   logitBias?: number;
   /** Score each label on its own. Models of the sigmoid kind always do. */
   multiLabel?: boolean;
-  /** [E] unit vector of a text that fits any image; for `multiLabel` with a model of the softmax kind. */
-  neutralEmbed?: Float32Array;
+  /** [E] of `textCenter`: needed for `multiLabel` and `rest` with a model of the softmax kind. */
+  center?: Float32Array;
+  /** Add the class {@link NONE_OF_THE_ABOVE}, with the best similarity of the labels. */
+  rest?: boolean;
   /** Return the best so many. Default: all. */
   topK?: number;
   /**
    * Return labels with at least this score, 0 … 1. When there is none, the result is the one label
-   * {@link NONE_OF_THE_ABOVE}, with 1 − the best score and the best similarity.
+   * {@link NONE_OF_THE_ABOVE}, with the best similarity and, where there is no `rest`, 1 − the best score.
    */
   threshold?: number;
 }
@@ -45,7 +48,7 @@ export interface RankLabelsOptions {
  * Ranks labels for an image.
  * @param imageEmbed [E], a unit vector
  * @param labelEmbeds L unit vectors [E]
- * @returns labels by falling score; equal ones in the order given
+ * @returns labels by descending score; equal ones in the order given
  * @throws ClipError LABELS_INVALID
  */
 export function rankLabels(
@@ -56,6 +59,9 @@ export function rankLabels(
 ): RankedLabel[] {
   requireLabels(labels);
   requireOptions(options);
+  if (options.rest && labels.includes(NONE_OF_THE_ABOVE)) {
+    throw new ClipError('LABELS_INVALID', `a label has the name of the rest class, "${NONE_OF_THE_ABOVE}"`);
+  }
   if (labelEmbeds.length !== labels.length) {
     throw new ClipError('LABELS_INVALID', 'labels and their embeddings differ in number', {
       expected: `${labels.length} embeddings`,
@@ -63,30 +69,59 @@ export function rankLabels(
     });
   }
   const similarities = labelEmbeds.map((embed) => cosine(imageEmbed, embed));
-  const scores = labelScores(similarities, imageEmbed, options);
+  const logits = labelLogits(similarities, imageEmbed, labelEmbeds, options);
+  const { scores, rest } = scoresOf(logits, options);
   const ranked = labels
-    .map((label, i) => ({ label, score: scores[i]!, similarity: similarities[i]! }))
-    .sort((a, b) => b.similarity - a.similarity); // every score grows with the similarity, but may saturate
+    .map((label, i) => ({ label, score: scores[i]!, similarity: similarities[i]!, logit: logits[i]! }))
+    .sort((a, b) => b.logit - a.logit) // every score grows with the logit, but may saturate
+    .map(({ label, score, similarity }) => ({ label, score, similarity }));
+  const similarity = largestOf(similarities);
+  const none = { label: NONE_OF_THE_ABOVE, score: rest ?? 1 - ranked[0]!.score, similarity };
+  if (rest !== undefined) {
+    const place = ranked.findIndex(({ score }) => score < rest);
+    ranked.splice(place === -1 ? ranked.length : place, 0, none);
+  }
   const { threshold, topK } = options;
-  const best = ranked[0]!;
   const passing = threshold === undefined ? ranked : ranked.filter(({ score }) => score >= threshold);
-  if (passing.length === 0)
-    return [{ label: NONE_OF_THE_ABOVE, score: 1 - best.score, similarity: best.similarity }];
-  return passing.slice(0, topK);
+  return passing.length === 0 ? [none] : passing.slice(0, topK);
 }
 
-/** L scores from L cosines. */
-function labelScores(
+/** Whether labels are scored against each other, by a softmax. */
+const againstEachOther = ({ logitBias, multiLabel = false }: RankLabelsOptions) =>
+  logitBias === undefined && !multiLabel;
+
+/** L logits: over the background where a score is to stand by itself, else logit_scale · cosine. */
+function labelLogits(
   similarities: readonly number[],
   imageEmbed: Float32Array,
+  labelEmbeds: readonly Float32Array[],
   options: RankLabelsOptions,
 ): number[] {
-  const { logitScale, logitBias, multiLabel = false, neutralEmbed } = options;
-  if (logitBias !== undefined)
-    return similarities.map((similarity) => sigmoid(logitScale * similarity + logitBias));
-  if (!multiLabel) return softmax(similarities.map((similarity) => logitScale * similarity));
-  const neutral = neutralEmbed === undefined ? mean(similarities) : cosine(imageEmbed, neutralEmbed);
-  return similarities.map((similarity) => sigmoid(logitScale * (similarity - neutral)));
+  const { logitScale, logitBias, center, rest = false } = options;
+  if (logitBias !== undefined) return similarities.map((value) => logitScale * value + logitBias);
+  if (againstEachOther(options) && !rest) return similarities.map((value) => logitScale * value);
+  if (center === undefined) {
+    throw new ClipError('LABELS_INVALID', 'scores over the background need its center', {
+      expected: 'the center of textCenter',
+      hint: 'Encode REFERENCE_LABELS in the template of the labels',
+    });
+  }
+  return labelEmbeds.map((embed) => labelLogOdds(imageEmbed, embed, { center, logitScale }));
+}
+
+/** Scores of the L labels, and of the rest class where it is asked for. */
+function scoresOf(
+  logits: readonly number[],
+  options: RankLabelsOptions,
+): { scores: number[]; rest?: number } {
+  if (againstEachOther(options)) {
+    if (!options.rest) return { scores: softmax(logits) };
+    const scores = softmax([...logits, 0]);
+    return { rest: scores.pop()!, scores };
+  }
+  const scores = logits.map(sigmoid);
+  if (!options.rest) return { scores };
+  return { scores, rest: scores.reduce((product, score) => product * (1 - score), 1) };
 }
 
 function requireOptions({ logitScale, topK, threshold }: RankLabelsOptions): void {
@@ -125,7 +160,7 @@ function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 function softmax(logits: readonly number[]): number[] {
-  const largest = Math.max(...logits);
+  const largest = largestOf(logits);
   const exponentials = logits.map((logit) => Math.exp(logit - largest));
   const total = exponentials.reduce((sum, value) => sum + value, 0);
   return exponentials.map((value) => value / total);
@@ -135,6 +170,7 @@ function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** The largest of any number of values; `Math.max` takes only so many arguments. */
+function largestOf(values: readonly number[]): number {
+  return values.reduce((largest, value) => Math.max(largest, value), -Infinity);
 }
