@@ -1,6 +1,6 @@
 /**
- * A stand-in for MNIST that needs no download: 28×28 pictures of the digits as a seven-segment display shows them,
- * shifted, scaled in brightness and noisy. Letters: N pictures.
+ * A stand-in for MNIST that needs no download: 28×28 images of the digits as a seven-segment display shows them,
+ * shifted, scaled in brightness and noisy. Letters: N images.
  */
 
 /** The lit segments of each digit: a top, b upper right, c lower right, d bottom, e lower left, f upper left, g middle. */
@@ -31,7 +31,7 @@ function generator(seed) {
 }
 
 /**
- * `count` pictures with their labels.
+ * `count` images with their labels.
  * @param {number} count
  * @param {number} seed
  * @returns {{ pixels: Float32Array, labels: Int32Array }} pixels [N, 28, 28, 1] in 0…1, labels [N] in 0…9

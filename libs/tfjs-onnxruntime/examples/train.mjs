@@ -1,4 +1,4 @@
-/** What both examples do: train a tf.layers model on the digits and measure it on pictures it has not seen. */
+/** What both examples do: train a tf.layers model on the digits and measure it on images it has not seen. */
 import * as tf from '@tensorflow/tfjs-core';
 import { makeDigits, SIDE } from './digits.mjs';
 
@@ -15,8 +15,8 @@ function digitTensors(count, seed) {
 }
 
 /**
- * Trains `model` for some epochs with Adam and cross-entropy; returns the accuracy on the test pictures, in 0…1.
- * @param {import('@tensorflow/tfjs-layers').LayersModel} model  from pictures [N, 28, 28, 1] to probabilities [N, 10]
+ * Trains `model` for some epochs with Adam and cross-entropy; returns the accuracy on the test images, in 0…1.
+ * @param {import('@tensorflow/tfjs-layers').LayersModel} model  from images [N, 28, 28, 1] to probabilities [N, 10]
  * @param {{ epochs: number, trainSize: number, testSize: number, log?: (line: string) => void }} options
  */
 export async function trainOnDigits(model, { epochs, trainSize, testSize, log }) {

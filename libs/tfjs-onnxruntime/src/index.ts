@@ -3,7 +3,7 @@
  * ONNX Runtime. Importing this module registers the backend "onnxruntime".
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { BACKEND_NAME, OnnxRuntimeBackend, type BackendOptions } from './backend.js';
+import { BACKEND_NAME, OnnxRuntimeBackend, type BackendOptions } from './backend/backend.js';
 import { EngineError } from './errors.js';
 import { fusedGradients, fusedKernels } from './fused/index.js';
 import { allKernels } from './kernels/index.js';
@@ -35,7 +35,7 @@ export function registerOnnxRuntimeBackend(options: BackendOptions = {}): void {
 
 registerOnnxRuntimeBackend();
 
-export { BACKEND_NAME, OnnxRuntimeBackend, type BackendOptions } from './backend.js';
+export { BACKEND_NAME, OnnxRuntimeBackend, type BackendOptions } from './backend/backend.js';
 export { EngineError, type EngineErrorCode, type EngineErrorDetails } from './errors.js';
 export { dumpGraph, profile, stats, type EngineStats } from './observe.js';
 export type { ProfileEntry } from './session/profile.js';

@@ -1,4 +1,4 @@
-/** Looking at the engine from outside: counters, where the time of the last eager graph goes, the graph itself. */
+/** Introspection: counters, the profile of the last eager graph, and the graph itself. */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from './errors.js';
 import { allocate, sizeOf } from './graph/value.js';
@@ -8,7 +8,7 @@ import type { HostArray } from './session/ort.js';
 import { profileModel, type ProfileEntry } from './session/profile.js';
 
 export interface EngineStats {
-  /** Compiled eager graphs that are kept, and how the cache has done. */
+  /** Compiled eager graphs that are kept, and the statistics of their cache. */
   sessions: number;
   sessionCapacity: number;
   cacheHits: number;
@@ -25,7 +25,7 @@ export interface EngineStats {
 }
 
 export function stats(): EngineStats {
-  const { sessions, counters } = currentBackend();
+  const { sessions, counters } = currentBackend().runner;
   const { numTensors, numBytes } = tf.memory();
   return {
     sessions: sessions.size,
@@ -40,7 +40,7 @@ export function stats(): EngineStats {
 }
 
 function lastGraph(): CompiledGraph {
-  const { lastGraph: graph } = currentBackend();
+  const { lastGraph: graph } = currentBackend().runner;
   if (graph === undefined) {
     throw new EngineError('BAD_STATE', 'no graph has run yet.', { hint: 'Read a tensor first.' });
   }
@@ -57,7 +57,7 @@ export function profile(): ProfileEntry[] {
   });
   return profileModel(
     model,
-    currentBackend().sessionOptions,
+    currentBackend().runner.sessionOptions,
     feeds,
     Object.fromEntries(outputs.map((o) => [o, null])),
   );

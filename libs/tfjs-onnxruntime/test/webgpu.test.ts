@@ -1,5 +1,5 @@
 /**
- * The WebGPU provider for real: on a GPU where there is one, else on SwiftShader, the software Vulkan device that comes
+ * A replayed function on the WebGPU provider: on a GPU where there is one, else on SwiftShader, the software Vulkan device that comes
  * with Chromium.
  */
 import { spawnSync } from 'node:child_process';

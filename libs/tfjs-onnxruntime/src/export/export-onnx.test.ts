@@ -57,7 +57,7 @@ beforeAll(async () => {
 });
 
 describe('exportOnnx', () => {
-  it('gives the function at every batch size and sequence length', async () => {
+  it('equals the function at every batch size and sequence length', async () => {
     const tower = textTower(8);
     const model = await exportOnnx(tower, { ...textSpec, metadata: { origin: 'test' } });
     const session = await InferenceSession.create(model);
@@ -86,7 +86,7 @@ describe('exportOnnx', () => {
     }
   });
 
-  it('uses ops of the ONNX domain only and says its opset', async () => {
+  it('uses ops of the ONNX domain only and declares its opset', async () => {
     const { opsetImport, graph, metadataProps } = decode(
       await exportOnnx(textTower(8), { ...textSpec, metadata: { origin: 'test' } }),
     );

@@ -1,7 +1,8 @@
 /** Stores the large float32 constants of a model in half precision; a Cast brings each back where it is used. */
-import { ONNX_ELEMENT, type ModelMessage } from '../onnx/types.js';
+import { ONNX_ELEMENT } from '../graph/value.js';
+import type { ModelMessage } from '../onnx/types.js';
 
-/** Smaller tensors (biases, scales) stay as they are: they matter more than they weigh. */
+/** Smaller tensors (biases, scales) stay float32: they affect the results more than the size of the file. */
 const MIN_ELEMENTS = 1024;
 
 export function halveWeights(message: ModelMessage): void {

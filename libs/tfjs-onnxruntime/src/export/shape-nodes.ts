@@ -1,6 +1,7 @@
 /** ONNX nodes that compute shape constants from the sizes of the model's inputs at run time. */
 import type { ElementType } from '../graph/value.js';
-import { ONNX_ELEMENT, tensorMessage, type NodeMessage, type TensorMessage } from '../onnx/types.js';
+import { ONNX_ELEMENT } from '../graph/value.js';
+import { tensorMessage, type NodeMessage, type TensorMessage } from '../onnx/types.js';
 import { isConstant, type Polynomial } from './polynomial.js';
 
 /** Where the size of a dynamic axis can be read: an input and one of its dimensions. */

@@ -4,19 +4,10 @@
  * Letters: B batch, T queries, S keys, D width, H heads, K = D/H head size.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  add,
-  binary,
-  matMul,
-  mul,
-  op,
-  reduce,
-  reshape,
-  softmax,
-  sub,
-  sumTo,
-  transpose,
-} from '../graph/ops.js';
+import { reshape, transpose } from '../graph/layout.js';
+import { add, binary, mul, op, sub } from '../graph/ops.js';
+import { matMul } from '../graph/products.js';
+import { reduce, softmax, sumTo } from '../graph/reductions.js';
 import type { Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
 

@@ -7,7 +7,8 @@
  * so u has 12 fractional bits: the rate is met to 1/4096.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { add, binary, cast, greater, mul, not, op, reshape, sub, unary } from '../graph/ops.js';
+import { reshape } from '../graph/layout.js';
+import { add, binary, cast, greater, mul, not, op, sub, unary } from '../graph/ops.js';
 import { sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';

@@ -163,7 +163,7 @@ describe('fused kernels', () => {
     });
   });
 
-  it('FusedDropout keeps the stated share, repeats itself, and changes with seed and salt', () => {
+  it('FusedDropout keeps the expected fraction, is repeatable, and changes with seed and salt', () => {
     void tf.setBackend('onnxruntime');
     const x = tf.ones([64, 48]);
     const drop = (seed: number, salt: number) =>
@@ -199,7 +199,7 @@ describe('fused kernels', () => {
     expect(over((i, s) => [kept(i, i, s), kept(i, i, (s + 1) % 40)])).toBeLessThan(0.1);
   });
 
-  it('FusedAdamW takes the step of PyTorch', () => {
+  it('FusedAdamW takes the same step as PyTorch', () => {
     void tf.setBackend('onnxruntime');
     const [param, m, v] = run<T[]>(
       'FusedAdamW',

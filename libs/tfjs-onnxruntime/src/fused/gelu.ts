@@ -4,7 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { overRows } from '../graph/chunked.js';
-import { add, exp, mul, reshape, sub, unary } from '../graph/ops.js';
+import { reshape } from '../graph/layout.js';
+import { add, exp, mul, sub, unary } from '../graph/ops.js';
 import { sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
@@ -16,33 +17,33 @@ const gelu = (x: Value, approximate: GeluAttrs['approximate']): Value =>
 
 /**
  * Twice the derivative Φ(x) + x·φ(x) of the exact form: with u = x/√2 it is 1 + erf(u) + 2u·exp(−u²)/√π. The factor
- * 2/√π goes into the exponent, to save an op.
+ * 2/√π is moved into the exponent, which saves an op.
  */
-function exactSlope(x: Value): Value {
+function twiceExactDerivative(x: Value): Value {
   const u = mul(x, Math.SQRT1_2);
-  const bell = exp(sub(scalar(Math.log(2 / Math.sqrt(Math.PI))), mul(u, u)));
-  return add(add(unary('Erf', u), mul(u, bell)), 1);
+  const gaussian = exp(sub(scalar(Math.log(2 / Math.sqrt(Math.PI))), mul(u, u)));
+  return add(add(unary('Erf', u), mul(u, gaussian)), 1);
 }
 
 /** Twice the derivative of 0.5·x·(1 + t), t = tanh(k·(x + c·x³)). */
-function tanhSlope(x: Value): Value {
+function twiceTanhDerivative(x: Value): Value {
   const k = Math.sqrt(2 / Math.PI);
   const c = 0.044715;
   const square = mul(x, x);
   const t = unary('Tanh', mul(x, add(mul(square, k * c), k)));
   const inner = add(mul(square, 3 * k * c), k);
-  const bend = mul(mul(x, sub(scalar(1), mul(t, t))), inner);
-  return add(add(t, 1), bend);
+  const innerDerivative = mul(mul(x, sub(scalar(1), mul(t, t))), inner);
+  return add(add(t, 1), innerDerivative);
 }
 
 export const geluKernels: KernelDefinition[] = [
   define<'x', GeluAttrs>('FusedGelu', ({ x }, { approximate }) => gelu(x, approximate)),
   define<'dy' | 'x', GeluAttrs>('FusedGeluGrad', ({ dy, x }, { approximate }) => {
-    const slope = approximate === 'tanh' ? tanhSlope : exactSlope;
+    const twiceDerivative = approximate === 'tanh' ? twiceTanhDerivative : twiceExactDerivative;
     const flat = (v: Value): Value => reshape(v, [sizeOf(v.shape) / v.shape.at(-1)!, v.shape.at(-1)!]);
-    // The half is taken from dy, where it usually merges with the product that made dy.
+    // The factor ½ is applied to dy, where it usually fuses with the product that computed dy.
     const { rows } = overRows([flat(mul(dy, 0.5)), flat(x)], [], ([d, v]) => ({
-      rows: [mul(d!, slope(v!))],
+      rows: [mul(d!, twiceDerivative(v!))],
     }));
     return reshape(rows[0]!, x.shape);
   }),

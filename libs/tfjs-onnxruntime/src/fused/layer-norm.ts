@@ -4,7 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { overRows } from '../graph/chunked.js';
-import { add, columnSum, matMul, mul, neg, reshape, sub } from '../graph/ops.js';
+import { reshape } from '../graph/layout.js';
+import { add, mul, neg, sub } from '../graph/ops.js';
+import { matMul } from '../graph/products.js';
+import { columnSum } from '../graph/reductions.js';
 import { sizeOf } from '../graph/shape.js';
 import { node, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
@@ -26,9 +29,9 @@ function layerNorm(x: Value, gamma: Value, beta: Value, epsilon: number): Value 
 /**
  * With x̂ = (x − μ)/σ: dx = (dy∘γ − mean(dy∘γ) − x̂·mean(dy∘γ∘x̂))/σ, dγ = Σ dy∘x̂, dβ = Σ dy (sums over rows).
  *
- * x̂ is never formed: with p = mean(dy∘γ), q = mean(dy∘γ∘x) and b = (μp − q)/σ³, all numbers of a row,
- * dx = dy∘γ/σ + b·x − (bμ + p/σ). PyTorch computes it so too. Means over a row are products with the vector γ/D (γ and a
- * factor of the product instead: whole steps measured 1 % slower).
+ * x̂ is never formed: with p = mean(dy∘γ), q = mean(dy∘γ∘x) and b = (μp − q)/σ³, all of them one number per row,
+ * dx = dy∘γ/σ + b·x − (bμ + p/σ). PyTorch computes it in this form too. Means over a row are products with the vector γ/D (with γ and
+ * the factor 1/D separate, whole steps measured 1 % slower).
  */
 function layerNormGradient(
   dy: Value,

@@ -1,17 +1,18 @@
 /**
- * Runs a chain of ops over blocks of rows instead of over whole tensors. Chains of elementwise ops are bound by memory:
+ * Runs a chain of ops over blocks of rows instead of over whole tensors. Chains of elementwise ops are memory-bound:
  * each op reads and writes tensors of megabytes. In blocks that fit the second-level cache only the first read and
  * the last write go to memory. ONNX's Scan does the loop; blocks of its inputs and outputs are views, not copies.
  */
-import { reduce, reshape } from './ops.js';
+import { reshape } from './layout.js';
+import { reduce } from './reductions.js';
 import { node, placeholder, sizeOf, type Value } from './value.js';
 
 /**
  * Bytes of one block of the widest tensor. A chain keeps a handful of them alive, shared by the caches of all cores;
- * much smaller blocks lose to the threads' meeting after each op (measured: 1 MiB is best with two cores of 2 MiB each).
+ * with much smaller blocks the barrier after each op dominates (measured: 1 MiB is best with two cores of 2 MiB each).
  */
 const BLOCK_BYTES = 1024 * 1024;
-/** Below this the loop costs more than it saves. */
+/** For smaller tensors the loop costs more than it saves. */
 const MIN_BYTES = 4 * 1024 * 1024;
 
 export interface RowResults {
@@ -22,7 +23,7 @@ export interface RowResults {
 }
 
 /**
- * @param rows tensors [N, D…] that are taken apart along the first axis
+ * @param rows tensors [N, D…] that are split along the first axis
  * @param shared tensors that every block reads whole
  * @param body records the chain for a block of rows; it must not depend on the number of rows
  */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { fuse } from './fuse.js';
-import { add, matMul, mul, reshape } from './ops.js';
+import { reshape } from './layout.js';
+import { add, mul } from './ops.js';
+import { matMul } from './products.js';
 import { order } from './order.js';
 import { placeholder, type Value } from './value.js';
 
@@ -35,7 +37,7 @@ describe('fusion into Gemm', () => {
     expect(opsOf([mul(product(), 0.5)])).toEqual(['Gemm/2']);
   });
 
-  it('leaves products alone that something else reads', () => {
+  it('leaves a product as it is when another op reads it', () => {
     const product = matMul(a, b);
     expect(opsOf([add(product, bias), product])).toEqual(['Gemm/2', 'Add/2']);
     expect(opsOf([add(product, bias), mul(product, product)])).toEqual(['Gemm/2', 'Add/2', 'Mul/2']);

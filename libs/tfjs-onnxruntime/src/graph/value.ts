@@ -6,6 +6,15 @@
 
 /** Element types that occur inside a graph; TensorFlow.js itself sees the first three. */
 export type ElementType = 'float32' | 'int32' | 'bool' | 'int64' | 'float16';
+/** Element types in ONNX's numbering (TensorProto.DataType). */
+export const ONNX_ELEMENT: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+};
+
 export type TypedArray = Float32Array | Int32Array | Uint8Array | BigInt64Array | Uint16Array;
 export type AttributeValue =
   number | string | readonly number[] | { readonly float: number } | { readonly body: Subgraph } | Value;
@@ -20,7 +29,7 @@ export interface Value {
   readonly id: number;
   readonly shape: readonly number[];
   readonly type: ElementType;
-  /** Contents, when known. Never written to again. */
+  /** Contents, when known. They never change. */
   data?: TypedArray;
   /** A small constant of the graph itself (axes, shapes, scalars): its contents are part of the structure. */
   readonly inline?: boolean;
@@ -28,7 +37,7 @@ export interface Value {
   readonly placeholder?: string;
   /** The node that computes it, until it has been run. */
   producer?: GraphNode;
-  /** Every element is this number (filled tensors): lets identities such as x·1 be recorded as nothing. */
+  /** Every element is this number (filled tensors): identities such as x·1 are then not recorded. */
   readonly uniform?: number;
   /** Values computed beside this one that its gradient uses; they are materialised together with it. */
   companions?: Readonly<Record<string, Value>>;

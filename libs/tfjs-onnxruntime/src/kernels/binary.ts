@@ -1,5 +1,6 @@
 /** Elementwise kernels of two or more operands: arithmetic, comparison, logic, selection. */
 import type * as tf from '@tensorflow/tfjs-core';
+import { reshape } from '../graph/layout.js';
 import {
   add,
   binary,
@@ -11,7 +12,6 @@ import {
   mul,
   not,
   op,
-  reshape,
   sub,
   unary,
   where,
@@ -28,17 +28,17 @@ function arithmetic(a: Value, b: Value): [Value, Value] {
   return [cast(a, type), cast(b, type)];
 }
 
-/** Integer division that gives 0 where it is not defined, as JavaScript's integer arrays do. */
+/** Integer division that gives 0 where it is undefined, as JavaScript's integer arrays do. */
 function guarded(b: Value, divide: (divisor: Value) => Value): Value {
   const isZero = equal(b, scalar(0, b.type));
   return where(isZero, scalar(0, 'int32'), divide(where(isZero, scalar(1, b.type), b)));
 }
 
-/** Floor of the quotient as int32, whatever the operands, as TensorFlow.js has it. */
+/** Floor of the quotient as int32 for operands of any type, as in TensorFlow.js. */
 const floorDiv = (a: Value, b: Value): Value =>
   guarded(b, (divisor) => cast(unary('Floor', div(cast(a, 'float32'), cast(divisor, 'float32'))), 'int32'));
 
-/** Remainder with the sign of the divisor, from the truncated one of C. */
+/** Remainder with the sign of the divisor, computed from C's truncated remainder. */
 function floorMod(a: Value, b: Value): Value {
   if (a.type === 'int32') return guarded(b, (divisor) => binary('Mod', a, divisor));
   const truncated = (x: Value): Value =>

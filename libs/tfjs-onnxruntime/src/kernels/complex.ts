@@ -3,24 +3,9 @@
  * run once per part; multiplication, absolute value and the Fourier transforms are written out.
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import type { OnnxRuntimeBackend } from '../backend.js';
-import {
-  add,
-  binary,
-  cast,
-  concat,
-  div,
-  equal,
-  filled,
-  mul,
-  op,
-  reshape,
-  slice,
-  sqrt,
-  sub,
-  unary,
-  where,
-} from '../graph/ops.js';
+import type { OnnxRuntimeBackend } from '../backend/backend.js';
+import { concat, filled, reshape, slice } from '../graph/layout.js';
+import { add, binary, cast, div, equal, mul, op, sqrt, sub, unary, where } from '../graph/ops.js';
 import { scalar, type Value } from '../graph/value.js';
 import { defineRaw, type KernelDefinition } from './define.js';
 
@@ -120,7 +105,7 @@ function complexVariant(definition: KernelDefinition): KernelDefinition['run'] |
   };
 }
 
-/** The kernel, taking complex64 inputs too where that means something. */
+/** The kernel, taking complex64 inputs too where that is defined. */
 export function withComplex(definition: KernelDefinition): KernelDefinition {
   const complex = complexVariant(definition);
   if (complex === undefined) return definition;

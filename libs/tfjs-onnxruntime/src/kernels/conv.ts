@@ -4,7 +4,9 @@
  * Letters: N batch, H W input, P Q output, C input channels, K output channels, R S filter.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { add, matMul, op, reshape, slice, transpose } from '../graph/ops.js';
+import { reshape, slice, transpose } from '../graph/layout.js';
+import { add, op } from '../graph/ops.js';
+import { matMul } from '../graph/products.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -92,7 +94,7 @@ function channelsLast(a: ConvAttrs): ConvAttrs {
   return { ...a, pad, dataFormat: 'NHWC' };
 }
 
-/** Kernels that know one layout see channels last; NCHW callers pay two transposes. */
+/** Runs a kernel that is written for channels last; NCHW costs two transposes. */
 function inChannelsLast(format: string | undefined, x: Value, run: (x: Value) => Value): Value {
   return format === 'NCHW' ? toChannelsFirst(run(toChannelsLast(x))) : run(x);
 }
@@ -126,7 +128,7 @@ function conv2dBackpropInput(dy: Value, filter: Value, inputShape: readonly numb
   return inChannelsLast(a.dataFormat, dy, (full) => {
     const shape = a.dataFormat === 'NCHW' ? NCHW_TO_NHWC.map((p) => inputShape[p]!) : inputShape;
     const i = convInfo(shape, filter.shape, channelsLast(a));
-    // What lies beyond the output that the input's shape asks for has no part in it.
+    // Rows and columns of dy beyond the output size that follows from the input's shape are ignored.
     const gradient = slice(full, [
       { axis: 1, start: 0, end: i.outHeight },
       { axis: 2, start: 0, end: i.outWidth },
@@ -138,7 +140,7 @@ function conv2dBackpropInput(dy: Value, filter: Value, inputShape: readonly numb
   });
 }
 
-/** dW is itself a convolution: x [C,N,H,W] with dy [K,N,P,Q], where stride and dilation change places. */
+/** dW is itself a convolution: x [C,N,H,W] with dy [K,N,P,Q], with stride and dilation swapped. */
 function conv2dBackpropFilter(x: Value, dy: Value, filterShape: readonly number[], a: ConvAttrs): Value {
   const last = a.dataFormat === 'NCHW';
   const input = last ? toChannelsLast(x) : x;

@@ -3,7 +3,8 @@
  * OIDHW; lists have one entry per spatial axis.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { op, slice, transpose } from '../graph/ops.js';
+import { slice, transpose } from '../graph/layout.js';
+import { op } from '../graph/ops.js';
 import type { Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
 
@@ -76,7 +77,7 @@ function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], 
   );
 }
 
-/** A convolution of x [C,N,D,H,W] with dy [K,N,…] in which stride and dilation change places, cut to the filter. */
+/** A convolution of x [C,N,D,H,W] with dy [K,N,…] with stride and dilation swapped, cut to the size of the filter. */
 function filterGradient(x: Value, dy: Value, filterShape: readonly number[], a: ConvAttrs): Value {
   const g = geometry(x.shape, filterShape, a);
   const size = g.size.map((n, k) => {

@@ -2,7 +2,7 @@
  * How a kernel is written: a function from values to values. `register` wraps it into what TensorFlow.js expects.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { BACKEND_NAME, type OnnxRuntimeBackend } from '../backend.js';
+import { BACKEND_NAME, type OnnxRuntimeBackend } from '../backend/backend.js';
 import { EngineError } from '../errors.js';
 import type { GraphNode, Value } from '../graph/value.js';
 
@@ -46,12 +46,12 @@ export function defineList<A = unknown>(
   };
 }
 
-/** A kernel that deals with tensors itself: host computation, strings, complex numbers. */
+/** A kernel that handles tensors itself: host computation, strings, complex numbers. */
 export function defineRaw(name: string, run: KernelDefinition['run']): KernelDefinition {
   return { name, run };
 }
 
-/** The kernel with a check of its arguments first, whose errors reach the caller as they are. */
+/** The kernel with a check of its arguments first, whose errors reach the caller unchanged. */
 export function checked(
   { name, run }: KernelDefinition,
   check: (...args: Parameters<KernelDefinition['run']>) => void,

@@ -1,9 +1,11 @@
 /**
- * Grey-scale dilation: y = max over the window of x + filter, and its gradients, which go to the winning element only.
+ * Grey-scale dilation: y = max over the window of x + filter, and its gradients, which go to the maximum only.
  * Letters: B batch, H W input, P Q output, C channels, T elements of the window.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { add, concat, filled, gather, mul, op, pad, reduce, reshape, slice } from '../graph/ops.js';
+import { concat, filled, gather, pad, reshape, slice } from '../graph/layout.js';
+import { add, mul, op } from '../graph/ops.js';
+import { reduce } from '../graph/reductions.js';
 import { sizeOf } from '../graph/shape.js';
 import { materialised, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -21,7 +23,7 @@ function windowInfo(x: Value, filter: Value, { strides, pad: padding, dilations 
   );
 }
 
-/** What lies in the padding never wins. */
+/** Below every input, so that padding is never the maximum. */
 const PADDING = Number.MIN_SAFE_INTEGER;
 
 function padded(x: Value, i: Info): Value {
@@ -59,7 +61,7 @@ function candidates(x: Value, filter: Value, i: Info): Value {
   return concat(sums, 0);
 }
 
-/** Which element of the window won: [B, P, Q, C], int64. */
+/** Index of the maximum within the window: [B, P, Q, C], int64. */
 const winners = (x: Value, filter: Value, i: Info): Value =>
   op('ArgMax', [candidates(x, filter, i)], i.outShape, 'int64', { axis: 0, keepdims: 0 });
 

@@ -1,4 +1,4 @@
-/** Results at the edges that the published suite does not look at: it takes any two non-finite numbers as equal. */
+/** Edge cases that the published suite does not cover: it treats any two non-finite numbers as equal. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -10,8 +10,8 @@ beforeAll(async () => {
 
 const contents = (tensor: tf.Tensor): number[] => Array.from(tensor.dataSync());
 
-describe('elementwise kernels at the edges', () => {
-  it('atan2 knows signed zeros and infinities as Math.atan2 does', () => {
+describe('elementwise kernels in edge cases', () => {
+  it('atan2 treats signed zeros and infinities as Math.atan2 does', () => {
     const numbers = [0, -0, 1, -1, 2, Infinity, -Infinity];
     const pairs = numbers.flatMap((y) => numbers.map((x) => [y, x] as const));
     const angles = contents(
@@ -39,7 +39,7 @@ describe('elementwise kernels at the edges', () => {
     expect(contents(tf.cast(numbers, 'int32'))).toEqual([0, 0, 0, -2, 2]);
   });
 
-  it('NaN spoils a maximum, not an index of it', () => {
+  it('NaN propagates through max and min; argMax and argMin ignore it', () => {
     const numbers = tf.tensor1d([1, NaN, 3, 2]);
     expect(contents(tf.max(numbers))).toEqual([NaN]);
     expect(contents(tf.min(numbers))).toEqual([NaN]);
@@ -47,7 +47,7 @@ describe('elementwise kernels at the edges', () => {
     expect(contents(tf.argMin(numbers))).toEqual([0]);
   });
 
-  it('any and all of nothing are false and true', () => {
+  it('any of an empty tensor is false and all of it is true', () => {
     const nothing = tf.tensor1d([], 'bool');
     expect(contents(tf.any(nothing))).toEqual([0]);
     expect(contents(tf.all(nothing))).toEqual([1]);
@@ -68,7 +68,7 @@ describe('sums into few rows', () => {
     }
   });
 
-  it('lose nothing when scatterND and bincount meet the same place again and again', () => {
+  it('lose nothing when scatterND and bincount hit the same position thousands of times', () => {
     const N = 100_000;
     const places = tf.tensor2d(
       Int32Array.from({ length: 2 * N }, (_, i) => (i >> 1) % 2),
@@ -118,7 +118,7 @@ describe('transposing', () => {
 describe('image kernels on batches', () => {
   const first = tf.tidy(() => tf.keep(tf.tensor4d([1, 2, 3, 4], [1, 2, 2, 1])));
 
-  it('transform treats every image of a batch', () => {
+  it('transform is applied to every image of a batch', () => {
     const shift = tf.tensor2d([[1, 0, 1, 0, 1, 0, 0, 0]]);
     const one = contents(tf.image.transform(first, shift));
     const two = contents(tf.image.transform(tf.concat4d([first, first], 0), shift));

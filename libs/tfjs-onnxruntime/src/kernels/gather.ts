@@ -1,22 +1,9 @@
 /** Indexing kernels: gather, scatter, segment sums. ONNX wants int64 indices for scatters. */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
-import {
-  binary,
-  cast,
-  expand,
-  filled,
-  gather,
-  greater,
-  less,
-  mul,
-  not,
-  op,
-  reduce,
-  reshape,
-  transpose,
-  where,
-} from '../graph/ops.js';
+import { expand, filled, gather, reshape, transpose } from '../graph/layout.js';
+import { binary, cast, greater, less, mul, not, op, where } from '../graph/ops.js';
+import { reduce } from '../graph/reductions.js';
 import { normalizeAxes, range, sizeOf } from '../graph/shape.js';
 import { int64s, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -31,15 +18,15 @@ export const scatter = (base: Value, indices: Value, updates: Value): Value =>
 /**
  * Rows of `rows` [N, ...] summed by their id [N] into `count` rows.
  *
- * Not with ScatterND: ONNX Runtime shares its rows among threads, and when two threads add to the same row at the same
- * time one sum is lost. ScatterElements adds on one thread.
+ * Not with ScatterND: ONNX Runtime splits its updates among threads without synchronising them, so additions to the same
+ * row can be lost. ScatterElements adds on one thread.
  */
 export function scatterAdd(rows: Value, ids: Value, count: number): Value {
   const [N] = ids.shape as [number];
   const slice = rows.shape.slice(1);
   const D = sizeOf(slice);
-  const places = expand(reshape(cast(ids, 'int64'), [N, 1]), [N, D]);
-  const operands = [filled(0, rows.type, [count, D]), places, reshape(rows, [N, D])];
+  const positions = expand(reshape(cast(ids, 'int64'), [N, 1]), [N, D]);
+  const operands = [filled(0, rows.type, [count, D]), positions, reshape(rows, [N, D])];
   const sums = op('ScatterElements', operands, [count, D], rows.type, { axis: 0, reduction: 'add' });
   return reshape(sums, [count, ...slice]);
 }
@@ -50,7 +37,7 @@ const segmentSum = (x: Value, ids: Value, numSegments: number): Value => {
   return scatterAdd(reshape(x, [N, ...x.shape.slice(ids.shape.length)]), reshape(ids, [N]), numSegments);
 };
 
-/** Row-major positions of `indices` [N, K] in an array of shape `dims` [K]; past its end where one is out of range. */
+/** Row-major positions of `indices` [N, K] in an array of shape `dims` [K]; one past the end where an index is out of range. */
 function flatPositions(indices: Value, dims: readonly number[]): Value {
   const strides = dims.map((_, k) => sizeOf(dims.slice(k + 1)));
   const whole = cast(indices, 'int64');
@@ -72,8 +59,8 @@ function origin(ids: Value): Value {
 }
 
 /**
- * Rows with a negative id do not count: they add zero to segment 0. Nothing is recorded for ids that are known to be
- * good, nor for inputs of a traced function (token ids in a training step), which must be good.
+ * Rows with a negative id are ignored: they add zero to segment 0. Nothing is recorded for ids that are known to be
+ * valid, nor for inputs of a traced function (token ids in a training step), which must be valid.
  */
 function dropNegativeIds(x: Value, ids: Value): [rows: Value, ids: Value] {
   const { data, placeholder } = origin(ids);
@@ -83,7 +70,7 @@ function dropNegativeIds(x: Value, ids: Value): [rows: Value, ids: Value] {
   return [where(negative, scalar(0, x.type), x), op('Max', [whole, scalar(0, 'int32')], ids.shape, 'int32')];
 }
 
-/** What tfjs-core's shape functions look at. */
+/** The properties of a tensor that tfjs-core's shape functions read. */
 const shapeOnly = ({ shape, type }: Value): tf.Tensor =>
   ({ shape: [...shape], rank: shape.length, dtype: type }) as unknown as tf.Tensor;
 
@@ -151,8 +138,8 @@ export const gatherKernels: KernelDefinition[] = [
       ...(sliceSize === sizeOf(shape.slice(sliceRank)) ? shape.slice(sliceRank) : [sliceSize]),
     ]);
     const dims = shape.slice(0, sliceRank);
-    const places = flatPositions(reshape(indices, [numUpdates, sliceRank]), dims);
-    return reshape(scatterAdd(rows, places, sizeOf(dims)), shape);
+    const positions = flatPositions(reshape(indices, [numUpdates, sliceRank]), dims);
+    return reshape(scatterAdd(rows, positions, sizeOf(dims)), shape);
   }),
   define<'tensor' | 'indices' | 'updates'>('TensorScatterUpdate', ({ tensor, indices, updates }) =>
     scatter(tensor, indices, updates),

@@ -4,7 +4,7 @@
  * part of a traced function that depends on its inputs.
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import type { OnnxRuntimeBackend } from '../backend.js';
+import type { OnnxRuntimeBackend } from '../backend/backend.js';
 import { EngineError } from '../errors.js';
 import { materialised } from '../graph/value.js';
 import { defineRaw, type KernelDefinition } from './define.js';
@@ -13,7 +13,7 @@ import { defineRaw, type KernelDefinition } from './define.js';
 export type NumberArray = Float32Array | Int32Array | Uint8Array;
 export type NumberType = 'float32' | 'int32' | 'bool';
 
-/** A tensor's contents on the host. Exactly one of `data` and `strings` means something: the dtype says which. */
+/** A tensor's contents on the host. The dtype says which of `data` and `strings` is used. */
 export interface HostTensor {
   dtype: tf.DataType;
   shape: number[];

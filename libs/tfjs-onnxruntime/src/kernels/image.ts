@@ -3,7 +3,7 @@
  * suppression: computed on the host. Images are [B, H, W, C].
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { slice } from '../graph/ops.js';
+import { slice } from '../graph/layout.js';
 import { define, type KernelDefinition } from './define.js';
 import {
   arrayLike,
@@ -17,7 +17,7 @@ import {
 
 const { kernel_impls, backend_util } = tf;
 
-/** Reads pixels of one channel of one image; what lies outside is `fill`. */
+/** Reads pixels of one channel of one image; outside the image they are `fill`. */
 type Reader = (y: number, x: number) => number;
 
 function reader(image: HostTensor, batch: number, channel: number, fill: number): Reader {
@@ -82,7 +82,7 @@ function cropAndResize(
 
 const clamp = (x: number, length: number): number => Math.min(length - 1, Math.max(0, x));
 
-/** Where a coordinate outside [0, length − 1] looks instead. */
+/** Maps a coordinate outside [0, length − 1] to the one whose pixel is used instead. */
 const COORDINATES: Readonly<Record<string, (x: number, length: number) => number>> = {
   constant: (x) => x,
   nearest: clamp,

@@ -3,7 +3,9 @@
  * 2r+1 nearest channels. The window sum is a product with a banded matrix [C, C], which is its own transpose.
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import { add, binary, div, matMul, mul, reshape, sub } from '../graph/ops.js';
+import { reshape } from '../graph/layout.js';
+import { add, binary, div, mul, sub } from '../graph/ops.js';
+import { matMul } from '../graph/products.js';
 import { sizeOf } from '../graph/shape.js';
 import { materialised, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';

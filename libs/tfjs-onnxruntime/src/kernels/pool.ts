@@ -3,20 +3,8 @@
  * ONNX has the channels first; the axes between batch and channels are called spatial here, whatever their number.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  add,
-  binary,
-  div,
-  filled,
-  mul,
-  op,
-  pad,
-  reshape,
-  sub,
-  transpose,
-  unary,
-  where,
-} from '../graph/ops.js';
+import { filled, pad, reshape, transpose } from '../graph/layout.js';
+import { add, binary, div, mul, op, sub, unary, where } from '../graph/ops.js';
 import { range, sameShape, sizeOf } from '../graph/shape.js';
 import { constant, materialised, node, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -129,12 +117,12 @@ function averagePool(x: Value, w: Windows): Value {
   const attributes = { ...windowAttributes(inner), count_include_pad: 0 };
   const means = op('AveragePool', [toChannelsFirst(input)], outputShape(w), 'float32', attributes);
   if (inner === w) return toChannelsLast(means);
-  // The zeros were counted; windows of nothing else stay 0.
+  // ONNX counted the added zeros; windows of padding alone stay 0.
   const real = binary('Max', windowCounts(w), scalar(1));
   return toChannelsLast(mul(means, div(scalar(sizeOf(w.kernel)), real)));
 }
 
-/** Each output hands dy ÷ (number of real inputs in its window) back to its window. */
+/** Each output distributes dy evenly over the real inputs in its window. */
 function averagePoolGradient(dy: Value, w: Windows): Value {
   const { strides, pads, kernel_shape: kernel } = windowAttributes(w);
   const share = div(toChannelsFirst(dy), windowCounts(w));
@@ -157,7 +145,7 @@ function maxPool(x: Value, w: Windows): [values: Value, positions: Value] {
   return [values!, positions!];
 }
 
-/** Adds every dy to the place its maximum came from; overlapping windows add up. */
+/** Adds every dy at the position of its maximum; contributions of overlapping windows are summed. */
 function maxPoolGradient(dy: Value, input: Value, w: Windows): Value {
   const [, positions] = maxPool(input, w);
   const length = sizeOf(input.shape);
@@ -210,7 +198,7 @@ export const poolKernels: KernelDefinition[] = [
   ...poolKernelsFor('3D'),
   define<'x', PoolAttrs & { includeBatchInIndex: boolean }>('MaxPoolWithArgmax', ({ x }, a) => {
     const w = windowsOf(x.shape, a);
-    // Here NaN is never the largest.
+    // NaN is never the maximum here.
     const [values, positions] = maxPool(where(unary('IsNaN', x, 'bool'), scalar(-Infinity), x), w);
     return [toChannelsLast(values), channelsLastPositions(positions, w, a.includeBatchInIndex)];
   }),

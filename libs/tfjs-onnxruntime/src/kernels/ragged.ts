@@ -130,7 +130,7 @@ function rowSplits(partitions: readonly RowPartition[]): number[][] {
     });
 }
 
-/** The dense tensor with the rows cut or filled up to `shape`; -1 in it stands for the longest row. */
+/** The dense tensor with the rows truncated or padded to `shape`; -1 in it means the length of the longest row. */
 function raggedToDense(
   shape: HostTensor,
   values: HostTensor,
@@ -175,7 +175,7 @@ function raggedToDense(
   return { dtype: type, shape: output, data };
 }
 
-/** Inputs of the ragged kernels may be lists, which TensorFlow.js' types do not say. */
+/** Inputs of the ragged kernels may be lists, which TensorFlow.js's types do not express. */
 const listOf = (input: unknown): tf.TensorInfo[] => input as tf.TensorInfo[];
 
 export const raggedKernels: KernelDefinition[] = [

@@ -1,19 +1,8 @@
 /** Reductions, arg-reductions, cumulative sums, softmax. */
 import type * as tf from '@tensorflow/tfjs-core';
-import {
-  binary,
-  cast,
-  greater,
-  mul,
-  op,
-  pad,
-  reduce,
-  reshape,
-  slice,
-  softmax,
-  unary,
-  where,
-} from '../graph/ops.js';
+import { pad, reshape, slice } from '../graph/layout.js';
+import { binary, cast, greater, mul, op, unary, where } from '../graph/ops.js';
+import { reduce, softmax } from '../graph/reductions.js';
 import { normalizeAxes, reducedShape } from '../graph/shape.js';
 import { int64s, node, scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
@@ -25,7 +14,7 @@ interface AxisAttrs {
 
 const numeric = (x: Value): Value => (x.type === 'bool' ? cast(x, 'int32') : x);
 
-/** Largest or smallest element; NaN where there is one, which ONNX Runtime's reductions may skip. */
+/** Maximum or minimum; NaN if any element is NaN, which ONNX Runtime's reductions may ignore. */
 function extremum(
   name: 'ReduceMax' | 'ReduceMin',
   x: Value,
@@ -34,8 +23,8 @@ function extremum(
 ): Value {
   const result = reduce(name, x, axis, keepDims);
   if (x.type !== 'float32' || result.producer?.op !== name) return result;
-  const spoilt = reduce('ReduceMax', cast(unary('IsNaN', x, 'bool'), 'int32'), axis, keepDims);
-  return where(cast(spoilt, 'bool'), scalar(NaN), result);
+  const hasNaN = reduce('ReduceMax', cast(unary('IsNaN', x, 'bool'), 'int32'), axis, keepDims);
+  return where(cast(hasNaN, 'bool'), scalar(NaN), result);
 }
 
 const reductions: KernelDefinition[] = [
@@ -62,7 +51,7 @@ const reductions: KernelDefinition[] = [
   ),
 ];
 
-/** NaN is never the largest nor the smallest. */
+/** NaN is neither the maximum nor the minimum. */
 function withoutNaN(x: Value, name: 'ArgMax' | 'ArgMin'): Value {
   if (x.type !== 'float32') return x;
   return where(unary('IsNaN', x, 'bool'), scalar(name === 'ArgMax' ? -Infinity : Infinity), x);
@@ -112,10 +101,10 @@ const cumulativeProducts = define<'x', tf.CumprodAttrs>('Cumprod', ({ x }, { axi
   const numbers = vector(numeric(x));
   const [a] = normalizeAxes(axis, numbers.shape.length);
   const n = numbers.shape[a!]!;
-  const turned = (value: Value): Value =>
+  const flipped = (value: Value): Value =>
     reverse ? slice(value, [{ axis: a!, start: n - 1, end: -1 - n, step: -1 }]) : value;
-  const input = turned(numbers);
-  return reshape(turned(cumulativeProduct(exclusive ? shiftedByOne(input, a!) : input, a!)), x.shape);
+  const input = flipped(numbers);
+  return reshape(flipped(cumulativeProduct(exclusive ? shiftedByOne(input, a!) : input, a!)), x.shape);
 });
 
 const normalisations: KernelDefinition[] = [
@@ -140,7 +129,7 @@ const batchNorm = define<'x' | 'mean' | 'variance' | 'offset' | 'scale', tf.Fuse
   },
 );
 
-/** Always sorted: equal elements come in the order of their indices, which `sorted: false` promises too. */
+/** Always sorted, which `sorted: false` allows too; equal elements come in ascending order of their indices. */
 const topK = define<'x', tf.TopKAttrs>('TopK', ({ x }, { k }) => {
   const shape = [...x.shape.slice(0, -1), k];
   const attributes = { axis: x.shape.length - 1, sorted: 1 };

@@ -2,7 +2,9 @@
  * Resizing images [B, H, W, C]. It is linear and separable: the product with a constant [out, in] matrix along the
  * height and along the width. So the gradients are the products with the transposed matrices.
  */
-import { cast, gather, matMul, reshape } from '../graph/ops.js';
+import { gather, reshape } from '../graph/layout.js';
+import { cast } from '../graph/ops.js';
+import { matMul } from '../graph/products.js';
 import { materialised, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
 

@@ -1,6 +1,7 @@
 /** Counting, searching, drawing and shape arithmetic: histograms as recorded nodes, the rest on the host. */
 import * as tf from '@tensorflow/tfjs-core';
-import { add, cast, filled, greater, less, mul, op, reshape, slice, where } from '../graph/ops.js';
+import { filled, reshape, slice } from '../graph/layout.js';
+import { add, cast, greater, less, mul, op, where } from '../graph/ops.js';
 import { broadcastShapes, sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
-import { expand, reshape } from '../graph/ops.js';
+import { expand, reshape } from '../graph/layout.js';
 import { define, type KernelDefinition } from './define.js';
 import { scatter } from './gather.js';
 import { arrayLike, defineHost, ints, type HostResult, type HostTensor, type NumberType } from './host.js';
@@ -57,7 +57,7 @@ function fillEmptyRows(
   ];
 }
 
-/** The target shape with its one -1 worked out. */
+/** The target shape with its single -1 resolved. */
 function resolveShape(inputShape: number[], target: number[]): number[] {
   const size = inputShape.reduce((n, d) => n * d, 1);
   let unknown = -1;
@@ -99,7 +99,7 @@ function sparseReshape(inputIndices: HostTensor, inputShape: HostTensor, newShap
   return [ints(indices, [count, to.length]), ints(to)];
 }
 
-/** Sums or means of the rows `data[indices[i]]` that share a segment id; ids ascend. */
+/** Sums or means of the rows `data[indices[i]]` that share a segment id; ids are in ascending order. */
 function segmentReduce(
   data: HostTensor,
   indices: HostTensor,

@@ -1,9 +1,9 @@
 /**
- * Strings. ONNX graphs do not carry them here, so they are dealt with on the host: kernels that only move or compare
+ * Strings. ONNX graphs do not carry them here, so they are handled on the host: kernels that only move or compare
  * elements run on numbers that stand for the strings, and the string kernels of TensorFlow.js are written in JavaScript.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { OnnxRuntimeBackend } from '../backend.js';
+import type { OnnxRuntimeBackend } from '../backend/backend.js';
 import { EngineError } from '../errors.js';
 import { materialised } from '../graph/value.js';
 import type { KernelDefinition } from './define.js';

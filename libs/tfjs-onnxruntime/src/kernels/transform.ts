@@ -1,7 +1,8 @@
 /** Kernels that move elements without computing on them: reshape, slices, joins, padding, filling. */
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
-import { cast, concat, expand, filled, op, pad, reshape, slice, transpose, where } from '../graph/ops.js';
+import { concat, expand, filled, pad, reshape, slice, transpose } from '../graph/layout.js';
+import { cast, op, where } from '../graph/ops.js';
 import { normalizeAxes, range, sameShape, sizeOf } from '../graph/shape.js';
 import { int64s, node, scalar, type ElementType, type Value } from '../graph/value.js';
 import { define, defineList, defineRaw, type KernelDefinition } from './define.js';

@@ -46,7 +46,7 @@ const REAL_FUNCTIONS: Readonly<Record<string, string>> = {
   Tanh: 'Tanh',
 };
 
-/** Integers stay as they are. */
+/** Integers are returned unchanged. */
 const roundings = ['Ceil', 'Floor', 'Round'].map((name) =>
   define<'x'>(name, ({ x }) => (x.type === 'float32' ? unary(name, x) : x)),
 );
@@ -56,7 +56,7 @@ const clip = (x: Value, low: number, high: number): Value =>
 
 const numeric = (x: Value): Value => (x.type === 'bool' ? cast(x, 'int32') : x);
 
-/** erf-free functions written out; each comment is the definition. */
+/** Functions that need a conversion of types, an attribute, or several ONNX ops. */
 const composed: KernelDefinition[] = [
   define<'x'>('Abs', ({ x }) => unary('Abs', numeric(x))),
   define<'x'>('Neg', ({ x }) => neg(numeric(x))),
@@ -95,17 +95,15 @@ const predicates: KernelDefinition[] = [
   define<'x'>('LogicalNot', ({ x }) => not(cast(x, 'bool'))),
   define<'x'>('IsNan', ({ x }) => unary('IsNaN', float(x), 'bool')),
   define<'x'>('IsInf', ({ x }) => unary('IsInf', float(x), 'bool')),
-  define<'x'>('IsFinite', ({ x }) => {
-    return isFinite(float(x));
-  }),
+  define<'x'>('IsFinite', ({ x }) => isFinite(float(x))),
 ];
 
 const casts: KernelDefinition[] = [
   define<'x', { dtype: tf.DataType }>('Cast', ({ x }, { dtype }) => {
     if (dtype === 'bool' && x.type !== 'bool') return not(equal(x, scalar(0, x.type)));
-    // Not-a-number and infinities become 0, as in JavaScript; C++ leaves them open.
-    const open = dtype === 'int32' && x.type === 'float32' && x.uniform === undefined;
-    const finite = open ? where(isFinite(x), x, scalar(0)) : x;
+    // NaN and infinities become 0, as in JavaScript; in C++ the result is undefined.
+    const mayBeNonFinite = dtype === 'int32' && x.type === 'float32' && x.uniform === undefined;
+    const finite = mayBeNonFinite ? where(isFinite(x), x, scalar(0)) : x;
     return cast(finite, dtype as ElementType);
   }),
   // The same buffer under another tensor: clones cost nothing and are not counted as memory.
@@ -115,13 +113,13 @@ const casts: KernelDefinition[] = [
   }),
 ];
 
-/** 1, 0 or −1; 0 for NaN, where ONNX' Sign gives NaN. */
+/** 1, 0 or −1; 0 for NaN, where ONNX's Sign gives NaN. */
 function sign(x: Value): Value {
   if (x.type !== 'float32') return unary('Sign', x);
   return sub(cast(greater(x, 0), 'float32'), cast(less(x, 0), 'float32'));
 }
 
-/** exp(x) − 1 without cancellation: tanh(x/2)·(exp(x)+1), which is exact algebra. */
+/** exp(x) − 1 without cancellation: tanh(x/2)·(exp(x)+1), an exact identity. */
 function expm1(x: Value): Value {
   const small = mul(unary('Tanh', mul(x, 0.5)), add(exp(x), 1));
   return where(less(unary('Abs', x), 0.5), small, sub(exp(x), 1));

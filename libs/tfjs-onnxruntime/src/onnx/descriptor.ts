@@ -6,7 +6,7 @@ import protobuf from 'protobufjs/light.js';
 
 const field = (type: string, id: number) => ({ type, id });
 const repeated = (type: string, id: number) => ({ rule: 'repeated', type, id });
-/** proto3 packs repeated scalars; protobufjs needs it said when the syntax is not given. */
+/** proto3 packs repeated scalars; protobufjs must be told so when the syntax is not given. */
 const packed = (type: string, id: number) => ({ rule: 'repeated', type, id, options: { packed: true } });
 
 const root = protobuf.Root.fromJSON({

@@ -1,7 +1,7 @@
 /**
  * The bytes of an .onnx file. Weights make up nearly all of a model, so they are copied exactly once: everything else is
- * encoded by protobufjs, and large tensors are put between its pieces (fields of a protobuf message may come in any
- * order, and nested messages are only bytes with a length in front).
+ * encoded by protobufjs, and large tensors are inserted between its pieces (fields of a protobuf message may come in any
+ * order, and nested messages are bytes with their length in front).
  */
 import { EngineError } from '../errors.js';
 import { GraphProto, ModelProto, TensorProto } from './descriptor.js';
@@ -9,7 +9,7 @@ import type { ModelMessage, TensorMessage } from './types.js';
 
 /** Protobuf messages cannot be larger. */
 const MAX_MODEL_BYTES = 2 ** 31 - 1;
-/** Tensors from this size on are copied by hand. */
+/** Tensors of at least this many bytes are copied here. */
 const LARGE = 16384;
 
 /** Tags of length-delimited fields: number · 8 + 2. */

@@ -57,7 +57,7 @@ export interface ExternalData {
   data: Uint8Array;
 }
 
-/** @param prefix goes before every name but those of inputs and outputs: a body must not reuse outer names */
+/** @param prefix goes before every name but those of inputs and outputs: a body must not reuse names of the outer graph */
 function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string, external: ExternalData[]) {
   const names = new Map<Value, string>(options.inputs);
   const input = [...options.inputs].map(([value, name]) => valueInfo(name, value.type, value.shape));
@@ -85,7 +85,7 @@ function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string
     writeNode(writer, node, `${prefix}${node.kernel ?? node.op}_${i}`);
   });
   const output = options.outputs.map(({ name, value }) => {
-    // A value that is an input or a constant, or is returned twice, needs a node of its own to carry the name.
+    // A value that is an input or a constant, or is returned twice, needs an Identity node for the name.
     if (names.get(value) !== name) {
       const identity = {
         opType: 'Identity',

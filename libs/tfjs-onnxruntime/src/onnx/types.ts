@@ -1,13 +1,5 @@
-/** Element types in ONNX's numbering, and plain message types of the schema in descriptor.ts. */
-import type { ElementType, TypedArray } from '../graph/value.js';
-
-export const ONNX_ELEMENT: Readonly<Record<ElementType, number>> = {
-  float32: 1,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-};
+/** Plain message types of the schema in descriptor.ts, and the small messages that values become. */
+import { ONNX_ELEMENT, type ElementType, type TypedArray } from '../graph/value.js';
 
 export interface TensorMessage {
   name?: string;

@@ -2,12 +2,12 @@
  * Turns a trace into a runnable step. One session reads state and inputs and gives new state, outputs and gradients:
  *
  * - state that AdamW updates stays where it is: the session delivers its gradient, a WebAssembly kernel does the rest;
- * - other new state is written into the slots' second buffers, which then change places with the first;
- * - state that is handed back as it came needs no work.
+ * - other new state is written into the slots' second buffers, which are then swapped with the first;
+ * - state that is returned unchanged needs no work.
  *
  * Where sessions can leave outputs on a device, all new state stays there, and AdamW is part of the session.
  */
-import type { OnnxRuntimeBackend } from '../backend.js';
+import type { OnnxRuntimeBackend } from '../backend/backend.js';
 import { EngineError } from '../errors.js';
 import { fuse } from '../graph/fuse.js';
 import { order } from '../graph/order.js';
@@ -27,16 +27,15 @@ import type { Trace } from './trace.js';
 type Inputs = Readonly<Record<string, HostTensor>>;
 
 export interface StepOptions {
+  /** Handed to ONNX Runtime; they take precedence over those of the backend. */
   sessionOptions?: SessionOptions;
-  /** Let NaN and infinity through in small outputs instead of throwing NON_FINITE. Default false. */
-  allowNonFinite?: boolean;
 }
 
 export interface CompiledStep {
   run(slots: Slots, inputs: Inputs): Record<string, HostTensor>;
   /** Costliest ops of the step; the state is left as it is. */
   profile(slots: Slots, inputs: Inputs): ProfileEntry[];
-  /** The ONNX model of the step, written anew. */
+  /** The ONNX model of the step, encoded again on each call. */
   model(): Uint8Array;
   dispose(): void;
 }
@@ -49,7 +48,7 @@ const NEXT = 'next/';
 const GRADIENT = 'gradient/';
 const SCALAR = 'scalar/';
 
-/** Larger constants (frozen weights) are handed over beside the model, which saves copies of them. */
+/** Larger constants (frozen weights) are passed to ONNX Runtime outside the model, which saves copies of them. */
 const EXTERNAL_BYTES = 65536;
 
 const SCALARS = ['lr', 'clip', 'correction1', 'correction2'] as const;
@@ -64,13 +63,13 @@ export function compileStep(
   trace: Trace,
   optimizer: LazyOptimizer,
   slots: Slots,
-  { sessionOptions: options = {}, allowNonFinite = false }: StepOptions,
+  { sessionOptions: options = {} }: StepOptions,
   contentsOf: (slot: StateSlot) => TypedArray,
 ): CompiledStep {
   const next = entriesUnder(trace.outputs, STATE);
   const previous = entriesUnder(trace.inputs, STATE);
   const outputs = entriesUnder(trace.outputs, OUTPUT);
-  const sessionOptions = { ...backend.sessionOptions, ...options };
+  const sessionOptions = { ...backend.runner.sessionOptions, ...options };
   const onDevice = keepsOnDevice(sessionOptions);
   const updates = onDevice ? [] : planUpdates(next, previous);
   optimizer.prepare(updates, slots);
@@ -101,7 +100,7 @@ export function compileStep(
     ...(onDevice ? leaveOnDevice(written.map(([name]) => NEXT + name)) : {}),
     externalData: external,
   });
-  backend.noteSession(session);
+  backend.runner.noteSession(session);
 
   const feedsOf = (current: Slots, given: Inputs): Record<string, HostArray | DeviceTensor> => {
     const feeds: Record<string, HostArray | DeviceTensor> = {};
@@ -148,13 +147,10 @@ export function compileStep(
     run(current, given) {
       const feeds = feedsOf(current, given);
       const fetches = fetchesOf(current);
-      return backend.timed(() => {
+      return backend.runner.timed(() => {
         const { host: results, device } = session.runOnDevice(feeds, fetches);
         // Nothing has changed the state yet: a bad step leaves it as it was.
-        if (!allowNonFinite) {
-          const find = () => findNonFinite(graph, inputs, hostFeedsOf(current, given));
-          assertFinite(outputs, results, find);
-        }
+        assertFinite(outputs, results, () => findNonFinite(graph, inputs, hostFeedsOf(current, given)));
         for (const [name] of written) {
           const slot = current.get(name)!;
           const onDeviceNow = device[NEXT + name];

@@ -38,8 +38,8 @@ export function checkHostTensor(name: string, tensor: HostTensor | undefined): H
 
 export function checkSignature(name: string, found: TensorSignature, expected: TensorSignature): void {
   if (found.type === expected.type && sameShape(found.shape, expected.shape)) return;
-  const say = ({ type, shape }: TensorSignature): string => `${type}[${shape.join(',')}]`;
-  throw new EngineError('BAD_STATE', `"${name}" must stay ${say(expected)}, found ${say(found)}.`);
+  const describe = ({ type, shape }: TensorSignature): string => `${type}[${shape.join(',')}]`;
+  throw new EngineError('BAD_STATE', `"${name}" must stay ${describe(expected)}, found ${describe(found)}.`);
 }
 
 export const hostTensor = (type: ElementType, shape: readonly number[], data: TypedArray): HostTensor => ({

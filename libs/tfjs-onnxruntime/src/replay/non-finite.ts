@@ -1,5 +1,5 @@
 /**
- * Finds the op that first made NaN or infinity: runs a graph again with every intermediate value as an output.
+ * Finds the op that first produced NaN or infinity: runs a graph again with every intermediate value as an output.
  * For debugging only; it needs memory for all of them at once.
  */
 import type { OrderedGraph } from '../graph/order.js';
@@ -58,7 +58,7 @@ function countNonFinite(data: Float32Array, { type }: Value): number {
   return count;
 }
 
-/** Infinities that are written down on purpose. */
+/** Ops that fill in infinities on purpose. */
 const isMaskFill = (node: GraphNode): boolean => node.op === 'Expand' || node.op === 'Where';
 
 const describe = (node: GraphNode, value: Value, count: number): NonFinite => ({

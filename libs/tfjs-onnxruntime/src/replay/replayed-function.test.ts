@@ -53,7 +53,7 @@ describe('ReplayedFunction', () => {
     step.dispose();
   });
 
-  it('traces once for a signature and leaves the tensor count alone', async () => {
+  it('traces once for each signature and leaves the tensor count unchanged', async () => {
     let traces = 0;
     const before = tf.memory().numTensors;
     const step = new ReplayedFunction((state, inputs) => {
@@ -104,7 +104,7 @@ describe('ReplayedFunction', () => {
     await expect(step.run({ by: f32([1]) })).rejects.toMatchObject({ code: 'DISPOSED' });
   });
 
-  it('outputs that are state, input or constant come back as they are', async () => {
+  it('returns outputs that are state, inputs or constants unchanged', async () => {
     const captured = tf.tensor1d([7]);
     const step = new ReplayedFunction(
       (state, inputs) => ({

@@ -80,7 +80,7 @@ export class ReplayedFunction {
   }
 
   /**
-   * One step: state and outputs of `fn` for these inputs. The state is replaced only when the whole step succeeds.
+   * One step: state and outputs of `fn` for these inputs. The state changes only if the whole step succeeds.
    * @throws EngineError BAD_INPUT, READ_DURING_TRACE, SESSION_RUN_FAILED, …
    */
   async run(inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
@@ -139,7 +139,7 @@ export class ReplayedFunction {
       return { ...addPrefix(result.state, 'state/'), ...addPrefix(result.outputs, 'output/') };
     });
     const backend = currentBackend();
-    backend.counters.traceMs += performance.now() - started;
+    backend.runner.counters.traceMs += performance.now() - started;
     return compileStep(backend, traced, this.#optimizer, this.#slots, this.#options, (slot) =>
       this.#contentsOf(slot),
     );
@@ -190,7 +190,7 @@ export class ReplayedFunction {
   #contentsOf({ type, current, device }: StateSlot): TypedArray {
     if (device === undefined) return current;
     this.#downloader ??= new Downloader({
-      ...currentBackend().sessionOptions,
+      ...currentBackend().runner.sessionOptions,
       ...this.#options.sessionOptions,
     });
     return this.#downloader.download(device, type);

@@ -2,7 +2,7 @@
  * Records a function once with symbolic inputs. Tensors that the function creates or captures become constants.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { BACKEND_NAME, type OnnxRuntimeBackend } from '../backend.js';
+import { BACKEND_NAME, type OnnxRuntimeBackend } from '../backend/backend.js';
 import { EngineError } from '../errors.js';
 import { cast } from '../graph/ops.js';
 import { placeholder, type Value } from '../graph/value.js';

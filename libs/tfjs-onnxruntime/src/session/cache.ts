@@ -20,7 +20,8 @@ export class SessionCache {
   misses = 0;
   evictions = 0;
 
-  constructor(public capacity: number) {}
+  /** @param capacity sessions kept */
+  constructor(readonly capacity: number) {}
 
   get size(): number {
     return this.#entries.size;

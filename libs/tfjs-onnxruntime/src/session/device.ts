@@ -24,7 +24,7 @@ export const leaveOnDevice = (outputs: readonly string[]): SessionOptions => ({
   preferredOutputLocation: Object.fromEntries(outputs.map((name) => [name, 'gpu-buffer' as const])),
 });
 
-/** Brings tensors back to main memory: a session that returns its input, for each type and rank. */
+/** Copies tensors to main memory: with a session that returns its input, one for each type and rank. */
 export class Downloader {
   readonly #options: SessionOptions;
   readonly #sessions = new Map<string, OrtSession>();

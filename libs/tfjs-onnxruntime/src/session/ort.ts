@@ -1,6 +1,6 @@
 /**
- * One ONNX Runtime session with a synchronous run. onnxruntime-node's public `run` is asynchronous in form only;
- * its binding object is used directly so that `dataSync` works and results can be written in place:
+ * One ONNX Runtime session with a synchronous run. onnxruntime-node's public `run` returns a promise but blocks
+ * the thread all the same. Its binding object is used directly so that `dataSync` works and results can be written in place:
  * a feed wraps the JavaScript array without a copy, a fetch that is given an array is written there.
  */
 import { createRequire } from 'node:module';
@@ -19,7 +19,7 @@ export interface HostArray {
   data: TypedArray;
 }
 
-/** Options every session starts from; callers override single fields. */
+/** Defaults of every session, which callers override field by field. */
 const DEFAULT_SESSION_OPTIONS: SessionOptions = {
   executionProviders: ['cpu'],
   graphOptimizationLevel: 'all',

@@ -23,7 +23,7 @@ interface TraceEvent {
   args?: { op_name?: string; input_type_shape?: unknown; output_type_shape?: unknown };
 }
 
-/** @returns entries by falling time, of the fastest of `runs` runs of each node */
+/** @returns entries in descending order of time, which is that of the fastest of `runs` runs of each node */
 export function profileModel(
   model: Uint8Array,
   options: SessionOptions,

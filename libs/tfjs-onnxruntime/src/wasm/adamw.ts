@@ -72,7 +72,7 @@ function buildModule(): WasmModule {
       ...add,
       ...set(m),
     ],
-    // Moments of rows that are seldom used decay towards denormals, which are slow: below TINY they are zero.
+    // Moments of rarely used rows decay towards denormals, which are slow; below TINY they are set to zero.
     ...[...get(m), ...get(m), ...abs, ...value('tiny'), ...greater, ...and, ...tee(m)],
     ...store,
     // v = v·β₂ + g²·(1 − β₂)

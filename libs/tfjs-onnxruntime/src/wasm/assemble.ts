@@ -1,6 +1,6 @@
 /**
  * Writes WebAssembly modules (core spec 2.0, binary format) with one exported function that runs over memory it
- * imports as env.memory. Enough for a SIMD loop; nothing more.
+ * imports as env.memory. It covers what a SIMD loop needs.
  */
 
 const I32 = 0x7f;

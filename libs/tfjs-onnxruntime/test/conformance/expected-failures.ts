@@ -1,6 +1,6 @@
 /**
- * Specs of tfjs-core's suite that the onnxruntime backend does not pass, each with its reason. The list is kept
- * honest from both sides: a spec that fails and is not here fails the run, and so does one that is here and passes.
+ * Specs of tfjs-core's suite that the onnxruntime backend does not pass, each with its reason. The list is
+ * checked both ways: a spec that fails and is not here fails the run, and so does one that is here and passes.
  */
 export interface ExpectedFailure {
   /** The spec's full name as the run prints it, without the backend's name. */

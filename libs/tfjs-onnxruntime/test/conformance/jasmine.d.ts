@@ -1,4 +1,4 @@
-/** The little of jasmine 3's runner that suite.ts uses; the package carries no types. */
+/** The part of jasmine 3's runner that suite.ts uses; the package has no types. */
 declare module 'jasmine' {
   export default class Jasmine {
     constructor(options: { projectBaseDir?: string });

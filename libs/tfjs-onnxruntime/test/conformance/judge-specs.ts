@@ -1,4 +1,4 @@
-/** The verdict over a run: which specs passed, which failed, which failed as the list says, which list entries are stale. */
+/** Judges a run: which specs passed, which failed, which failed as the list says, which list entries are stale. */
 import type { ExpectedFailure } from './expected-failures.js';
 
 export interface SpecResult {

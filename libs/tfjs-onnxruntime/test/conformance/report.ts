@@ -1,7 +1,7 @@
 /** Failures as text: grouped by error first (one missing kernel fails many suites), then by suite. */
 import type { SpecResult } from './judge-specs.js';
 
-/** A missing kernel's message names the kernel; other messages lose their numbers and arrays, so that like groups with like. */
+/** A missing kernel's message names the kernel; numbers and arrays are removed from other messages, so that equal errors are grouped. */
 function errorKind(message: string): string {
   const firstLine = message.split('\n')[0] ?? '';
   return firstLine

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { registerOnnxRuntimeBackend, stats } from './index.js';
+import { registerOnnxRuntimeBackend, stats } from '../index.js';
 
 describe('registering the backend', () => {
   it('takes options before the first use and refuses them afterwards', async () => {

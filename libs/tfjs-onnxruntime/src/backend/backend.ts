@@ -1,0 +1,224 @@
+/**
+ * The TensorFlow.js backend "onnxruntime". Kernels record nodes; reading a tensor computes everything that a tensor
+ * which is alive waits for, in one graph. Nodes that only disposed tensors needed never run.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { EngineError } from '../errors.js';
+import { reshape } from '../graph/layout.js';
+import { order } from '../graph/order.js';
+import { sameShape } from '../graph/shape.js';
+import { latestValueId, type Value } from '../graph/value.js';
+import type { SessionOptions } from '../session/ort.js';
+import { GraphRunner } from './graph-runner.js';
+import { TensorStore, type ComplexParts } from './tensor-store.js';
+
+export const BACKEND_NAME = 'onnxruntime';
+
+/** The trace that is being recorded: its tensors are symbolic. */
+export interface TraceScope {
+  /** Shown in errors. */
+  name: string;
+}
+
+export interface BackendOptions {
+  /** Compiled eager graphs that are kept; the least recently used is released first. Default 64. */
+  sessionCapacity?: number;
+  /** Handed to ONNX Runtime as they are. */
+  sessionOptions?: SessionOptions;
+}
+
+/** Values recorded before the pending graph runs by itself: bounds the memory of loops that never read. */
+const MAX_PENDING_VALUES = 8192;
+
+export class OnnxRuntimeBackend extends tf.KernelBackend {
+  readonly #tensors: TensorStore;
+  readonly runner: GraphRunner;
+  #flushedAt = 0;
+  #trace: TraceScope | undefined;
+
+  constructor({ sessionCapacity = 64, sessionOptions = {} }: BackendOptions = {}) {
+    super();
+    this.#tensors = new TensorStore(this);
+    this.runner = new GraphRunner(sessionCapacity, sessionOptions);
+  }
+
+  // ── tensors ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override write(values: tf.BackendValues | null, shape: number[], dtype: tf.DataType): tf.DataId {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(
+    dataId: tf.DataId,
+    values: tf.BackendValues | null,
+    shape: number[],
+    dtype: tf.DataType,
+    refCount: number,
+  ): void {
+    // Inside a trace, a number that JavaScript made is a constant of the graph.
+    this.#tensors.write(dataId, values, shape, dtype, refCount, this.#trace !== undefined);
+  }
+
+  /** A tensor for a value that a kernel recorded. */
+  makeTensor(value: Value, dtype: tf.DataType = value.type as tf.DataType): tf.TensorInfo {
+    return this.#tensors.addValue(value, dtype);
+  }
+
+  makeStrings(strings: Uint8Array[], shape: number[]): tf.TensorInfo {
+    return { dataId: this.write(strings, shape, 'string'), shape, dtype: 'string' };
+  }
+
+  makeComplex(real: tf.TensorInfo, imag: tf.TensorInfo): tf.TensorInfo {
+    return this.#tensors.addComplex({ real, imag });
+  }
+
+  complexParts(info: tf.TensorInfo): ComplexParts {
+    return this.#tensors.get(info.dataId).complex!;
+  }
+
+  /** The graph value behind a tensor. @throws EngineError for string and complex64 tensors */
+  graphValue(info: tf.TensorInfo, kernel?: string): Value {
+    const { value, dtype } = this.#tensors.get(info.dataId);
+    if (value === undefined) {
+      throw new EngineError('UNSUPPORTED_DTYPE', `this kernel does not take ${dtype} tensors.`, {
+        kernel,
+        shapes: [info.shape],
+        dtypes: [dtype],
+        hint: 'Run it on another backend: tf.setBackend("cpu").',
+      });
+    }
+    return sameShape(value.shape, info.shape) ? value : reshape(value, info.shape);
+  }
+
+  override refCount(dataId: tf.DataId): number {
+    return this.#tensors.refCount(dataId);
+  }
+
+  override incRef(dataId: tf.DataId): void {
+    this.#tensors.incRef(dataId);
+  }
+
+  override disposeData(dataId: tf.DataId, force = false): boolean {
+    return this.#tensors.dispose(dataId, force);
+  }
+
+  override numDataIds(): number {
+    return this.#tensors.size;
+  }
+
+  override memory(): { unreliable: boolean; reasons?: string[] } {
+    return { unreliable: false };
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  // ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    return this.readSync(dataId);
+  }
+
+  /** A copy of the tensor's contents; runs what is pending. */
+  override readSync(dataId: tf.DataId): tf.BackendValues {
+    const { value, strings, complex } = this.#tensors.get(dataId);
+    if (strings) return strings;
+    if (complex) {
+      const real = this.readSync(complex.real.dataId) as Float32Array;
+      const imag = this.readSync(complex.imag.dataId) as Float32Array;
+      return tf.backend_util.mergeRealAndImagArrays(real, imag);
+    }
+    return this.contentsOf(value!).slice() as Float32Array;
+  }
+
+  /** The contents of a value, computed if need be. Do not write to them. */
+  contentsOf(value: Value): NonNullable<Value['data']> {
+    if (value.data === undefined) {
+      if (this.#trace) this.#assertConstant(value, this.#trace);
+      const together = this.#trace ? [value] : [...new Set([...this.#tensors.pendingValues(), value])];
+      try {
+        this.#compute(together);
+      } catch (error) {
+        // Another tensor's op may have failed, which is no reason for this read to fail.
+        if (together.length === 1) throw error;
+        this.#compute([value]);
+      }
+    }
+    return value.data!;
+  }
+
+  #assertConstant(value: Value, { name }: TraceScope): void {
+    const symbolic = order([value]).leaves.find((leaf) => leaf.placeholder !== undefined);
+    if (symbolic === undefined) return;
+    throw new EngineError(
+      'READ_DURING_TRACE',
+      `${name} is being traced: a tensor that depends on its input "${symbolic.placeholder}" has no contents yet.`,
+      {
+        kernel: value.producer?.kernel,
+        shapes: [value.shape],
+        dtypes: [value.type],
+        hint: 'Return it as an output instead of reading it inside the function.',
+      },
+    );
+  }
+
+  #compute(values: readonly Value[]): void {
+    this.runner.compute(values);
+    if (!this.#trace) this.#flushedAt = latestValueId();
+  }
+
+  /** Runs everything that a live tensor waits for. */
+  flush(): void {
+    this.#compute(this.#tensors.pendingValues());
+  }
+
+  /** Called after each kernel: keeps loops that never read from piling up work without bound. */
+  afterKernel(): void {
+    if (!this.#trace && latestValueId() - this.#flushedAt > MAX_PENDING_VALUES) this.flush();
+  }
+
+  // ── tracing ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Runs `body` with symbolic tensors allowed; what was pending before runs first and becomes constant. */
+  trace<T>(scope: TraceScope, body: () => T): T {
+    if (this.#trace) {
+      throw new EngineError(
+        'BAD_STATE',
+        `${scope.name} cannot be traced inside the trace of ${this.#trace.name}.`,
+      );
+    }
+    this.flush();
+    this.#trace = scope;
+    try {
+      return body();
+    } finally {
+      this.#trace = undefined;
+    }
+  }
+
+  // ── timing ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override async time(f: () => void): Promise<tf.BackendTimingInfo> {
+    this.flush();
+    const started = performance.now();
+    f();
+    this.flush();
+    return { kernelMs: performance.now() - started };
+  }
+
+  override dispose(): void {
+    this.#tensors.clear();
+    this.runner.sessions.clear();
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Compiles pending values to one ONNX graph (once per structure) and runs it. Every value that was asked for then has
+ * its data, so no node runs twice and the recorded graph is garbage afterwards.
+ */
+import { fuse } from '../graph/fuse.js';
+import { order, structureKey, type OrderedGraph } from '../graph/order.js';
+import { sizeOf, type Value } from '../graph/value.js';
+import { encodeModel } from '../onnx/encode.js';
+import { modelMessage } from '../onnx/model.js';
+import { SessionCache, type CompiledGraph } from '../session/cache.js';
+import { OrtSession, type HostArray, type SessionOptions } from '../session/ort.js';
+
+/**
+ * Work that one thread finishes before others would have woken up. Sessions for it get no thread pool, whose threads
+ * take longer to start than such a graph takes to run, and spin while they wait.
+ */
+const SMALL_GRAPH_ELEMENTS = 65_536;
+
+function isSmall({ nodes, leaves }: OrderedGraph): boolean {
+  let elements = 0;
+  for (const { shape } of leaves) elements += sizeOf(shape);
+  for (const { outputs } of nodes) for (const { shape } of outputs) elements += sizeOf(shape);
+  return elements < SMALL_GRAPH_ELEMENTS;
+}
+
+export class GraphRunner {
+  readonly sessions: SessionCache;
+  readonly sessionOptions: SessionOptions;
+  readonly counters = { runs: 0, runMs: 0, compileMs: 0, traceMs: 0 };
+  /** The eager graph that ran last. */
+  lastGraph: CompiledGraph | undefined;
+
+  constructor(sessionCapacity: number, sessionOptions: SessionOptions) {
+    this.sessions = new SessionCache(sessionCapacity);
+    this.sessionOptions = sessionOptions;
+  }
+
+  /** Computes these values, and with them the companions that their gradients will read. */
+  compute(values: readonly Value[]): void {
+    const needed = new Set(values);
+    for (const { companions } of values) for (const key in companions) needed.add(companions[key]!);
+    const pending = [...needed].filter((value) => value.producer !== undefined);
+    if (pending.length === 0) return;
+    const graph = order(pending);
+    const compiled = this.sessions.getOrCreate(structureKey(graph, pending), () =>
+      this.#compile(graph, pending),
+    );
+    const feeds: Record<string, HostArray> = {};
+    let next = 0;
+    for (const leaf of graph.leaves) {
+      if (!leaf.inline)
+        feeds[compiled.inputs[next++]!] = { type: leaf.type, shape: leaf.shape, data: leaf.data! };
+    }
+    const fetches = Object.fromEntries(compiled.outputs.map((name) => [name, null]));
+    const results = this.timed(() => compiled.session.run(feeds, fetches));
+    this.lastGraph = compiled;
+    pending.forEach((value, i) => {
+      value.data = results[compiled.outputs[i]!];
+      value.producer = undefined;
+    });
+  }
+
+  #compile(graph: OrderedGraph, pending: readonly Value[]): CompiledGraph {
+    const inputs = new Map<Value, string>();
+    for (const leaf of graph.leaves) if (!leaf.inline) inputs.set(leaf, `i${inputs.size}`);
+    const outputs = pending.map((value, i) => ({ name: `o${i}`, value }));
+    const model = encodeModel(modelMessage(fuse(graph, pending), { inputs, outputs }).message);
+    const threads = isSmall(graph) ? { intraOpNumThreads: 1 } : {};
+    const session = new OrtSession(model, { ...threads, ...this.sessionOptions });
+    this.noteSession(session);
+    return {
+      session,
+      inputs: [...inputs.values()],
+      outputs: outputs.map((o) => o.name),
+      signatures: [...inputs.keys()].map(({ type, shape }) => ({ type, shape })),
+      model,
+    };
+  }
+
+  /** Counts a run of a session that succeeded, and its time. */
+  timed<T>(run: () => T): T {
+    const started = performance.now();
+    const result = run();
+    this.counters.runs++;
+    this.counters.runMs += performance.now() - started;
+    return result;
+  }
+
+  /** Counts the compilation of a new session. */
+  noteSession(session: OrtSession): void {
+    this.counters.compileMs += session.compileMs;
+  }
+}
