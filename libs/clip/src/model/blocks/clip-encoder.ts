@@ -14,8 +14,8 @@ import {
   type Layer,
   type Unary,
 } from '../layers/index.js';
-import { activation } from '../ops/index.js';
 import type { Initializer } from '../types.js';
+import { mlp } from './feed-forward.js';
 import { preNormBlock, runBlocks, type Block } from './transformer.js';
 
 /** The fields of a config that the encoder reads. */
@@ -104,12 +104,7 @@ function encoderLayer(config: EncoderConfig, init: EncoderInitializers): Layer<B
 /** x [..., D] → [..., D] */
 export function clipMlp(
   { hidden_size: D, intermediate_size: F, hidden_act }: EncoderConfig,
-  init: EncoderInitializers,
+  { mlpIn, mlpOut, mlpBias }: EncoderInitializers,
 ): Layer<Unary> {
-  return layer(
-    { fc1: linear(D, F, init.mlpIn, init.mlpBias), fc2: linear(F, D, init.mlpOut, init.mlpBias) },
-    ({ fc1, fc2 }) =>
-      (x) =>
-        fc2(activation(hidden_act)(fc1(x))),
-  );
+  return mlp(D, F, hidden_act, { fc1: mlpIn, fc2: mlpOut, bias: mlpBias });
 }

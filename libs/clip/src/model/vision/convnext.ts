@@ -7,24 +7,17 @@ import { z } from 'zod';
 import * as field from '../config/schema.js';
 import {
   constant,
+  depthwiseConv,
   layer,
   layerNorm,
   linear,
   normal,
   parameter,
-  ZEROS,
+  patchConv,
   type Layer,
   type Unary,
 } from '../layers/index.js';
-import {
-  activation,
-  depthwiseConv2d,
-  dropPath,
-  dropPathRates,
-  patchConv2d,
-  toChannelsFirst,
-  toChannelsLast,
-} from '../ops/index.js';
+import { activation, dropPath, dropPathRates, toChannelsFirst, toChannelsLast } from '../ops/index.js';
 import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
 import type { ForwardContext } from '../context.js';
 import type { Initializer } from '../types.js';
@@ -69,28 +62,6 @@ function parseConfig(json: unknown): Config {
   return { ...parsed, hidden_sizes, depths };
 }
 
-/** A convolution whose stride is its kernel: x [B, H, W, C] → [B, H / p, W / p, O]. */
-function patchConv(C: number, O: number, p: number, init: Initializer): Layer<Unary> {
-  const tensors = { weight: parameter([O, C, p, p], init), bias: parameter([O], ZEROS) };
-  return layer(
-    tensors,
-    ({ weight, bias }) =>
-      (x) =>
-        patchConv2d(x, weight, bias),
-  );
-}
-
-/** Each channel by itself, at full size: x [B, h, w, C] → [B, h, w, C]. */
-function depthwiseConv(C: number, init: Initializer): Layer<Unary> {
-  const tensors = { weight: parameter([C, 1, KERNEL, KERNEL], init), bias: parameter([C], ZEROS) };
-  return layer(
-    tensors,
-    ({ weight, bias }) =>
-      (x) =>
-        tf.add(depthwiseConv2d(x, weight, { stride: 1, padding: 'same' }), bias),
-  );
-}
-
 /** One residual layer: x [B, h, w, C] → [B, h, w, C]. */
 function convNextLayer(
   config: Config,
@@ -101,7 +72,7 @@ function convNextLayer(
   const init = normal(initializer_range);
   return layer(
     {
-      dwconv: depthwiseConv(C, init),
+      dwconv: depthwiseConv(C, KERNEL, init),
       layernorm: layerNorm(C, INNER_EPSILON),
       pwconv1: linear(C, 4 * C, init),
       pwconv2: linear(4 * C, C, init),

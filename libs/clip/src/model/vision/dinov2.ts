@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { mlp, swiglu } from '../blocks/feed-forward.js';
 import { preNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
 import * as field from '../config/schema.js';
 import {
@@ -20,10 +21,10 @@ import {
   type Layer,
   type Unary,
 } from '../layers/index.js';
-import { activation, dropout, dropPath, firstToken, repeatBatch, silu } from '../ops/index.js';
+import { dropout, dropPath, firstToken, repeatBatch } from '../ops/index.js';
 import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
 import { checkPixels, patchEmbedding, patchGrid } from './patches.js';
-import { resampleGrid } from './resample.js';
+import { resamplePositions } from './resample.js';
 
 const schema = field.configSchema({
   ...field.BACKBONE_KEYS,
@@ -57,27 +58,14 @@ function parseConfig(json: unknown): Config {
   return config;
 }
 
-/** x [..., D] → [..., D] */
+/** SwiGLU takes two thirds of the width, rounded up to a multiple of 8. */
 function feedForward(config: Config): Layer<Unary> {
   const D = config.hidden_size;
   const F = Math.trunc(D * config.mlp_ratio);
   const init = truncatedNormal(config.initializer_range);
-  if (!config.use_swiglu_ffn) {
-    const mlp = { fc1: linear(D, F, init), fc2: linear(F, D, init) };
-    return layer(
-      mlp,
-      ({ fc1, fc2 }) =>
-        (x) =>
-          fc2(activation(config.hidden_act)(fc1(x))),
-    );
-  }
-  // SwiGLU (Shazeer 2020) takes two thirds of the width, rounded up to a multiple of 8.
-  const S = Math.floor((Math.trunc((F * 2) / 3) + 7) / 8) * 8;
-  const swiglu = { weights_in: linear(D, 2 * S, init), weights_out: linear(S, D, init) };
-  return layer(swiglu, ({ weights_in, weights_out }) => (x) => {
-    const [gate, value] = tf.split(weights_in(x), 2, -1); // [..., S] each
-    return weights_out(tf.mul(silu(gate!), value!));
-  });
+  return config.use_swiglu_ffn
+    ? swiglu(D, Math.floor((Math.trunc((F * 2) / 3) + 7) / 8) * 8, init)
+    : mlp(D, F, config.hidden_act, { fc1: init, fc2: init });
 }
 
 function dinov2Layer(config: Config): Layer<Block> {
@@ -141,25 +129,12 @@ function dinov2Tower(config: Config): Layer<Forward<VisionInputs>> {
         const sequence = tf.concat([repeatBatch(embeddings.cls_token, B), patches], 1); // [B, T, D]
         const asStored = H === W && h * w === stored[0] * stored[1];
         const table = embeddings.position_embeddings;
-        const positions = asStored ? table : resamplePositions(table, config, [h, w]); // [1, T, D]
+        const positions = asStored ? table : resamplePositions(table, [h, w]); // [1, T, D]
         const x = dropout(tf.add(sequence, positions), config.hidden_dropout_prob, ctx);
         const last_hidden_state = layernorm(runBlocks(encoder.layer, x, ctx));
         return { last_hidden_state, pooler_output: firstToken(last_hidden_state) };
       },
   );
-}
-
-/** The class token's position, then the stored grid brought to the size of the image's: [1, T, D]. */
-function resamplePositions(table: tf.Tensor, config: Config, [h, w]: readonly [number, number]): tf.Tensor {
-  const [, T, D] = table.shape as [number, number, number];
-  const P = T - 1;
-  // transformers reads the stored grid as a square one.
-  const side = Math.floor(Math.sqrt(P));
-  const square = 'a square image_size, to resample positions';
-  field.requireConfig(side * side === P, 'dinov2', square, config.image_size);
-  const grid = tf.reshape(tf.slice(table, [0, 1, 0], [1, P, D]), [P, D]);
-  const resampled = tf.reshape(resampleGrid(grid, [side, side], [h, w]), [1, h * w, D]);
-  return tf.concat([tf.slice(table, [0, 0, 0], [1, 1, D]), resampled], 1);
 }
 
 export const dinov2: TowerDefinition<Config, VisionInputs> = {

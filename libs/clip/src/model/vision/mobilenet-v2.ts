@@ -10,16 +10,17 @@ import * as field from '../config/schema.js';
 import { layer, normal, type Layer } from '../layers/index.js';
 import { conv2d, depthwiseConv2d, toChannelsFirst, toChannelsLast } from '../ops/index.js';
 import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
+import {
+  blockWidths,
+  expandedWidth,
+  lastWidth,
+  stemWidth,
+  stridesAndDilations,
+} from './mobilenet-v2-sizes.js';
 import { checkPixels } from './patches.js';
 
 /** In torch's sense: nearly the last batch's statistics alone. */
 const MOMENTUM = 0.997;
-/** The stem's width, its output's and each block's, and the last convolution's, at depth multiplier 1. */
-const STEM = 32;
-const CHANNELS = [16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320];
-const LAST = 1280;
-const STRIDES = [2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1];
-
 const schema = field.configSchema({
   num_channels: field.size().default(3),
   image_size: field.sides(224),
@@ -42,27 +43,6 @@ const schema = field.configSchema({
 });
 
 type Config = z.output<typeof schema>;
-
-/** A multiple of the divisor near `value`, never more than 10 % below it. */
-function divisible(value: number, { depth_divisible_by: divisor, min_depth }: Config): number {
-  const near = Math.max(min_depth, Math.floor(Math.trunc(value + divisor / 2) / divisor) * divisor);
-  return near < 0.9 * value ? near + divisor : near;
-}
-
-/** Python's round: halves go to the even neighbour. */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  if (value - floor !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
-}
-
-function scaled(channels: number, config: Config): number {
-  return divisible(roundHalfEven(channels * config.depth_multiplier), config);
-}
-
-function outputSize(config: Config): number {
-  return config.finegrained_output && config.depth_multiplier < 1 ? LAST : scaled(LAST, config);
-}
 
 /** The convolutions of a config's model: they share initialiser, padding, statistics and activation. */
 function convolutions(config: Config) {
@@ -106,7 +86,7 @@ function invertedResidual(
   { stride, dilation }: { stride: number; dilation: number },
 ): Layer<ConvNorm> {
   const { pointwise, depthwise } = convolutions(config);
-  const E = divisible(roundHalfEven(C * config.expand_ratio), config);
+  const E = expandedWidth(C, config);
   return layer(
     {
       expand_1x1: pointwise(C, E, config.hidden_act),
@@ -121,25 +101,10 @@ function invertedResidual(
   );
 }
 
-/** Of each block. Once the feature map is as small as output_stride allows, kernels dilate instead of striding. */
-function stridesAndDilations(outputStride: number): { stride: number; dilation: number }[] {
-  let reached = 2; // stride of the feature map so far
-  let dilation = 1;
-  return STRIDES.map((stride) => {
-    if (reached !== outputStride) {
-      reached *= stride;
-      return { stride, dilation: 1 };
-    }
-    const dilated = { stride: 1, dilation };
-    dilation *= stride;
-    return dilated;
-  });
-}
-
 /** x [B, H, W, C] → [B, H / 2, W / 2, O] */
 function stem(config: Config, C: number, O: number): Layer<ConvNorm> {
   const { first, pointwise, depthwise } = convolutions(config);
-  const E = scaled(STEM, config);
+  const E = stemWidth(config);
   return layer(
     {
       first_conv: first(C, E),
@@ -156,7 +121,7 @@ function stem(config: Config, C: number, O: number): Layer<ConvNorm> {
 }
 
 function mobilenetTower(config: Config): Layer<Forward<VisionInputs>> {
-  const widths = CHANNELS.map((channels) => scaled(channels, config));
+  const widths = blockWidths(config);
   const { pointwise } = convolutions(config);
   return layer(
     {
@@ -164,7 +129,7 @@ function mobilenetTower(config: Config): Layer<Forward<VisionInputs>> {
       layer: stridesAndDilations(config.output_stride).map((step, i) =>
         invertedResidual(config, [widths[i]!, widths[i + 1]!], step),
       ),
-      conv_1x1: pointwise(widths.at(-1)!, outputSize(config), config.hidden_act),
+      conv_1x1: pointwise(widths.at(-1)!, lastWidth(config), config.hidden_act),
     },
     ({ conv_stem, layer: blocks, conv_1x1 }) =>
       ({ pixel_values }, ctx) => {
@@ -182,6 +147,6 @@ export const mobilenetV2: TowerDefinition<Config, VisionInputs> = {
   baseModelPrefix: 'mobilenet_v2',
   parseConfig: (json) => field.parseConfigWith(schema, 'mobilenet_v2', json),
   layer: mobilenetTower,
-  outputSize,
+  outputSize: lastWidth,
   imageSize: (config) => config.image_size,
 };

@@ -3,14 +3,31 @@
  * (align_corners false, no antialiasing, a = -0.75): a fixed linear map, applied as a matrix product.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { requireConfig } from '../config/schema.js';
 
 const A = -0.75;
+
+/**
+ * Position embeddings for a grid of another size than they were trained on, as DINOv2 has them.
+ * @param table [1, 1 + P, D]: the class token's position, then the stored grid's, which transformers reads as a square
+ * @returns [1, 1 + h·w, D]
+ * @throws ClipError CONFIG_INVALID when the stored grid is no square
+ */
+export function resamplePositions(table: tf.Tensor, [h, w]: readonly [number, number]): tf.Tensor {
+  const [, T, D] = table.shape as [number, number, number];
+  const P = T - 1;
+  const side = Math.floor(Math.sqrt(P));
+  requireConfig(side * side === P, 'dinov2', 'a square image_size, to resample positions', { positions: P });
+  const grid = tf.reshape(tf.slice(table, [0, 1, 0], [1, P, D]), [P, D]);
+  const resampled = tf.reshape(resampleGrid(grid, [side, side], [h, w]), [1, h * w, D]);
+  return tf.concat([tf.slice(table, [0, 0, 0], [1, 1, D]), resampled], 1);
+}
 
 /**
  * @param grid [h·w, D], row-major
  * @returns [H·W, D]
  */
-export function resampleGrid(
+function resampleGrid(
   grid: tf.Tensor,
   from: readonly [number, number],
   to: readonly [number, number],

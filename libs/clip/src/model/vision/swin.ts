@@ -8,11 +8,11 @@ import { z } from 'zod';
 import * as field from '../config/schema.js';
 import type { ForwardContext } from '../context.js';
 import { layer, layerNorm, linear, normal, type Layer } from '../layers/index.js';
-import { activation, dropout, dropPath, dropPathRates, permuteTokens } from '../ops/index.js';
+import { activation, dropout, dropPath, dropPathRates } from '../ops/index.js';
 import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
 import { checkPixels, patchEmbedding, patchGrid } from './patches.js';
-import { padGrid, windowAttention, type Grid } from './window-attention.js';
-import { mergeOrder } from './windows.js';
+import { patchMerging } from './patch-merging.js';
+import { windowAttention, type Grid } from './window-attention.js';
 
 /** Layer norms of the embeddings and of patch merging keep torch's default. */
 const DEFAULT_EPSILON = 1e-5;
@@ -106,29 +106,15 @@ function swinBlock(config: Config, stage: number, index: number, dropRate: numbe
   );
 }
 
-/** Four neighbours become one token of twice the width: [B, h·w, C] → [B, ⌈h/2⌉·⌈w/2⌉, 2C]. */
-function patchMerging(config: Config, C: number): Layer<(x: tf.Tensor, grid: Grid) => tf.Tensor> {
-  const init = normal(config.initializer_range);
-  return layer(
-    { norm: layerNorm(4 * C, DEFAULT_EPSILON), reduction: linear(4 * C, 2 * C, init, false) },
-    ({ norm, reduction }) =>
-      (x, { h, w }) => {
-        const even = { h: h + (h % 2), w: w + (w % 2) };
-        const gathered = permuteTokens(padGrid(x, { h, w }, even), mergeOrder(even.h, even.w));
-        const joined = tf.reshape(gathered, [x.shape[0], (even.h * even.w) / 4, 4 * C]);
-        return reduction(norm(joined));
-      },
-  );
-}
-
 function swinTower(config: Config): Layer<Forward<VisionInputs>> {
   const { num_channels, patch_size, embed_dim, depths } = config;
+  const init = normal(config.initializer_range);
   const rates = dropPathRates(config.drop_path_rate, depths);
   const stages = rates.map((ofBlocks, stage) => ({
     blocks: ofBlocks.map((rate, i) => swinBlock(config, stage, i, rate)),
-    downsample: stage < depths.length - 1 ? patchMerging(config, widthOf(config, stage)) : undefined,
+    downsample:
+      stage < depths.length - 1 ? patchMerging(widthOf(config, stage), DEFAULT_EPSILON, init) : undefined,
   }));
-  const init = normal(config.initializer_range);
   return layer(
     {
       embeddings: {
