@@ -54,7 +54,7 @@ function readOptions() {
   }
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new TypeError(`--port must be a whole number from 1 to 65535, got '${values.port}'`);
+    throw new TypeError(`--port must be an integer from 1 to 65535, got '${values.port}'`);
   }
   return { serve: !values['no-serve'], port, work: path.resolve(ROOT, values.work) };
 }

@@ -1,13 +1,14 @@
 /**
  * The trainer's own errors: what happened, what was expected, and the exit code that goes with it. Exit code 2 means
- * that the user can mend the input; 1 means that something failed while working.
+ * that the input is wrong and the user can correct it; 1 means that something failed at run time.
  */
-/** Bad input of the user's: an option, a configuration file, a dataset. Exit code 2. */
+
+/** Wrong input: an option, a configuration file, a dataset. Exit code 2. */
 export class InputError extends Error {
   override readonly name = 'InputError';
 }
 
-/** Work that could not go on: a loss that is not finite, an export that differs. Exit code 1. */
+/** Training or export failed: a loss that is not finite, ONNX models that differ. Exit code 1. */
 export class TrainingError extends Error {
   override readonly name = 'TrainingError';
 }
@@ -16,7 +17,7 @@ export class TrainingError extends Error {
 export function describeFailure(error: unknown): { message: string; exitCode: number } {
   if (error instanceof InputError) return { message: error.message, exitCode: 2 };
   if (error instanceof TrainingError) return { message: error.message, exitCode: 1 };
-  // ClipError, known by its name: importing the class would load the whole package before the command line is read.
+  // ClipError is recognised by its name: importing the class would load the whole package before the command line is read.
   if (error instanceof Error && error.name === 'ClipError') return { message: error.message, exitCode: 2 };
   if (error instanceof Error) return { message: error.message, exitCode: 1 };
   return { message: String(error), exitCode: 1 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The trainer's command line: one command a file in commands/. Exit code 0 done, 1 failed, 2 bad input. */
+/** The trainer's command line: one file in commands/ for each command. Exit code 0: done, 1: failed, 2: wrong input. */
 import { Command, CommanderError } from 'commander';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExportCommand } from './commands/export.js';
@@ -23,7 +23,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has printed its message; help and version are no failures.
+    // Commander has already printed its message; showing help is not a failure.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
     const { message, exitCode } = describeFailure(error);

@@ -1,16 +1,16 @@
 /**
- * Random numbers that are a pure function of integer keys (seed, epoch, index, …). Nothing carries hidden state, so a
- * resumed run draws what the uninterrupted one would have drawn, and the sample dataset is the same bytes each time.
+ * Random numbers that are a pure function of integer keys (seed, epoch, index, …). There is no hidden state: a
+ * resumed run draws what the uninterrupted one would have drawn, and the sample dataset is always the same bytes.
  * Generator: mulberry32 (32-bit state); keys are mixed with the finaliser of MurmurHash3.
  */
 export interface Random {
-  /** 32 random bits as a whole number from 0. */
+  /** 32 random bits as an unsigned integer. */
   bits(): number;
   /** Uniform in [0, 1). */
   uniform(): number;
   /** Uniform in [low, high). */
   between(low: number, high: number): number;
-  /** Whole number in [0, count). */
+  /** Integer in [0, count). */
   integer(count: number): number;
   /** Standard normal (Box–Muller). */
   normal(): number;

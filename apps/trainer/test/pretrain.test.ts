@@ -148,7 +148,7 @@ describe('pretrain', () => {
     expect((await stat(path.join(checkpoint, 'onnx/text_model.onnx'))).size).toBeGreaterThan(1000);
   });
 
-  it('goes on after kill -9 from the last whole checkpoint, to the same weights', async () => {
+  it('resumes after kill -9 from the last complete checkpoint, to the same weights', async () => {
     const quick = await configFlags(folder, { everything: { epochs: 2, checkpoint_seconds: 0.001 } });
     const killed = inFolder('killed');
     for (const atUpdate of [4, 13]) {

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { InputError } from '../errors.js';
 import { nativePackageFolder, nodeVersionProblem, type NativePackage } from './native-folder.js';
 
-/** What the loaded package says of itself. Its backend is registered with tfjs-core as `tensorflow`. */
+/** What the loaded package reports. Its backend is registered with tfjs-core as `tensorflow`. */
 export interface NativeTensorFlow {
   tensorflowVersion: string;
   usesGpu: boolean;
@@ -23,7 +23,7 @@ interface TfjsNode {
 const installCommand = (name: NativePackage) =>
   `npm run native:install${name === 'tfjs-node-gpu' ? ' -- --gpu' : ''}`;
 
-/** A `require` that finds the package, or undefined when it is installed nowhere. */
+/** A `require` that resolves the package, or undefined when it is not installed. */
 function requireThatFinds(name: NativePackage, env: NodeJS.ProcessEnv): NodeJS.Require | undefined {
   const candidates = [path.join(nativePackageFolder(name, env), 'package.json'), import.meta.filename];
   return candidates
@@ -42,10 +42,10 @@ function requireThatFinds(name: NativePackage, env: NodeJS.ProcessEnv): NodeJS.R
 /** Packages that register things with the engine: a second copy would register them again. */
 const SHARED_PACKAGES = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu'];
 
-/** Makes `theirs` find the modules that this program has loaded. */
-function sharePackages(theirs: NodeJS.Require, packageName: string): void {
+/** Makes the package resolve these modules to the copies that this program has loaded. */
+function sharePackages(packageRequire: NodeJS.Require, packageName: string): void {
   const ours = createRequire(import.meta.url);
-  const insidePackage = createRequire(theirs.resolve(packageName));
+  const insidePackage = createRequire(packageRequire.resolve(packageName));
   for (const name of SHARED_PACKAGES) {
     ours(name);
     ours.cache[insidePackage.resolve(name)] ??= ours.cache[ours.resolve(name)];
@@ -65,20 +65,20 @@ export function loadNativeTensorFlow(
   const packageName = `@tensorflow/${name}`;
   const require = requireThatFinds(name, env);
   if (!require)
-    throw new InputError(`${packageName} is not installed; put it in place with: ${installCommand(name)}`);
+    throw new InputError(`${packageName} is not installed; install it with: ${installCommand(name)}`);
   sharePackages(require, packageName);
-  // TensorFlow's notes about the processor are no news to anyone; warnings and errors stay.
+  // Hides TensorFlow's notes on the processor's features; warnings and errors are still printed.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
   try {
     const { isUsingGpuDevice, binding } = (require(packageName) as TfjsNode).backend();
     return { tensorflowVersion: binding.TF_Version, usesGpu: isUsingGpuDevice };
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new InputError(`${packageName} does not load: ${why}\nFind out more with: npm run native:doctor`);
+    throw new InputError(`${packageName} does not load: ${why}\nFor a diagnosis run: npm run native:doctor`);
   }
 }
 
-/** Whether the machine shows an NVIDIA device. Says nothing about drivers or libraries. */
+/** Whether the machine has an NVIDIA device. Drivers and libraries are not checked. */
 export function hasNvidiaDevice(): boolean {
   return process.platform === 'linux' && readdirSync('/dev').some((name) => /^nvidia\d+$/.test(name));
 }

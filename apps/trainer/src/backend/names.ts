@@ -1,4 +1,4 @@
-/** What `--backend` can name. Apart from the code that loads them, so that `--help` is quick. */
+/** The values of `--backend`. In a file of their own, so that `--help` need not load the backends. */
 export const BACKEND_NAMES = [
   'auto',
   'onnxruntime',

@@ -34,7 +34,7 @@ export function nodeVersionProblem(version: string = process.versions.node): str
   const major = Number(version.split('.')[0]);
   if (major < 23) return undefined;
   return (
-    `@tensorflow/tfjs-node needs Node.js 20 or 22, this is ${version}: it calls util.isArray and its kin, ` +
+    `@tensorflow/tfjs-node needs Node.js 20 or 22, this is ${version}: it calls util.isArray and similar functions, ` +
     'which Node.js 23 removed. Run with Node.js 22, or use --backend onnxruntime.'
   );
 }

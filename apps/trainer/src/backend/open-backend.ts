@@ -44,7 +44,7 @@ export async function openBackend(name: BackendName, { device, log }: OpenBacken
   return { name: selected, createRunner: replays ? await replayedRunners() : createEagerRunner };
 }
 
-/** A stage needs: steps of two or three caption lengths, the parts of a wide step, both kinds of embedding. */
+/** Enough for a stage: steps of two or three caption lengths, the functions of a wide step, embeddings, and the loss. */
 const COMPILED_SHAPES = 16;
 
 /** Runners for the onnxruntime backend, which compile each function of a program once for each set of shapes. */

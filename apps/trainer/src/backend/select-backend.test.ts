@@ -23,7 +23,7 @@ describe('selectBackend', () => {
     async () => {
       const { name, reason } = await selectBackend('tfjs-node');
       expect(name).toBe('tfjs-node');
-      expect(reason).toMatch(/^as asked; TensorFlow 2\.\d+\.\d+ on the CPU$/);
+      expect(reason).toMatch(/^requested; TensorFlow 2\.\d+\.\d+ on the CPU$/);
       expect(tf.getBackend()).toBe('tensorflow');
       const gradient = tf.grad((x) => tf.sum(tf.square(x)))(tf.tensor1d([1, 2, 3]));
       expect(gradient).toBeInstanceOf(tf.Tensor);
@@ -39,7 +39,7 @@ describe('loadNativeTensorFlow', () => {
     if (nodeVersionProblem()) expect(load).toThrow('needs Node.js 20 or 22');
     else
       expect(load).toThrow(
-        '@tensorflow/tfjs-node-gpu is not installed; put it in place with: npm run native:install -- --gpu',
+        '@tensorflow/tfjs-node-gpu is not installed; install it with: npm run native:install -- --gpu',
       );
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Chooses the TensorFlow.js backend that trains. `auto` takes the native GPU package when it loads and sees a GPU, else
- * our own backend; the reason is for the terminal, so that nobody has to guess what ran.
+ * Chooses the TensorFlow.js backend. `auto` takes the native GPU package when it loads and sees a GPU, else our own
+ * backend. The reason is printed, so that nobody has to guess what ran.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
@@ -41,14 +41,14 @@ async function selectWebGpu(): Promise<SelectedBackend> {
       `the WebGPU provider finds no device: ${found}. It needs a GPU with a Vulkan driver; --backend onnxruntime computes on the CPU`,
     );
   }
-  return { name: 'onnxruntime-webgpu', reason: 'as asked; ONNX Runtime on WebGPU' };
+  return { name: 'onnxruntime-webgpu', reason: 'requested; ONNX Runtime on WebGPU' };
 }
 
 async function selectNative(name: 'tfjs-node' | 'tfjs-node-gpu'): Promise<SelectedBackend> {
   const { tensorflowVersion, usesGpu } = loadNativeTensorFlow(name);
   await setBackend('tensorflow');
   const device = usesGpu ? 'GPU' : name === 'tfjs-node-gpu' ? 'CPU: it sees no GPU' : 'CPU';
-  return { name, reason: `as asked; TensorFlow ${tensorflowVersion} on the ${device}` };
+  return { name, reason: `requested; TensorFlow ${tensorflowVersion} on the ${device}` };
 }
 
 async function selectAutomatically(): Promise<SelectedBackend> {
@@ -65,7 +65,7 @@ async function selectAutomatically(): Promise<SelectedBackend> {
   }
 }
 
-/** An optional package: its name is no literal, so that neither the compiler nor a bundler insists on it. */
+/** The package is optional: its name is not a literal type, so that the compiler does not require it to be installed. */
 async function selectWasm(): Promise<SelectedBackend> {
   const packageName = '@tensorflow/tfjs-backend-wasm' as string;
   try {
@@ -76,7 +76,7 @@ async function selectWasm(): Promise<SelectedBackend> {
     );
   }
   await setBackend('wasm');
-  return { name: 'wasm', reason: 'as asked; WebAssembly lacks the gradients of some layers and is slow' };
+  return { name: 'wasm', reason: 'requested; WebAssembly lacks the gradients of some layers and is slow' };
 }
 
 /**
@@ -90,7 +90,7 @@ export async function selectBackend(name: string): Promise<SelectedBackend> {
     case 'auto':
       return selectAutomatically();
     case 'onnxruntime':
-      return selectOnnxRuntime('as asked');
+      return selectOnnxRuntime('requested');
     case 'onnxruntime-webgpu':
       return selectWebGpu();
     case 'tfjs-node':
@@ -101,6 +101,6 @@ export async function selectBackend(name: string): Promise<SelectedBackend> {
     case 'cpu':
       await import('@tensorflow/tfjs-backend-cpu');
       await setBackend('cpu');
-      return { name, reason: 'as asked; plain JavaScript, very slow' };
+      return { name, reason: 'requested; plain JavaScript, very slow' };
   }
 }

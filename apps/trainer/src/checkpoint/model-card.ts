@@ -41,11 +41,11 @@ with torch.inference_mode():
     text_embeds = torch.nn.functional.normalize(model.get_text_features(tokens["input_ids"], tokens["attention_mask"]))
 \`\`\``;
 
-/** Why transformers' VisionTextDualEncoderModel gives other embeddings, or none, for a model. */
+/** The reasons why transformers' VisionTextDualEncoderModel cannot run a model, or gives other embeddings. */
 function pythonObstacles({ settings: { model }, visionType, textType }: RunSummary): string[] {
   return [
     ...(model.projection_head === 'residual'
-      ? ['it has the linear part of the residual projection heads alone (`projection_head` in config.json)']
+      ? ['it has only the linear part of the residual projection heads (`projection_head` in config.json)']
       : []),
     ...(model.text_pooling === 'pooler'
       ? []
@@ -101,7 +101,7 @@ tags: [clip, vision-text-dual-encoder]
 |---|---|
 | image tower | ${backboneName(model.vision_backbone)}, ${height}×${width} pixels |
 | text tower | ${backboneName(model.text_backbone)}, up to ${summary.maxLength} tokens |
-| embedding | ${model.dim} numbers of length 1, ${model.projection_head} heads |
+| embedding | ${model.dim} numbers, unit norm, ${model.projection_head} heads |
 | parameters | ${summary.parameters.toLocaleString('en')} |
 | data | ${summary.datasetName}: ${summary.trainingImages} images for training, ${summary.validationImages} for validation |
 | training | ${state.updates} updates, ${Math.round(state.seconds)} s, backend ${summary.backend} |

@@ -1,4 +1,4 @@
-/** What decides whether a run is the one that a resumable checkpoint is of: the settings that change its numbers. */
+/** The settings that must be the same for a run to resume from a checkpoint: all that change its numbers. */
 import type { RunSettings } from '../config/run-settings.js';
 
 /** By name, as they are kept in training/state.json. Folders, workers, device and checkpoint times may change. */

@@ -4,7 +4,7 @@
  *
  * Rules of resuming:
  * 1. `<output>/last` is written whole or not at all, at the end of each epoch and every checkpoint_seconds.
- * 2. A run with the same settings continues from it; what came after it is done again, with the same numbers.
+ * 2. A run with the same settings resumes from it; steps after it are repeated, with the same numbers.
  * 3. A run with other settings is refused and names the settings that differ.
  * 4. A finished run does nothing.
  */
@@ -21,7 +21,7 @@ const MOMENTS_FILE = 'optimizer.safetensors';
 
 const stateSchema = z.object({
   version: z.literal(1),
-  /** Everything that makes this run what it is; see rule 3. */
+  /** See rule 3 and resume-settings.ts. */
   settings: z.record(z.string(), z.unknown()),
   /** Index of the stage in the run. */
   stage: z.int(),
@@ -84,7 +84,7 @@ export async function readTrainingState(folder: string): Promise<TrainingState |
   const parsed = stateSchema.safeParse(JSON.parse(text));
   if (parsed.success) return parsed.data;
   throw new InputError(
-    `${file} was not written by this version of the trainer; pass --restart to begin anew`,
+    `${file} was not written by this version of the trainer; pass --restart to start anew`,
   );
 }
 

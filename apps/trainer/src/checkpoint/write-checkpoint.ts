@@ -1,6 +1,6 @@
 /**
  * Writes a checkpoint folder in the Hugging Face layout: config.json, model.safetensors, tokenizer and processor files,
- * README.md, and training/ where training may go on from it. Atomic: the old folder stays until the new one is whole.
+ * README.md, and training/ in a resumable one. Atomic: the old folder stays until the new one is complete.
  */
 import { cp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -32,7 +32,7 @@ export async function writeCheckpoint(folder: string, content: CheckpointContent
   });
 }
 
-/** Changes a checkpoint as one atomic step: `change` works on a copy, which replaces the checkpoint unless it throws. */
+/** Changes a checkpoint atomically: `change` works on a copy, which replaces the checkpoint unless `change` throws. */
 export async function addToCheckpoint(
   folder: string,
   change: (temporary: string) => Promise<void>,

@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander';
 import { BACKEND_NAMES } from '../backend/names.js';
 import type { EvaluateOptions } from '../evaluation/evaluate-checkpoint.js';
-import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from './options.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, integer } from './options.js';
 
 interface EvaluateFlags extends Omit<EvaluateOptions, 'imageMemory' | 'printer'> {
   /** Gigabytes. */
@@ -19,14 +19,14 @@ export function addEvaluateCommand(program: Command): void {
     .option('--split <name>', 'split for retrieval', 'val2017')
     .option('--zero-shot-splits <names...>', 'splits for zero-shot accuracy (default: all but train*)')
     .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_NAMES).default('auto'))
-    .option('--batch-size <pairs>', 'images or captions at a time', wholeNumber('--batch-size', 1), 128)
+    .option('--batch-size <pairs>', 'images or captions at a time', integer('--batch-size', 1), 128)
     .option(
       '--image-memory <gigabytes>',
       'decoded images kept in memory',
       positiveNumber('--image-memory'),
       DEFAULT_IMAGE_MEMORY_GB,
     )
-    .option('--workers <images>', 'images decoded at a time', wholeNumber('--workers', 1), 4)
+    .option('--workers <images>', 'images decoded at a time', integer('--workers', 1), 4)
     .option('--json', 'print the result as JSON, alone on the last line', false)
     .action(runEvaluate);
 }

@@ -1,13 +1,13 @@
-/** Parsers of command-line values. A refused value ends the command with exit code 2 and the option's name. */
+/** Parsers of command-line values. An invalid value ends the command with exit code 2 and an error that names the option. */
 import { InputError } from '../errors.js';
 
-/** A whole number from `low` to `high`, both included. */
-export function wholeNumber(option: string, low: number, high: number = Number.MAX_SAFE_INTEGER) {
+/** An integer from `low` to `high`, both included. */
+export function integer(option: string, low: number, high: number = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isSafeInteger(value) || value < low || value > high) {
       const range = high === Number.MAX_SAFE_INTEGER ? `of at least ${low}` : `from ${low} to ${high}`;
-      throw new InputError(`${option} must be a whole number ${range}, found '${text}'`);
+      throw new InputError(`${option} must be an integer ${range}, found '${text}'`);
     }
     return value;
   };
@@ -25,5 +25,5 @@ export function positiveNumber(option: string) {
 }
 
 export const GIGABYTE = 1e9;
-/** Enough for a small dataset; what does not fit is decoded as it comes. */
+/** Enough for a small dataset; one that does not fit is decoded batch by batch. */
 export const DEFAULT_IMAGE_MEMORY_GB = 4;

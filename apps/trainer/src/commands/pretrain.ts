@@ -1,7 +1,7 @@
 /** `trainer pretrain`: trains a dual encoder in two stages and exports it. */
 import { Option, type Command } from 'commander';
 import { BACKEND_NAMES, type BackendName } from '../backend/names.js';
-import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, wholeNumber } from './options.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, integer } from './options.js';
 import { readSettings, type SettingsOptions } from '../config/run-settings.js';
 
 interface PretrainFlags extends SettingsOptions {
@@ -23,28 +23,24 @@ export function addPretrainCommand(program: Command): void {
     .option('--training-config <file>', 'stage 2', 'input/training_config.json')
     .option(
       '--wandb-config <file>',
-      'Weights & Biases account; placeholders leave it off (default: "input/wandb_config.json" where it is there)',
+      'Weights & Biases account; placeholders turn logging off (default: "input/wandb_config.json" if it exists)',
     )
     .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_NAMES).default('auto'))
-    .option('--seed <number>', 'instead of the seeds of both configs', wholeNumber('--seed', 0))
+    .option('--seed <number>', 'instead of the seeds of both configs', integer('--seed', 0))
     .option(
       '--freeze-epochs <number>',
       'instead of the epochs of stage 1; 0 skips it',
-      wholeNumber('--freeze-epochs', 0),
+      integer('--freeze-epochs', 0),
     )
-    .option('--epochs <number>', 'instead of the epochs of stage 2; 0 skips it', wholeNumber('--epochs', 0))
-    .option(
-      '--batch-size <pairs>',
-      'instead of the batch sizes of both configs',
-      wholeNumber('--batch-size', 2),
-    )
+    .option('--epochs <number>', 'instead of the epochs of stage 2; 0 skips it', integer('--epochs', 0))
+    .option('--batch-size <pairs>', 'instead of the batch sizes of both configs', integer('--batch-size', 2))
     .option(
       '--image-memory <gigabytes>',
       'decoded images kept in memory',
       positiveNumber('--image-memory'),
       DEFAULT_IMAGE_MEMORY_GB,
     )
-    .option('--restart', 'begin anew although the output holds a run', false)
+    .option('--restart', 'start anew although the output folder holds a run', false)
     .action(runPretrain);
 }
 

@@ -1,7 +1,7 @@
 /** `trainer sample-data`: draws the sample dataset. */
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { wholeNumber } from './options.js';
+import { integer } from './options.js';
 
 interface SampleDataOptions {
   output: string;
@@ -18,15 +18,13 @@ const SPLIT_LIMIT = 99_999;
 export function addSampleDataCommand(program: Command): void {
   program
     .command('sample-data')
-    .description(
-      'draw a dataset of captioned scenes in COCO format, to train on when nothing else is at hand',
-    )
+    .description('draw a dataset of captioned scenes in COCO format, to train on when there is no other data')
     .option('--output <folder>', 'where the dataset goes', 'data/sample/dataset')
-    .option('--seed <number>', 'another seed draws other scenes', wholeNumber('--seed', 0), 2017)
-    .option('--size <pixels>', 'side of an image', wholeNumber('--size', 32, 1024), 64)
-    .option('--train <images>', 'images in train2017', wholeNumber('--train', 1, SPLIT_LIMIT), 4000)
-    .option('--val <images>', 'images in val2017', wholeNumber('--val', 1, SPLIT_LIMIT), 500)
-    .option('--held-out <images>', 'images in valheldout2017', wholeNumber('--held-out', 1, SPLIT_LIMIT), 500)
+    .option('--seed <number>', 'another seed draws other scenes', integer('--seed', 0), 2017)
+    .option('--size <pixels>', 'side of an image', integer('--size', 32, 1024), 64)
+    .option('--train <images>', 'images in train2017', integer('--train', 1, SPLIT_LIMIT), 4000)
+    .option('--val <images>', 'images in val2017', integer('--val', 1, SPLIT_LIMIT), 500)
+    .option('--held-out <images>', 'images in valheldout2017', integer('--held-out', 1, SPLIT_LIMIT), 500)
     .option('--force', 'replace another sample dataset at the output', false)
     .action(runSampleData);
 }
@@ -43,7 +41,7 @@ async function runSampleData({ output, force, ...numbers }: SampleDataOptions): 
   }
   if (existing === 'other-sample' && !force) {
     throw new InputError(
-      `--output ${output} holds a sample dataset of another recipe; pass --force to replace it`,
+      `--output ${output} holds a sample dataset made with other options; pass --force to replace it`,
     );
   }
   const started = performance.now();

@@ -54,7 +54,7 @@ describe('configuration files', () => {
       '"vision_backbone": expected a hub id, a folder, or an object with "model_type", found 5',
     );
     expect(parse).toThrow('"text_backbone"');
-    expect(parse).toThrow('"max_length_corpus": expected -1 or a whole number of at least 3, found 1');
+    expect(parse).toThrow('"max_length_corpus": expected -1 or an integer of at least 3, found 1');
     expect(parse).toThrow('"dropout": expected 0 ≤ dropout < 1, found 1');
     expect(() => parseConfig(modelConfigSchema, {}, 'm.json')).toThrow('"dim" is missing');
   });

@@ -12,15 +12,15 @@ export const modelConfigSchema = z.strictObject({
   text_backbone: backbone,
   /** Tokens a caption may have, start and end included; −1 for as many as the corpus and the text tower need. */
   max_length_corpus: z
-    .int('expected -1 or a whole number of at least 3')
-    .refine((n) => n === -1 || n >= 3, 'expected -1 or a whole number of at least 3'),
+    .int('expected -1 or an integer of at least 3')
+    .refine((n) => n === -1 || n >= 3, 'expected -1 or an integer of at least 3'),
   /** Width E of the shared embedding space. */
-  dim: z.int('expected a whole number').min(1, 'expected at least 1'),
-  /** Drop probability on what enters the heads, in training. */
+  dim: z.int('expected an integer').min(1, 'expected at least 1'),
+  /** Dropout probability in the heads, in training. */
   dropout: z.number('expected a number').min(0, 'expected 0 ≤ dropout < 1').lt(1, 'expected 0 ≤ dropout < 1'),
   /** 'linear' opens in Python's VisionTextDualEncoderModel; 'residual' is the head of the original script. */
   projection_head: z.enum(['linear', 'residual'], 'expected "linear" or "residual"').default('linear'),
-  /** What stands for a caption: the text tower's pooler, its first token, or the mean of its tokens. */
+  /** The features of a caption: the text tower's pooler output, its first token, or the mean of its tokens. */
   text_pooling: z.enum(['pooler', 'cls', 'mean'], 'expected "pooler", "cls" or "mean"').default('pooler'),
   /** 'none' is the original script's loss: cosines without a factor; logit_scale stays at 0. */
   temperature: z.enum(['learned', 'none'], 'expected "learned" or "none"').default('learned'),

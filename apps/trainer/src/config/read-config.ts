@@ -1,12 +1,12 @@
 /**
- * Reads a JSON configuration file against a strict schema. Every complaint names the file, the key, what was expected
+ * Reads a JSON configuration file against a strict schema. Every error names the file, the key, what was expected
  * and what was found; an unknown key lists the known ones.
  */
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { InputError } from '../errors.js';
 
-/** The file's content, or an InputError. */
+/** The file's content. @throws InputError when it cannot be read or is not JSON */
 export async function readJson(file: string): Promise<unknown> {
   let text: string;
   try {
@@ -28,7 +28,7 @@ function valueAt(root: unknown, keys: readonly PropertyKey[]): unknown {
   return value;
 }
 
-function complaint(issue: z.core.$ZodIssue, content: unknown, known: readonly string[]): string {
+function describeIssue(issue: z.core.$ZodIssue, content: unknown, known: readonly string[]): string {
   if (issue.code === 'unrecognized_keys') {
     const keys = issue.keys.map((key) => `"${key}"`).join(', ');
     return `unknown key ${keys}; known keys: ${known.join(', ')}`;
@@ -45,7 +45,7 @@ export function parseConfig<T extends z.ZodObject>(schema: T, content: unknown, 
   if (result.success) return result.data;
   const known = Object.keys(schema.shape);
   throw new InputError(
-    `${file}: ${result.error.issues.map((issue) => complaint(issue, content, known)).join('; ')}`,
+    `${file}: ${result.error.issues.map((issue) => describeIssue(issue, content, known)).join('; ')}`,
   );
 }
 

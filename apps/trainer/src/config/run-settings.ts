@@ -1,4 +1,4 @@
-/** The settings of a run: configuration files with command-line options laid over them. */
+/** The settings of a run: the configuration files, overridden by command-line options. */
 import { existsSync } from 'node:fs';
 import { environment } from './environment.js';
 import { modelConfigSchema, type ModelConfig } from './model-config.js';
@@ -33,7 +33,7 @@ export interface SettingsOptions {
   modelConfig: string;
   freezeTrainingConfig: string;
   trainingConfig: string;
-  /** Absent: the file of the original, where it is there. */
+  /** Absent: input/wandb_config.json if it exists. */
   wandbConfig?: string;
   output?: string;
   seed?: number;

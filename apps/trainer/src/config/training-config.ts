@@ -11,8 +11,8 @@ import { z } from 'zod';
 const AUGMENTATIONS = ['none', 'mild', 'photo'] as const;
 export type Augmentation = (typeof AUGMENTATIONS)[number];
 
-const whole = (low: number) =>
-  z.int('expected a whole number').min(low, `expected a whole number of at least ${low}`);
+const integer = (low: number) =>
+  z.int('expected an integer').min(low, `expected an integer of at least ${low}`);
 const atLeast = (low: number) =>
   z.number('expected a number').min(low, `expected a number of at least ${low}`);
 const positive = z.number('expected a number').gt(0, 'expected a number above 0');
@@ -24,24 +24,24 @@ export const trainingConfigSchema = z.strictObject({
   learning_rate: positive,
   weight_decay: atLeast(0),
   /** Pairs that go through the towers at a time. */
-  batch_size: whole(2),
+  batch_size: integer(2),
   /** 0 skips the stage. */
-  epochs: whole(0),
+  epochs: integer(0),
   /** Training images decoded at a time. */
-  dataloader_num_workers: whole(1),
-  /** The contrastive batch is batch_size × this: each pair is told apart from all pairs of the step. */
-  gradient_accumulation_steps: whole(1),
-  /** Warm-up takes this many quarters of an epoch's steps. */
+  dataloader_num_workers: integer(1),
+  /** The contrastive batch is batch_size × this: each pair is contrasted with all pairs of the step. */
+  gradient_accumulation_steps: integer(1),
+  /** Length of the warm-up in quarters of an epoch. */
   warmup_steps_factor: atLeast(0),
   /** Stop after this many epochs without a better validation metric; 0 never stops early. */
-  early_stopping: whole(0),
+  early_stopping: integer(0),
   device: z.enum(['cuda', 'cpu'], 'expected "cuda" or "cpu"'),
   fp16: flag,
   /** Validation images decoded at a time. */
-  num_workers_dataloader: whole(1),
+  num_workers_dataloader: integer(1),
   /** Direction of the validation metric: "min" takes the loss, "max" text-to-image R@10. */
   scheduler_mode: z.enum(['min', 'max'], 'expected "min" or "max"'),
-  seed: whole(0),
+  seed: integer(0),
 
   lr_scheduler_type: z.enum(['linear', 'cosine'], 'expected "linear" or "cosine"').default('linear'),
   adam_beta1: beta.default(0.9),
@@ -49,7 +49,7 @@ export const trainingConfigSchema = z.strictObject({
   adam_epsilon: positive.default(1e-8),
   max_grad_norm: positive.default(1),
   augmentation: z.enum(AUGMENTATIONS, `expected one of ${AUGMENTATIONS.join(', ')}`).default('none'),
-  /** "training" uses and updates a batch's statistics in stage 2; most pretrained towers are better left as they are. */
+  /** In stage 2: "training" normalises by the batch's statistics and updates the running ones. */
   batch_norm: z.enum(['evaluation', 'training'], 'expected "evaluation" or "training"').default('evaluation'),
   /** Seconds between resumable checkpoints within an epoch. */
   checkpoint_seconds: positive.default(300),

@@ -1,4 +1,4 @@
-/** input/wandb_config.json: where Weights & Biases logs go. Placeholders of X leave it off. */
+/** input/wandb_config.json: the Weights & Biases account to log to. Placeholders of X turn logging off. */
 import { z } from 'zod';
 
 export const wandbConfigSchema = z.strictObject({

@@ -1,18 +1,18 @@
 /**
- * Random changes to an image: a crop of most of it, brightness, contrast, and for photos a mirrored image half of the
- * time.
+ * Random changes to an image: a crop of most of it, brightness, contrast, and for photos a horizontal flip half
+ * of the time.
  */
 import type { Augmentation } from '../config/training-config.js';
 import type { Random } from '../random.js';
 
 interface Strength {
-  /** Of the crop, as a share of the image. */
+  /** Of the crop, as a fraction of the image. */
   smallestArea: number;
   /** Largest factor on the crop's width over its height. */
   aspect: number;
   brightness: number;
   contrast: number;
-  /** Share of the images that are mirrored. */
+  /** Fraction of the images that are mirrored. */
   mirrored: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Turns image and caption numbers into the tensors of a step, and prepares the next step's while one runs.
+ * Turns image and caption indices into the tensors of a step. The next step's are prepared while one runs.
  * B pairs a micro-batch, H × W pixels.
  */
 import type { HostTensor } from '@clip-ts/clip/model';
@@ -20,7 +20,7 @@ export interface PairBatch {
   attention_mask: HostTensor;
 }
 
-/** Keys of the random stream of augmentation, beside those of the sampler. */
+/** Key of augmentation's random stream; the sampler has others. */
 const AUGMENT = 3;
 
 /** pixel_values [B, 3, H, W] of images that are given as bytes. */
@@ -71,7 +71,7 @@ async function trainingBatch(
   return { pixel_values: pixelValues(loaded, source), ...captionBatch(captions, chosen) };
 }
 
-/** The micro-batches of each step of an epoch, from `firstStep` on. The next step is prepared while one is used. */
+/** The micro-batches of each step of an epoch, from `firstStep` on. */
 export async function* epochBatches(
   source: PairSource,
   epoch: number,
@@ -90,7 +90,7 @@ export async function* epochBatches(
   for (let step = firstStep; step < steps; step++) {
     const current = await next!;
     next = step + 1 < steps ? prepare(step + 1) : undefined;
-    // An error of the next batch is met when it is awaited; without this it would count as unhandled until then.
+    // An error of the next batch is thrown when it is awaited; without this it would count as unhandled until then.
     next?.catch(() => undefined);
     yield current;
   }

@@ -74,7 +74,7 @@ describe('COCO reader', () => {
     await expect(readCocoSplit(folder, 'val2017')).rejects.toThrow('it has test');
     expect(await listSplits(folder)).toEqual(['test']);
     await annotate({ images: [{ id: 'one', file_name: 'a.jpg' }], annotations: [] });
-    await expect(readCocoSplit(folder, 'val2017')).rejects.toThrow('"images.0.id": expected a whole number');
+    await expect(readCocoSplit(folder, 'val2017')).rejects.toThrow('"images.0.id": expected an integer');
     await annotate('{');
     await expect(readCocoSplit(folder, 'val2017')).rejects.toThrow('is not JSON');
   });

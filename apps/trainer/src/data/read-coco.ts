@@ -29,12 +29,12 @@ export interface CocoSplit {
 export interface CocoInstances {
   /** Category name by id. */
   categories: Map<number, string>;
-  /** Category ids of the objects on an image, one for each object. */
+  /** Image id → category ids, one for each object in the image. */
   objects: Map<number, number[]>;
 }
 
 const text = z.string('expected a string');
-const id = z.int('expected a whole number');
+const id = z.int('expected an integer');
 
 const captionsSchema = z.object({
   images: z.array(z.object({ id, file_name: text }), 'expected an array'),
@@ -106,7 +106,7 @@ async function requireDataset(folder: string, split: string): Promise<string> {
   );
 }
 
-/** Reads one split's captions and finds its files. Throws an InputError when it cannot be trained or evaluated on. */
+/** Reads one split's captions and finds its image files. @throws InputError when it cannot be trained or evaluated on */
 export async function readCocoSplit(folder: string, split: string): Promise<CocoSplit> {
   const file = await requireDataset(folder, split);
   const { images, annotations } = parse(captionsSchema, await readJson(file), file);
@@ -135,7 +135,7 @@ export async function readCocoSplit(folder: string, split: string): Promise<Coco
         `looked in images/${split}, ${split} and the folders beside them`,
     );
   }
-  if (kept.length === 0) throw new InputError(`${file}: no image with a caption in it`);
+  if (kept.length === 0) throw new InputError(`${file}: no image has a caption`);
   const warnings =
     uncaptioned.length > 0
       ? [`${uncaptioned.length} images of ${split} have no caption and are left out: ${list(uncaptioned)}`]

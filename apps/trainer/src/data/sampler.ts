@@ -1,10 +1,10 @@
 /**
- * Which images and captions a step sees, as a pure function of (seed, epoch, step): each epoch is a fresh permutation of
- * the images, each image shows one of its captions at random. So "position in the data" is two counters.
+ * Which images and captions a step sees, as a pure function of (seed, epoch, step): each epoch is a new permutation of
+ * the images, and each image shows one of its captions at random. So "position in the data" is two counters.
  */
 import { createRandom, hashKeys, permutation } from '../random.js';
 
-/** Separate streams of one seed. */
+/** Keys of separate random streams of one seed. */
 const ORDER = 1;
 const CAPTION = 2;
 

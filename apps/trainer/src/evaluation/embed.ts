@@ -4,7 +4,7 @@ import { imageBatch } from '../data/batches.js';
 import { captionBatch, type CaptionStore } from '../data/caption-store.js';
 import type { PairSource } from '../data/pair-source.js';
 
-/** Cuts 0 … count−1 into rows of `size`; the last is filled up with its own last entry, so that one shape is enough. */
+/** Cuts indices into batches of `size`. The last is padded with its own last entry, so that all have one shape. */
 function* fullBatches(
   indices: ArrayLike<number>,
   size: number,
@@ -18,7 +18,7 @@ function* fullBatches(
   }
 }
 
-/** image_embeds of all images, in order: N arrays of E numbers of length 1. */
+/** image_embeds of all images, in order: N unit-norm arrays of E numbers. */
 export async function embedImages(
   runner: Runner<EmbeddingProgram>,
   source: PairSource,

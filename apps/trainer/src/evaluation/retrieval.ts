@@ -1,7 +1,7 @@
 /**
  * Retrieval recall both ways, a pure function of embeddings or scores. The rank of a query is the number of wrong
- * items that score at least as high as its best right one (ties count against), from 0; R@k is the share of queries
- * with rank < k. Text → image has one right image a caption; image → text takes the best of the image's captions.
+ * items that score at least as high as its best right one (ties count against the model), counted from 0; R@k is the
+ * fraction of queries with rank < k. Text → image has one right image for each caption; image → text takes the best of the image's captions.
  * Letters: C captions, N images, E embedding.
  */
 export interface Recall {
@@ -17,7 +17,7 @@ export interface RetrievalResult {
   captions: number;
 }
 
-/** Shares of ranks (from 0) below 1, 5 and 10. */
+/** Fractions of the ranks (counted from 0) below 1, 5 and 10. */
 export function recallOf(ranks: Int32Array): Recall {
   const share = (k: number) => ranks.reduce((count, rank) => count + (rank < k ? 1 : 0), 0) / ranks.length;
   return { r1: share(1), r5: share(5), r10: share(10) };
@@ -33,7 +33,7 @@ export interface RetrievalRanks {
 /**
  * Ranks from scores computed on demand, so that the [C, N] matrix need not exist.
  * @param owner [C] the image index of each caption; every image owns at least one
- * @param score of a caption and an image; asked for once for each pair, twice for right ones
+ * @param score of a caption and an image; called once for each wrong pair and once for each right one
  */
 export function retrievalRanks(
   owner: ArrayLike<number>,
@@ -63,7 +63,7 @@ export function retrievalRanks(
 }
 
 /**
- * Recall over unit-length embeddings.
+ * Recall over unit-norm embeddings.
  * @param images [N, E]
  * @param texts [C, E]
  * @param owner [C]
@@ -83,7 +83,7 @@ export function retrievalRecall(
   };
 }
 
-/** Inner product of two vectors of one length. */
+/** Inner product of two vectors of the same length. */
 export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let e = 0; e < a.length; e++) sum += a[e]! * b[e]!;

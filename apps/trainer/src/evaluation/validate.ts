@@ -1,6 +1,6 @@
 /**
- * Validation within training: always the same images as they are with their first captions. The loss is that of
- * contrastive batches of one fixed size, so it compares across stages; recall is over the whole split.
+ * Validation within training: always the same images, not augmented, with their first captions. The loss is that of
+ * contrastive batches of a fixed size, so it is comparable across stages; recall is over the whole split.
  */
 import {
   concatenateRows,
@@ -15,7 +15,7 @@ import { retrievalRecall, type RetrievalResult } from './retrieval.js';
 
 export interface Validation {
   loss: number;
-  /** ln of the pairs that the loss tells apart. */
+  /** Loss of a model that knows nothing: ln of the pairs in a batch. */
   chance: number;
   retrieval: RetrievalResult;
 }

@@ -1,7 +1,7 @@
 /**
  * Zero-shot classification accuracy: the class whose text is nearest to the image wins. Each class is the mean of
- * several prompts' embeddings (Radford et al. 2021, prompt ensembling). Images count when all their objects are of one
- * category; the classes are all of the dataset's categories.
+ * several prompts' embeddings (Radford et al. 2021, prompt ensembling). Only images whose objects are all of one category
+ * are counted; the classes are all of the dataset's categories.
  * L classes, E embedding.
  */
 import type { CocoInstances, CocoSplit } from '../data/read-coco.js';
@@ -15,7 +15,7 @@ export interface ZeroShotResult {
   top5: number;
 }
 
-/** Each is filled with the class name and its article, e.g. "an orange ring". */
+/** Each takes the class name with its article, e.g. "an orange ring". */
 export const PROMPTS: readonly ((thing: string) => string)[] = [
   (thing) => thing,
   (thing) => `a photo of ${thing}`,
@@ -29,7 +29,7 @@ const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? 'an' :
 export const promptsOf = (names: readonly string[]): string[] =>
   names.flatMap((name) => PROMPTS.map((prompt) => prompt(withArticle(name))));
 
-/** Means of the prompts' embeddings, of length 1: [L × prompts][E] → [L][E]. */
+/** Unit-norm means of the prompts' embeddings: [L × prompts][E] → [L][E]. */
 export function classEmbeddings(promptEmbeds: readonly Float32Array[]): Float32Array[] {
   const classes: Float32Array[] = [];
   for (let from = 0; from < promptEmbeds.length; from += PROMPTS.length) {

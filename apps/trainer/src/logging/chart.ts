@@ -1,4 +1,4 @@
-/** A line chart as SVG text, for a page that must stand alone. */
+/** A line chart as SVG text, for a self-contained page. */
 export interface Series {
   label: string;
   colour: string;
@@ -9,7 +9,7 @@ export interface Series {
 const WIDTH = 560;
 const HEIGHT = 240;
 const MARGIN = { left: 52, right: 12, top: 14, bottom: 28 };
-/** More points than pixels make the file large and the line no better. */
+/** More points than pixels enlarge the file and do not improve the line. */
 const MOST_POINTS = 600;
 
 export const escapeHtml = (text: string): string =>

@@ -1,6 +1,6 @@
 /**
- * metrics.jsonl: one JSON object a line, appended as training goes. On resuming, lines of updates that are done again
- * are dropped.
+ * metrics.jsonl: one JSON object on each line, appended as training proceeds. On resuming, the lines of updates that
+ * will be repeated are dropped.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import writeFileAtomic from 'write-file-atomic';
@@ -52,7 +52,7 @@ function readRecords(file: string): MetricsRecord[] {
     try {
       records.push(JSON.parse(line) as MetricsRecord);
     } catch {
-      // A line cut short by a kill is the last one.
+      // The last line may have been cut short when the process was killed.
       break;
     }
   }

@@ -1,6 +1,6 @@
 /**
- * One line about where training stands: rewritten in place on a terminal, printed every few seconds elsewhere. All
- * times are in seconds.
+ * One line on the progress of training: rewritten in place on a terminal, printed every few seconds elsewhere. All times
+ * are in seconds.
  */
 import type { ValidationRecord } from './metrics-log.js';
 
@@ -15,7 +15,7 @@ export interface TrainingProgress {
   step: number;
   steps: number;
   loss: number;
-  /** Loss of a model that knows nothing: ln of the contrastive batch. */
+  /** Loss of a model that knows nothing: ln of the pairs in the contrastive batch. */
   chance: number;
   imagesPerSecond: number;
   secondsLeft: number;
@@ -81,7 +81,7 @@ export function createProgressPrinter(
   };
 }
 
-/** Smoothed speed: images over the time of the last steps. */
+/** Images per second, averaged over the last steps. */
 export function createSpeedometer(window = 20): (images: number, seconds: number) => number {
   const recent: [images: number, seconds: number][] = [];
   return (images, seconds) => {

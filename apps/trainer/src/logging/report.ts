@@ -1,4 +1,4 @@
-/** report.html of a run: curves, settings, metrics and what the model finds, in one file that needs nothing else. */
+/** report.html of a run: curves, settings, metrics and what the model finds, in one self-contained file. */
 import type { MetricsRecord, StepRecord, ValidationRecord } from './metrics-log.js';
 import { escapeHtml, lineChart } from './chart.js';
 

@@ -9,9 +9,9 @@ export const BOS_ID = 0;
 export const PAD_ID = 1;
 export const EOS_ID = 2;
 
-/** Words seen once are typing errors and rare names: they become <unk>, which the tower then learns as well. */
-const MINIMUM_COUNT = 2;
-const MAXIMUM_WORDS = 30_000;
+/** Words that occur once are mostly typing errors and rare names: they become <unk>, which the tower thus learns too. */
+const MIN_COUNT = 2;
+const MAX_WORDS = 30_000;
 
 /** Unicode punctuation and the ASCII symbols, as BertPreTokenizer counts them. */
 const MARK = '\\p{P}\\u0021-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u007E';
@@ -21,15 +21,15 @@ const WORD_OR_MARK = new RegExp(`[^\\s${MARK}]+|[${MARK}]`, 'gu');
 export const splitWords = (text: string): string[] =>
   text.normalize('NFC').toLowerCase().match(WORD_OR_MARK) ?? [];
 
-/** Words by falling count, then alphabetically, so that one corpus gives one vocabulary. */
+/** Words by descending count, then alphabetically, so that one corpus gives one vocabulary. */
 export function countWords(corpus: Iterable<string>): string[] {
   const counts = new Map<string, number>();
   for (const text of corpus)
     for (const word of splitWords(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
   return [...counts]
-    .filter(([, count]) => count >= MINIMUM_COUNT)
+    .filter(([, count]) => count >= MIN_COUNT)
     .sort(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
-    .slice(0, MAXIMUM_WORDS)
+    .slice(0, MAX_WORDS)
     .map(([word]) => word);
 }
 
@@ -60,8 +60,8 @@ const specialPart = (token: string) => ({ SpecialToken: { id: token, type_id: 0 
 const sequence = (id: 'A' | 'B') => ({ Sequence: { id, type_id: 0 } });
 const specialEntry = (token: string, id: number) => ({ id: token, ids: [id], tokens: [token] });
 
-/** The tokenizer of a corpus; texts longer than `maximumLength` tokens are to be cut. */
-export function buildWordLevelTokenizer(corpus: Iterable<string>, maximumLength: number): TokenizerFiles {
+/** The tokenizer of a corpus; texts longer than `maxLength` tokens are truncated. */
+export function buildWordLevelTokenizer(corpus: Iterable<string>, maxLength: number): TokenizerFiles {
   const tokens = [...SPECIAL_TOKENS, ...countWords(corpus)];
   const tokenizer = {
     version: '1.0',
@@ -85,7 +85,7 @@ export function buildWordLevelTokenizer(corpus: Iterable<string>, maximumLength:
   };
   const config = {
     tokenizer_class: 'PreTrainedTokenizerFast',
-    model_max_length: maximumLength,
+    model_max_length: maxLength,
     bos_token: '<s>',
     eos_token: '</s>',
     pad_token: '<pad>',

@@ -20,7 +20,7 @@ const OPPOSITE: Record<Direction, Direction> = {
   below: 'above',
 };
 
-/** How much longer one axis must be than the other for a direction to be beyond doubt. */
+/** How many times longer one offset must be than the other for a direction to be unambiguous. */
 const CLEAR = 1.25;
 
 /** Where `a` lies as seen from `b`, or undefined when it is neither clearly beside nor clearly above or below. */
@@ -50,7 +50,7 @@ interface Detail {
   texture?: boolean;
 }
 
-/** "red circle", or with detail "large striped red circle"; middle size and plain texture go without saying. */
+/** "red circle", or with detail "large striped red circle"; medium size and plain texture are left out. */
 function noun(object: SceneObject, detail: Detail = {}): string {
   const words: string[] = [];
   if (detail.size && object.size !== 'medium') words.push(object.size);
@@ -147,7 +147,7 @@ function tripleCaptions(scene: Scene, random: Random): string[] {
 const FULL_STOP_SHARE = 0.3;
 const BARE_SHARE = 0.12;
 
-/** People end some captions with a full stop and drop the articles of others. */
+/** Some captions end with a full stop and some have no articles, as people write them. */
 function vary(caption: string, random: Random): string {
   const bare = random.uniform() < BARE_SHARE ? caption.replace(/\b(a|an|the) /g, '') : caption;
   return random.uniform() < FULL_STOP_SHARE ? `${bare}.` : bare;

@@ -1,9 +1,10 @@
 /**
  * Writes the sample dataset as a COCO folder: images/{split}, annotations/captions_{split}.json and
- * instances_{split}.json, and a README. The folder appears whole or not at all; the same recipe gives the same bytes.
+ * instances_{split}.json, and a README. The folder is written whole or not at all; the same recipe gives the same bytes.
  */
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import pMap from 'p-map';
 import sharp from 'sharp';
 import { writeFolderAtomic } from '@clip-ts/clip';
 import { InputError } from '../errors.js';
@@ -14,7 +15,7 @@ import { drawScene, type Scene, type SplitKind } from './scene.js';
 import { CLASSES, categoryId, className } from './vocabulary.js';
 
 export interface SampleRecipe {
-  /** Changes with the look of the dataset, so that an older one is not taken for this one. */
+  /** Changes whenever the drawing does, so that an older dataset is not taken for the current one. */
   version: number;
   seed: number;
   /** Side of an image in pixels. */
@@ -65,22 +66,15 @@ async function writeSplitImages(
 ): Promise<Drawn[]> {
   const images = path.join(folder, 'images', plan.name);
   await mkdir(images, { recursive: true });
-  const drawn: Drawn[] = [];
-  const inFlight = new Set<Promise<void>>();
-  for (let index = 0; index < plan.count; index++) {
+  const drawImage = async (index: number): Promise<Drawn> => {
     const imageId = plan.key * 100_000 + index + 1;
     const scene = drawScene(recipe.seed, plan.key, plan.kind, index);
     const { pixels, extents } = paintScene(scene, recipe.size);
-    drawn.push({ imageId, scene, extents });
-    const write = writeImage(pixels, recipe.size, path.join(images, fileName(imageId))).then(() => {
-      inFlight.delete(write);
-      onImage();
-    });
-    inFlight.add(write);
-    if (inFlight.size >= ENCODES_IN_FLIGHT) await Promise.race(inFlight);
-  }
-  await Promise.all(inFlight);
-  return drawn;
+    await writeImage(pixels, recipe.size, path.join(images, fileName(imageId)));
+    onImage();
+    return { imageId, scene, extents };
+  };
+  return pMap(Array(plan.count).keys(), drawImage, { concurrency: ENCODES_IN_FLIGHT });
 }
 
 const info = (split: string, recipe: SampleRecipe) => ({
@@ -121,7 +115,7 @@ function instancesFile(plan: SplitPlan, recipe: SampleRecipe, drawn: readonly Dr
 
 export type ExistingDataset = 'absent' | 'same' | 'other-sample';
 
-/** What lies at the output path: nothing, the very dataset asked for, or another sample dataset. Throws on anything else. */
+/** What is at the output path: nothing, this dataset, or another sample dataset. @throws InputError for anything else */
 export async function existingDataset(folder: string, recipe: SampleRecipe): Promise<ExistingDataset> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -140,7 +134,7 @@ export async function existingDataset(folder: string, recipe: SampleRecipe): Pro
 
 const recipeText = (recipe: SampleRecipe) => `${JSON.stringify(recipe, null, 2)}\n`;
 
-/** Draws and writes the whole dataset. `onProgress` hears the number of images done and their total. */
+/** Draws and writes the whole dataset. @param onProgress gets the number of images done and the total */
 export async function generateSampleDataset(
   folder: string,
   recipe: SampleRecipe,

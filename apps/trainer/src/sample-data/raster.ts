@@ -1,6 +1,6 @@
 /**
- * Paints a scene into RGB bytes: background with pattern and clutter, objects with 3×3 samples a pixel (their share of
- * covered samples blends the edge), a shadow, uneven light, and noise. Also measures each object's box and area.
+ * Paints a scene into RGB bytes: background with pattern and clutter, objects with 3×3 samples a pixel (the
+ * fraction of covered samples blends the edge), a shadow, uneven light, and noise. Also measures each object's box and area.
  */
 import { createRandom, type Random } from '../random.js';
 import { CANVAS, type Scene, type SceneObject } from './scene.js';
@@ -58,7 +58,7 @@ function paintBackground(canvas: Float32Array, size: number, scene: Scene, tone:
   }
 }
 
-/** Short strokes in tones near the background's: something to look past. */
+/** Short strokes in tones near the background's, as distractors. */
 function paintClutter(canvas: Float32Array, size: number, tone: Rgb, random: Random): void {
   const scale = size / CANVAS;
   const strokes = 3 + random.integer(6);
@@ -75,7 +75,7 @@ function paintClutter(canvas: Float32Array, size: number, tone: Rgb, random: Ran
   }
 }
 
-/** Share of a pixel's samples that lie in the object, and the share of those in the second tone. */
+/** Fraction of a pixel's samples that lie in the object, and the fraction of those in the second tone. */
 function coverage(
   object: SceneObject,
   x: number,
@@ -146,7 +146,7 @@ export function paintScene(scene: Scene, size: number): Picture {
   const gain = random.between(0.88, 1.08);
   const pixels = new Uint8Array(canvas.length);
   for (let i = 0; i < canvas.length; i++) {
-    // The sum of four bytes of one draw is close enough to a normal and many times as fast.
+    // The sum of four bytes of one draw is close enough to a normal distribution and many times as fast.
     const draw = random.bits();
     const sum = (draw & 255) + ((draw >>> 8) & 255) + ((draw >>> 16) & 255) + (draw >>> 24);
     const noise = ((sum - 510) / 147.8) * deviation;

@@ -18,7 +18,7 @@ Generated, free of rights; the same command gives the same bytes.
 - \`images/{split}/*.jpg\`, \`annotations/captions_{split}.json\` (5 captions an image),
   \`annotations/instances_{split}.json\` (boxes as [x, y, width, height], areas in pixels; segmentation is left empty).
 - ${CLASSES.length} categories, colour × shape: ${COLOUR_NAMES.join(', ')} × ${SHAPES.join(', ')}.
-- Objects also differ in size (small, middle, large), texture (plain, striped, dotted, checkered), turn and light;
+- Objects also differ in size (small, medium, large), texture (plain, striped, dotted, checkered), turn and light;
   backgrounds in tone and pattern; every image has clutter and noise.
 
 ## Held-out combinations

@@ -15,7 +15,7 @@ import {
   type Texture,
 } from './vocabulary.js';
 
-/** The side of the canvas in scene units. */
+/** Side of the canvas in scene units. */
 export const CANVAS = 64;
 
 export interface SceneObject extends ColourShape {
@@ -33,7 +33,7 @@ export interface Scene {
   objects: readonly SceneObject[];
   background: Background;
   pattern: Pattern;
-  /** Keys the pixels: jitter of colours, clutter, noise. */
+  /** Seed of the pixels: jitter of colours, clutter, noise. */
   seed: number;
 }
 
@@ -42,7 +42,7 @@ export type SplitKind = 'train' | 'seen' | 'held-out';
 const SINGLE_SHARE = 0.5;
 const PAIR_SHARE = 0.35;
 const GAP = 1.5;
-/** One val2017 image in so many shows the example query's pair. */
+/** Every nth image of val2017 shows the example query's pair. */
 const EXAMPLE_EVERY = 100;
 const PLACES = [16, 32, 48] as const;
 const JITTER = 1.5;
@@ -60,15 +60,15 @@ function drawSize(random: Random, objectCount: number, index: number): Size {
   return random.pick(['small', 'medium']);
 }
 
-/** Texture needs room to be seen, so small objects are plain. */
+/** A texture is not visible on a small object, so small objects are plain. */
 function drawTexture(random: Random, size: Size): Texture {
   if (size === 'small' || random.uniform() < 0.6) return 'plain';
   return random.pick(['striped', 'dotted', 'checkered']);
 }
 
 /**
- * A centre near one of 3×3 places, within the canvas and clear of the other objects. Places rather than anywhere: what
- * a small model can learn from a few thousand images is shape, not also every offset of it.
+ * A centre near one of 3×3 places, within the canvas and clear of the other objects. A few places rather than any: from
+ * a few thousand images a small model can learn the shapes, but not at every offset.
  */
 function place(
   random: Random,
@@ -106,8 +106,8 @@ function drawObjects(random: Random, kind: SplitKind, count: number): SceneObjec
 }
 
 /**
- * What the README's example query asks for, "red circle above a blue square": of the many pairs that there are, val2017
- * would hardly hold this one by chance, and a newcomer who types it should find it.
+ * The pair of the README's example query, "red circle above a blue square", which val2017 would rarely contain by
+ * chance.
  */
 function drawExample(random: Random): SceneObject[] {
   const column = random.pick(PLACES);

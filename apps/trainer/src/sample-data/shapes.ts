@@ -1,6 +1,6 @@
 /**
- * The shapes as tests of points: each is given in its own frame, centred, with the radius of the object as unit length
- * and y growing upwards. `surface` says which of an object's two tones a point has.
+ * The shapes as point-in-shape tests. A point is given in the object's own frame: centred, in units of the object's
+ * radius, y growing upwards. `secondTone` tells which of an object's two tones a point has.
  */
 import type { Shape, Texture } from './vocabulary.js';
 

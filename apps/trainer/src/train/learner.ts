@@ -1,4 +1,4 @@
-/** What learns in a stage: the contrastive program on a backend, with the weights and moments it goes on from. */
+/** What learns in a stage: the contrastive program on a backend, with the weights and moments it starts from. */
 import { assertBatchNormTrainable } from '@clip-ts/clip/model';
 import {
   contrastiveProgram,

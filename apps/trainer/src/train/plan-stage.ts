@@ -1,4 +1,4 @@
-/** How a stage cuts the data into steps. Pure. */
+/** How a stage divides the data into steps. Pure. */
 import { warmupSteps, type Schedule } from '@clip-ts/clip/train';
 import type { TrainingConfig } from '../config/training-config.js';
 import { stepsPerEpoch } from '../data/sampler.js';
@@ -12,7 +12,7 @@ export interface StagePlan {
   pairs: number;
   stepsPerEpoch: number;
   schedule: Schedule;
-  /** Said when the dataset is too small for the batch that was asked for. */
+  /** Set when the dataset is smaller than the configured batch. */
   warning?: string;
 }
 
