@@ -21,9 +21,16 @@ export async function openImageFolder(
   { templates = DEFAULT_TEMPLATES }: ClassFolderOptions = {},
 ): Promise<Dataset> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
-  const splits = folders.length > 0 && folders.every((name) => SPLIT_NAME.test(name)) ? folders.sort(byCodeUnits) : undefined;
-  const roots = new Map((splits ?? [ONLY_SPLIT]).map((split) => [split, splits ? join(folder, split) : folder]));
+  const folders = entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name);
+  const splits =
+    folders.length > 0 && folders.every((name) => SPLIT_NAME.test(name))
+      ? folders.sort(byCodeUnits)
+      : undefined;
+  const roots = new Map(
+    (splits ?? [ONLY_SPLIT]).map((split) => [split, splits ? join(folder, split) : folder]),
+  );
   const images = new Map<string, DatasetImage[]>();
   for (const [split, root] of roots) {
     const files = await imageFiles(root);
@@ -44,7 +51,11 @@ export async function openImageFolder(
       const found = images.get(split) ?? [];
       const problems = found
         .filter(({ captions }) => captions.length === 0)
-        .map(({ name }) => ({ code: 'caption_missing' as const, name, detail: 'it lies in no class folder' }));
+        .map(({ name }) => ({
+          code: 'caption_missing' as const,
+          name,
+          detail: 'it lies in no class folder',
+        }));
       return { split, images: found, problems };
     },
   };

@@ -84,7 +84,10 @@ async function readAnnotations(path: string, { byId, problems }: Annotations): P
   const objects = new Map<string, string[]>();
   const categories = new Map<string, string>();
   const seen = await readElements(path, KEYS, (key, element) => {
-    const fields = (typeof element === 'object' && element !== null ? element : {}) as Record<string, unknown>;
+    const fields = (typeof element === 'object' && element !== null ? element : {}) as Record<
+      string,
+      unknown
+    >;
     if (key === 'images') {
       const [id, name] = [idKey(fields.id), fields.file_name];
       if (id === undefined) throw badField(path, 'images', 'id', 'a number or string', fields.id);
@@ -97,7 +100,8 @@ async function readAnnotations(path: string, { byId, problems }: Annotations): P
       if (name !== undefined) categories.set(id, name);
     } else {
       const image = idKey(fields.image_id);
-      if (image === undefined) throw badField(path, 'annotations', 'image_id', 'a number or string', fields.image_id);
+      if (image === undefined)
+        throw badField(path, 'annotations', 'image_id', 'a number or string', fields.image_id);
       const category = idKey(fields.category_id);
       if (category !== undefined) append(objects, image, category);
       if (category === undefined || 'caption' in fields) append(captions, image, fields.caption);
@@ -134,7 +138,11 @@ async function readAnnotations(path: string, { byId, problems }: Annotations): P
   }
   for (const id of repeated) {
     byId.delete(id);
-    problems.push({ code: 'id_repeated', name: listed.get(id)!, detail: `another image has the id ${shown(id)} as well` });
+    problems.push({
+      code: 'id_repeated',
+      name: listed.get(id)!,
+      detail: `another image has the id ${shown(id)} as well`,
+    });
   }
   for (const id of new Set([...captions.keys(), ...objects.keys()])) {
     if (listed.has(id)) continue;
@@ -150,7 +158,10 @@ function locateImages(
   index: FileIndex,
 ): { images: DatasetImage[]; problems: DatasetProblem[] } {
   const prefixes = [`images/${split}`, split, 'images', ''];
-  const located = [...byId.values()].map((image) => ({ image, found: index.locate(image.fileName, prefixes) }));
+  const located = [...byId.values()].map((image) => ({
+    image,
+    found: index.locate(image.fileName, prefixes),
+  }));
   const claims = new Map<string, number>();
   for (const { found } of located) {
     if ('file' in found) claims.set(found.file, (claims.get(found.file) ?? 0) + 1);
@@ -175,7 +186,8 @@ function locateImages(
   }
   const images = [...byFile.values()];
   for (const { name, captions } of images) {
-    if (captions.length === 0) problems.push({ code: 'caption_missing', name, detail: 'no annotation captions it' });
+    if (captions.length === 0)
+      problems.push({ code: 'caption_missing', name, detail: 'no annotation captions it' });
   }
   return { images, problems };
 }

@@ -11,7 +11,8 @@ import { baseName, isImageName, relativeName, withForwardSlashes } from './names
 
 /** A file, or why there is none. */
 export type Located =
-  { file: string; by: 'path' | 'name' } | { problem: 'image_missing' | 'image_ambiguous' | 'name_invalid'; detail: string };
+  | { file: string; by: 'path' | 'name' }
+  | { problem: 'image_missing' | 'image_ambiguous' | 'name_invalid'; detail: string };
 
 /** Spellings under which a file is also found, from the strictest to the loosest. */
 const SPELLINGS: readonly ((name: string) => string)[] = [
@@ -58,7 +59,9 @@ export class FileIndex {
     if (!spellings.every((spelling) => spelling !== undefined)) {
       return { problem: 'name_invalid', detail: 'expected a path below the folder of the dataset' };
     }
-    const paths = spellings.flatMap((path) => prefixes.map((prefix) => (prefix === '' ? path : `${prefix}/${path}`)));
+    const paths = spellings.flatMap((path) =>
+      prefixes.map((prefix) => (prefix === '' ? path : `${prefix}/${path}`)),
+    );
     for (const [i, spell] of SPELLINGS.entries()) {
       for (const path of paths) {
         const found = this.byPath[i]!.get(spell(path)) ?? [];

@@ -26,7 +26,10 @@ export async function readElements(
 ): Promise<Set<string>> {
   const seen = new Set<string>();
   const tokenizer = new ExactTokenizer();
-  const parser = new TokenParser({ paths: keys.flatMap((key) => [`$.${key}`, `$.${key}.*`]), keepStack: false });
+  const parser = new TokenParser({
+    paths: keys.flatMap((key) => [`$.${key}`, `$.${key}.*`]),
+    keepStack: false,
+  });
   let problem: Error | undefined;
   tokenizer.onToken = (token) => {
     parser.write(token);

@@ -18,7 +18,8 @@ async function put(path: string, content: string | Buffer | object = ''): Promis
   await writeFile(join(root, path), raw ? content : JSON.stringify(content));
 }
 const read = async (split: string, path = root) => (await openDataset(path)).read(split);
-const captionsOf = ({ images }: DatasetSplit) => Object.fromEntries(images.map(({ name, captions }) => [name, captions]));
+const captionsOf = ({ images }: DatasetSplit) =>
+  Object.fromEntries(images.map(({ name, captions }) => [name, captions]));
 const problemsOf = ({ problems }: DatasetSplit) => problems.map(({ code, name }) => `${code} ${name}`);
 
 /** Writes captions_val.json of images `[id, file_name]` with the caption `ID` each, and empty files. */
@@ -99,12 +100,15 @@ describe('a dataset in COCO format', () => {
     expect(problemsOf(split)).toEqual(['image_ambiguous B.JPG']);
   });
 
-  it.each(['../1.jpg', '/etc/1.jpg', 'C:\\1.jpg', '..\\1.jpg', 'a\u0000.jpg', ''])('does not look outside for %j', async (name) => {
-    await coco([[1, name]], ['val/1.jpg']);
-    const split = await read('val');
-    expect(split.images).toEqual([]);
-    expect(split.problems[0]!.code).toBe('name_invalid');
-  });
+  it.each(['../1.jpg', '/etc/1.jpg', 'C:\\1.jpg', '..\\1.jpg', 'a\u0000.jpg', ''])(
+    'does not look outside for %j',
+    async (name) => {
+      await coco([[1, name]], ['val/1.jpg']);
+      const split = await read('val');
+      expect(split.images).toEqual([]);
+      expect(split.problems[0]!.code).toBe('name_invalid');
+    },
+  );
 
   it('names what is wrong with captions and keeps the rest', async () => {
     await coco(
@@ -197,7 +201,10 @@ describe('a table', () => {
   });
 
   it('reads several caption columns, tags and a split column', async () => {
-    await put('metadata.csv', 'file,caption_1,caption_2,label,split\n1.jpg,one,,x,train\n2.jpg,two,zwei,y,val\n');
+    await put(
+      'metadata.csv',
+      'file,caption_1,caption_2,label,split\n1.jpg,one,,x,train\n2.jpg,two,zwei,y,val\n',
+    );
     for (const file of ['1.jpg', '2.jpg']) await put(file);
     const dataset = await openDataset(root);
     expect(dataset.splits).toEqual(['train', 'val']);
@@ -283,13 +290,24 @@ describe('webdataset shards', () => {
 
 describe('a folder of images', () => {
   it('captions images by the folder that they lie in', async () => {
-    for (const file of ['train/golden_retriever/1.jpg', 'train/cat/2.PNG', 'val/cat/3.webp', 'train/cat/notes.txt'])
+    for (const file of [
+      'train/golden_retriever/1.jpg',
+      'train/cat/2.PNG',
+      'val/cat/3.webp',
+      'train/cat/notes.txt',
+    ])
       await put(file);
     const dataset = await openDataset(root, { templates: ['a photo of a {}.', '{}'] });
     expect([dataset.format, dataset.splits]).toEqual(['class-folders', ['train', 'val']]);
-    expect((await dataset.read('train')).images.map(({ name, captions, tags }) => [name, captions, tags])).toEqual([
+    expect(
+      (await dataset.read('train')).images.map(({ name, captions, tags }) => [name, captions, tags]),
+    ).toEqual([
       ['train/cat/2.PNG', ['a photo of a cat.', 'cat'], ['cat']],
-      ['train/golden_retriever/1.jpg', ['a photo of a golden retriever.', 'golden retriever'], ['golden retriever']],
+      [
+        'train/golden_retriever/1.jpg',
+        ['a photo of a golden retriever.', 'golden retriever'],
+        ['golden retriever'],
+      ],
     ]);
   });
 

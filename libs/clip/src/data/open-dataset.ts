@@ -23,7 +23,10 @@ export async function openDataset(path: string, options: ClassFolderOptions = {}
   });
   if (status.isDirectory()) {
     return (
-      (await openCoco(path)) ?? (await openShards(path)) ?? (await openTables(path)) ?? openImageFolder(path, options)
+      (await openCoco(path)) ??
+      (await openShards(path)) ??
+      (await openTables(path)) ??
+      openImageFolder(path, options)
     );
   }
   if (isTable(path)) return openTable(path);
@@ -37,7 +40,8 @@ export async function openDataset(path: string, options: ClassFolderOptions = {}
 
 /** The bytes of an image's file. Throws what reading throws, with `code` of the system. */
 export async function readImageBytes(location: ImageLocation): Promise<Uint8Array> {
-  const { archive, offset, size } = typeof location === 'string' ? { archive: location, offset: 0, size: undefined } : location;
+  const { archive, offset, size } =
+    typeof location === 'string' ? { archive: location, offset: 0, size: undefined } : location;
   const file = await open(archive);
   try {
     const bytes = Buffer.alloc(size ?? (await file.stat()).size);

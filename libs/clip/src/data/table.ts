@@ -10,10 +10,26 @@ import { parse as parseCsv } from 'csv-parse';
 import { ClipError } from '../errors.js';
 import { byCodeUnits, FileIndex } from './file-index.js';
 import { cleanText, shown } from './names.js';
-import { ONLY_SPLIT, type Dataset, type DatasetImage, type DatasetProblem, type DatasetSplit } from './types.js';
+import {
+  ONLY_SPLIT,
+  type Dataset,
+  type DatasetImage,
+  type DatasetProblem,
+  type DatasetSplit,
+} from './types.js';
 
 const EXTENSIONS = ['.csv', '.tsv', '.jsonl', '.ndjson'];
-const IMAGE_COLUMNS = ['image', 'file_name', 'filename', 'image_path', 'filepath', 'image_file', 'path', 'file', 'img'];
+const IMAGE_COLUMNS = [
+  'image',
+  'file_name',
+  'filename',
+  'image_path',
+  'filepath',
+  'image_file',
+  'path',
+  'file',
+  'img',
+];
 const CAPTION_COLUMN = /^(?:captions?|texts?|titles?|sentences?|descriptions?)(?:[_ ]?\d+)?$/;
 const TAG_COLUMN = /^(?:tags?|labels?|class|category)$/;
 const SPLIT_COLUMN = 'split';
@@ -127,8 +143,14 @@ class TableReader {
         continue;
       }
       const { captions } = entry;
-      if (captions.length === 0) problems.push({ code: 'caption_missing', name, detail: 'its rows hold no caption' });
-      images.push({ name: found.file, location: join(this.folder, found.file), captions, tags: [...entry.tags] });
+      if (captions.length === 0)
+        problems.push({ code: 'caption_missing', name, detail: 'its rows hold no caption' });
+      images.push({
+        name: found.file,
+        location: join(this.folder, found.file),
+        captions,
+        tags: [...entry.tags],
+      });
     }
     return { split: this.split, images: mergeByFile(images), problems };
   }
@@ -150,7 +172,9 @@ function mergeByFile(images: readonly DatasetImage[]): DatasetImage[] {
 
 async function* readRows(path: string): AsyncGenerator<{ row: Row; line: number }> {
   const extension = extname(path).toLowerCase();
-  yield* extension === '.csv' || extension === '.tsv' ? readCsv(path, extension === '.tsv') : readJsonLines(path);
+  yield* extension === '.csv' || extension === '.tsv'
+    ? readCsv(path, extension === '.tsv')
+    : readJsonLines(path);
 }
 
 async function* readCsv(path: string, tabs: boolean): AsyncGenerator<{ row: Row; line: number }> {
@@ -191,12 +215,19 @@ async function* readJsonLines(path: string): AsyncGenerator<{ row: Row; line: nu
     try {
       value = JSON.parse(content);
     } catch (cause) {
-      throw new ClipError('DATASET_INVALID', `${path}, line ${line} is not JSON`, { found: shown(content), cause });
+      throw new ClipError('DATASET_INVALID', `${path}, line ${line} is not JSON`, {
+        found: shown(content),
+        cause,
+      });
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new ClipError('DATASET_INVALID', `${path}, line ${line} is not an object`, { found: shown(content) });
+      throw new ClipError('DATASET_INVALID', `${path}, line ${line} is not an object`, {
+        found: shown(content),
+      });
     }
-    const row = Object.fromEntries(Object.entries(value).map(([key, field]) => [key.toLowerCase(), field as unknown]));
+    const row = Object.fromEntries(
+      Object.entries(value).map(([key, field]) => [key.toLowerCase(), field as unknown]),
+    );
     yield { row, line };
   }
 }

@@ -35,13 +35,15 @@ export async function* tarMembers(path: string): AsyncGenerator<TarMember> {
       if (!Number.isSafeInteger(size) || size < 0 || content + size > end) {
         throw damaged(path, `the member at byte ${position} has ${size} bytes, more than the archive`);
       }
-      if (type === 'L') extendedName = (await read(file, content, size, path)).toString('utf8').replace(/\0.*$/s, '');
+      if (type === 'L')
+        extendedName = (await read(file, content, size, path)).toString('utf8').replace(/\0.*$/s, '');
       else if (type === 'x') {
         const fields = paxFields(await read(file, content, size, path));
         extendedName = fields.get('path') ?? extendedName;
         extendedSize = fields.has('size') ? Number(fields.get('size')) : undefined;
       } else {
-        if (type === '0' || type === '\0') yield { name: extendedName ?? ustarName(header), offset: content, size };
+        if (type === '0' || type === '\0')
+          yield { name: extendedName ?? ustarName(header), offset: content, size };
         extendedName = undefined;
         extendedSize = undefined;
       }

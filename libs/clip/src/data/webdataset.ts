@@ -8,7 +8,13 @@ import { ClipError } from '../errors.js';
 import { byCodeUnits } from './file-index.js';
 import { cleanText, isImageName, shown } from './names.js';
 import { tarMembers, type TarMember } from './tar-members.js';
-import { ONLY_SPLIT, type Dataset, type DatasetImage, type DatasetProblem, type DatasetSplit } from './types.js';
+import {
+  ONLY_SPLIT,
+  type Dataset,
+  type DatasetImage,
+  type DatasetProblem,
+  type DatasetSplit,
+} from './types.js';
 
 const CAPTION_MEMBERS = ['txt', 'caption', 'text'];
 /** Longest caption or description that is read, in bytes. */
@@ -53,13 +59,21 @@ async function readShard(path: string, { images, problems }: DatasetSplit): Prom
     const sample = samples.get(key) ?? new Map<string, TarMember>();
     samples.set(key, sample);
     if (sample.has(extension)) {
-      problems.push({ code: 'id_repeated', name: `${path}#${member.name}`, detail: 'the shard has this member twice' });
+      problems.push({
+        code: 'id_repeated',
+        name: `${path}#${member.name}`,
+        detail: 'the shard has this member twice',
+      });
     } else sample.set(extension, member);
   }
   const shard = await open(path);
   try {
     const readText = async ({ name, offset, size }: TarMember): Promise<string> => {
-      if (size > MAX_TEXT_BYTES) throw new ClipError('DATASET_INVALID', `${path}: ${name} is too large for a text`, { expected: `at most ${MAX_TEXT_BYTES} bytes`, found: `${size}` });
+      if (size > MAX_TEXT_BYTES)
+        throw new ClipError('DATASET_INVALID', `${path}: ${name} is too large for a text`, {
+          expected: `at most ${MAX_TEXT_BYTES} bytes`,
+          found: `${size}`,
+        });
       const bytes = Buffer.alloc(size);
       await shard.read(bytes, 0, size, offset);
       return bytes.toString('utf8').replace(/^\uFEFF/, '');
@@ -68,11 +82,20 @@ async function readShard(path: string, { images, problems }: DatasetSplit): Prom
       const image = [...members.values()].find(({ name }) => isImageName(name));
       const name = `${basename(path)}#${image?.name ?? key}`;
       if (image === undefined) {
-        problems.push({ code: 'image_missing', name, detail: `its members are ${[...members.keys()].join(', ')}` });
+        problems.push({
+          code: 'image_missing',
+          name,
+          detail: `its members are ${[...members.keys()].join(', ')}`,
+        });
         continue;
       }
       const texts = await describe(members, readText, name, problems);
-      if (texts.captions.length === 0) problems.push({ code: 'caption_missing', name, detail: `no ${CAPTION_MEMBERS.join(', ')} or json beside it` });
+      if (texts.captions.length === 0)
+        problems.push({
+          code: 'caption_missing',
+          name,
+          detail: `no ${CAPTION_MEMBERS.join(', ')} or json beside it`,
+        });
       const { offset, size } = image;
       images.push({ name, location: { archive: path, offset, size }, ...texts } satisfies DatasetImage);
     }
@@ -87,7 +110,10 @@ function sampleKey(name: string): { key: string; extension: string } {
   const file = basename(name);
   const dot = file.indexOf('.');
   const stem = dot === -1 ? file : file.slice(0, dot);
-  return { key: folder === '.' ? stem : `${folder}/${stem}`, extension: dot === -1 ? '' : file.slice(dot + 1).toLowerCase() };
+  return {
+    key: folder === '.' ? stem : `${folder}/${stem}`,
+    extension: dot === -1 ? '' : file.slice(dot + 1).toLowerCase(),
+  };
 }
 
 async function describe(
@@ -110,7 +136,8 @@ async function describe(
   const description = members.get('json');
   if (description !== undefined) {
     const fields = parseObject(await readText(description));
-    if (fields === undefined) problems.push({ code: 'caption_invalid', name, detail: 'its json member is not an object' });
+    if (fields === undefined)
+      problems.push({ code: 'caption_invalid', name, detail: 'its json member is not an object' });
     else if (captions.length === 0) {
       const values = CAPTION_FIELDS.flatMap((field) => fields[field] ?? []);
       for (const value of values) add(captions, value);
@@ -124,7 +151,9 @@ async function describe(
 function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }
