@@ -1,4 +1,4 @@
-export { maxTextTokens, readsPadding, type CheckpointConfig } from './config.js';
+export { maxTextTokens, readsPadding, type CheckpointConfig } from './checkpoint-config.js';
 export {
   CONFIG_FILE,
   MODEL_CARD_FILE,

@@ -1,11 +1,11 @@
-/** Opens a checkpoint folder for use: everything that must be there is, and is what it should be. */
+/** Opens a checkpoint folder for use, after checking that every file it needs is there and valid. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ClipError, isSystemError } from '../errors.js';
-import { parseCheckpointConfig, type CheckpointConfig } from './config.js';
+import { parseCheckpointConfig, type CheckpointConfig } from './checkpoint-config.js';
 import {
   CONFIG_FILE,
   onnxFiles,
@@ -103,7 +103,7 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** SHA-256 over names and contents; a file that is not there counts as such. */
+/** SHA-256 over names and contents; an absent file changes the hash too. */
 async function hashFiles(folder: string, names: readonly string[]): Promise<string> {
   const total = createHash('sha256');
   for (const name of names) {

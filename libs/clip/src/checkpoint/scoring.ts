@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { ClipError, isSystemError } from '../errors.js';
 import { SafetensorsFile } from '../safetensors/index.js';
-import type { CheckpointConfig } from './config.js';
+import type { CheckpointConfig } from './checkpoint-config.js';
 import { WEIGHTS_FILE } from './files.js';
 
 export interface Scoring {
@@ -13,7 +13,7 @@ export interface Scoring {
   logitScale: number;
   /** Only in models trained with the sigmoid loss (SigLIP): scores are then sigmoids, else a softmax over labels. */
   logitBias?: number;
-  /** Where the values come from; `published` when the folder does not say and those of the first models stand in. */
+  /** Where the values come from; `published` when the folder does not say: those of the published models are then assumed. */
   source: 'weights' | 'config' | 'published';
 }
 

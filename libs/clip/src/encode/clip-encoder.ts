@@ -23,13 +23,13 @@ export interface ClipEncoderOptions extends OpenCheckpointOptions {
   maxImageBytes?: number;
   /** Width × height of an image. Default: 50 million. */
   maxImagePixels?: number;
-  /** Threads of one model run. Default: as many as ONNX Runtime chooses, one a core. */
+  /** Threads of one model run. Default: ONNX Runtime's choice, one per core. */
   intraOpThreads?: number;
-  /** Images or texts of one model run; longer lists take several. Default: 32. */
+  /** Images or texts per model run; longer lists take several runs. Default: 32. */
   batchSize?: number;
   /**
-   * Read special tokens that a text spells, such as `<|endoftext|>`, as that token, which Python's tokenizers do.
-   * Off by default: texts come from strangers, and theirs is no say in where a text ends.
+   * Reads a special token spelled out in a text, such as `<|endoftext|>`, as that token, as Python's tokenizers do.
+   * Off by default: texts are untrusted input, which must not be able to end a text early.
    */
   parseSpecialTokens?: boolean;
 }
@@ -114,7 +114,7 @@ export class ClipEncoder {
 
   /**
    * Encodes image files, given as bytes or paths.
-   * @returns one unit vector [E] an image
+   * @returns one unit vector [E] per image
    * @throws ClipError IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or IMAGE_UNREADABLE for the first that fails
    */
   async encodeImages(images: readonly ImageSource[]): Promise<Float32Array[]> {
@@ -130,8 +130,8 @@ export class ClipEncoder {
 
   /**
    * Encodes preprocessed images.
-   * @param pixelValues one [3, H, W] an image, as the checkpoint's {@link ImageProcessor} gives them
-   * @returns one unit vector [E] an image
+   * @param pixelValues one [3, H, W] per image, as the checkpoint's {@link ImageProcessor} gives them
+   * @returns one unit vector [E] per image
    */
   async encodePixelValues(pixelValues: readonly Float32Array[]): Promise<Float32Array[]> {
     const { height, width } = this.parts.processor;
@@ -151,8 +151,8 @@ export class ClipEncoder {
   }
 
   /**
-   * Encodes texts; longer ones than the model takes are cut.
-   * @returns one unit vector [E] a text
+   * Encodes texts; those longer than the model takes are truncated.
+   * @returns one unit vector [E] per text
    * @throws ClipError TEXT_INVALID
    */
   async encodeTexts(texts: readonly string[]): Promise<Float32Array[]> {
@@ -173,7 +173,7 @@ export class ClipEncoder {
     });
   }
 
-  /** Frees the models. The encoder cannot be used any more. */
+  /** Frees the models. The encoder cannot be used afterwards. */
   async dispose(): Promise<void> {
     await this.parts.vision.release();
     await this.parts.text.release();
@@ -229,7 +229,7 @@ function requireImageSize({
   );
 }
 
-/** E of both towers, from what the models state or else from a run. */
+/** E of both towers, as the models declare it or else as a run gives it. */
 async function embeddingSize({ checkpoint, vision, text, processor }: Parts): Promise<number> {
   const { height, width } = processor;
   const black = { data: new Float32Array(3 * height * width), shape: [1, 3, height, width] };

@@ -1,5 +1,5 @@
 /**
- * One tower as an ONNX model in ONNX Runtime: what it takes and gives, told by its own metadata, since published
+ * One tower as an ONNX model in ONNX Runtime: its inputs and outputs are read from its metadata, since published
  * models differ (with and without attention_mask; int64 or int32 ids; image_embeds or pooler_output).
  *
  * Shape letters: B batch, E embedding.
@@ -68,7 +68,7 @@ export class OnnxModel {
     return this.session.inputNames.includes(input);
   }
 
-  /** The sizes of an input; undefined where a size is free. */
+  /** The sizes of an input; undefined where a size is dynamic. */
   inputShape(input: string): (number | undefined)[] {
     const meta = this.session.inputMetadata.find(({ name }) => name === input);
     if (meta?.isTensor !== true) throw invalid(this.path, `has no tensor input ${input}`, {});

@@ -1,12 +1,12 @@
 /**
- * Atomic writes: a reader sees the old content or the new, never a half of either.
+ * Atomic writes: a reader sees the old content or the new, never part of either.
  *
  * Each write goes to a hidden sibling (same folder, so same file system), is flushed to the disk with
  * fsync, and is then renamed over its target; the parent folder is flushed after the rename. A folder
  * cannot be renamed over a folder that has content, so the old one steps aside first; a crash between
  * the two renames leaves it as a `.old` sibling, which {@link recoverFolder} puts back.
  *
- * One writer a target at a time. Siblings that a killed process left behind go with the next write.
+ * One writer per target at a time. Siblings left behind by a killed process are removed by the next write.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -90,7 +90,7 @@ export async function writeFolderAtomic(
 
 /**
  * Puts back the previous content of a folder whose replacement was cut off between its two renames.
- * Does nothing when the folder is there. Returns whether it put one back.
+ * Does nothing when the folder is there. Returns whether it did.
  */
 export async function recoverFolder(path: string): Promise<boolean> {
   const target = resolve(path);

@@ -1,4 +1,4 @@
-/** Whether the process that left something behind is still at work. */
+/** Whether the process that left a file behind is still running. */
 import { isSystemError } from '../errors.js';
 
 /** Whether a process with this id runs on this machine. */
@@ -13,7 +13,7 @@ function isRunning(pid: number): boolean {
 
 /**
  * Whether something that process `pid` of this machine made at `modified` (milliseconds since the epoch) is
- * abandoned. An older process may have had the id of this one: in a container every run has id 1.
+ * abandoned. An older process may have had the same id as this one: in a container every run has id 1.
  */
 export function isAbandoned(pid: number, modified: number): boolean {
   const processStart = Date.now() - process.uptime() * 1000;

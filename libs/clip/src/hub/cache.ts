@@ -12,10 +12,10 @@ import { isSystemError } from '../errors.js';
 import { isAbandoned, writeFileAtomic } from '../files/index.js';
 import { isCommit, isHashName, type Repository } from './repository.js';
 
-/** Milliseconds between two looks at another's lock, and between two signs of life of one's own. */
+/** Milliseconds between two checks of another process's lock, and between two heartbeats of our own. */
 const LOCK_POLL = 100;
 const LOCK_HEARTBEAT = 2_000;
-/** A lock without a sign of life for so long belongs to a process that is gone. */
+/** A lock without a heartbeat for this long belongs to a process that has died. */
 const LOCK_TIMEOUT = 15_000;
 
 /** The part of the cache that belongs to one repository. */
@@ -65,13 +65,13 @@ export class RepositoryCache {
     try {
       await symlink(relative(dirname(pointer), this.blobPath(etag)), pointer);
     } catch (error) {
-      if (isSystemError(error, 'EEXIST')) return; // another process was faster
+      if (isSystemError(error, 'EEXIST')) return; // another process got there first
       if (!isSystemError(error, 'EPERM') && !isSystemError(error, 'ENOTSUP')) throw error;
       await copyFile(this.blobPath(etag), pointer);
     }
   }
 
-  /** Runs `work` while no other process that asks for the same content does. */
+  /** Runs `work` while holding the lock on a content, so that one process at a time downloads it. */
   async withLock<T>(etag: string, work: () => Promise<T>): Promise<T> {
     const path = `${this.blobPath(etag)}.lock`;
     await mkdir(dirname(path), { recursive: true });
@@ -89,7 +89,7 @@ export class RepositoryCache {
   }
 }
 
-/** Creates the lock file; one that its process has abandoned is removed for the next try. */
+/** Creates the lock file; one that was abandoned is removed for the next attempt. */
 async function tryLock(path: string): Promise<boolean> {
   try {
     await writeFile(path, `${process.pid} ${hostname()}`, { flag: 'wx' });

@@ -1,6 +1,6 @@
 /**
- * Downloads one file into the cache. A cut connection is resumed where it stopped, within the call and by the next
- * call, also after a killed process; nothing is used before its size and checksum are those that the hub states.
+ * Downloads one file into the cache. A download that was interrupted resumes where it stopped, within the call, in the
+ * next call, and after the process was killed; nothing is used before its size and checksum match the hub's.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -11,9 +11,9 @@ import { authorizedFetch, reasonOf, unauthorized, type RemoteFile } from './remo
 import type { HubEnvironment } from './environment.js';
 import type { Repository } from './repository.js';
 
-/** A server that sends nothing for so long is taken for gone, in milliseconds. */
+/** A server that sends nothing for this long counts as unreachable, in milliseconds. */
 const STALL_TIMEOUT = 30_000;
-/** Tries in a row without a single new byte. */
+/** Consecutive attempts without a single new byte before giving up. */
 const MAX_FUTILE_TRIES = 4;
 const FIRST_PAUSE = 250;
 
@@ -37,7 +37,7 @@ export async function download(
 ): Promise<void> {
   const { file, path, repository } = target;
   const incomplete = `${path}.incomplete`;
-  // What an earlier run left is only gone on with where a checksum will tell whether that was right.
+  // An earlier run's partial file is resumed only where a checksum can verify the result.
   await writeFile(incomplete, '', { flag: file.sha256 === undefined ? 'w' : 'a' });
   let futile = 0;
   let failure = '';
@@ -74,7 +74,7 @@ export async function download(
   await rename(incomplete, path);
 }
 
-/** One request; appends what it brings to `incomplete`. */
+/** One request; appends what it receives to `incomplete`. */
 async function receive(
   { repository, commit, file }: DownloadTarget,
   incomplete: string,
@@ -113,7 +113,7 @@ async function receive(
   }
 }
 
-/** Errors that trying again does not mend are thrown as they are, the others (429, 5xx) as plain errors. */
+/** Errors that a retry cannot fix are thrown as they are, the others (429, 5xx) as plain errors. */
 function requireSuccess(
   { status }: Response,
   { id }: Repository,

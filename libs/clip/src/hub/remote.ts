@@ -1,4 +1,4 @@
-/** What a repository holds, asked of the hub through `@huggingface/hub`; its failures become errors of the catalogue. */
+/** Lists a repository's files through `@huggingface/hub`, whose failures become errors of the catalogue. */
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
 import { ClipError } from '../errors.js';
 import type { HubEnvironment } from './environment.js';
@@ -19,7 +19,7 @@ export interface RemoteRepository {
   files: RemoteFile[];
 }
 
-/** A fetch that shows the token to the hub, and to no other server that it redirects to. */
+/** A fetch that sends the token to the hub, and to no other server that it redirects to. */
 export function authorizedFetch({ endpoint, token }: HubEnvironment): typeof fetch {
   if (token === undefined) return fetch;
   const { origin } = new URL(endpoint);

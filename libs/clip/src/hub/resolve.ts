@@ -9,9 +9,9 @@ import { readRepository, type RemoteFile, type RemoteRepository } from './remote
 import { isCommit, parseRepository, type Repository } from './repository.js';
 import { selectFiles, type FileSelection } from './select-files.js';
 
-/** How far the download of a model is. */
+/** Progress of a model's download. */
 export interface DownloadProgress {
-  /** The file that is coming. */
+  /** The file being downloaded. */
   file: string;
   fileBytes: number;
   fileSize: number;
@@ -30,7 +30,7 @@ export interface ResolveOptions {
 
 /**
  * Finds the folder of a model: a folder is returned as it is; a hub id (`owner/name`, `owner/name@revision`) is
- * downloaded into the hub's cache as far as the cache lacks it. Honours HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN
+ * downloaded into the hub's cache unless it is there. Honours HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN
  * and HF_HUB_OFFLINE. When the hub cannot be reached and the cache has the model, the cache is used.
  * @returns the path of a folder
  * @throws ClipError HUB_ID_INVALID, HUB_NOT_FOUND, HUB_UNAUTHORIZED, HUB_UNREACHABLE, HUB_CORRUPT, HUB_PICKLE_ONLY;
@@ -81,7 +81,7 @@ function looksLikePath(text: string): boolean {
   return /^[./~]|\\|^[A-Za-z]:/.test(text) || text.split('/').length > 2;
 }
 
-/** Only the refusal of pickles: what else a local folder lacks, those who open it say better. */
+/** Refuses pickles only: what else a local folder lacks is reported when it is opened. */
 async function refusePickles(folder: string, files: FileSelection): Promise<void> {
   const onnx = await readdir(join(folder, 'onnx')).catch((): string[] => []);
   const names = [...(await readdir(folder)), ...onnx.map((name) => `onnx/${name}`)];

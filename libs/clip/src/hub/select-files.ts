@@ -1,4 +1,4 @@
-/** Which files of a repository a model needs: its weights in one form, and the small files that describe it. */
+/** Which files of a repository a model needs: its weights in one format, and the small files that describe it. */
 import {
   CONFIG_FILE,
   onnxFiles,
@@ -28,7 +28,7 @@ const PICKLES = /^(pytorch_model.*\.bin|model\.pt|.*\.ckpt)$/;
 const SHARD = /^model-\d{5}-of-(\d{5})\.safetensors$/;
 
 /**
- * Selects the files to have, the weights last: where those are, the rest is.
+ * Selects the files to download, the weights last: when they are there, so is the rest.
  * @param available all paths of the repository or folder
  * @param source named in errors
  * @throws ClipError HUB_PICKLE_ONLY, HUB_NOT_FOUND naming the files that are missing

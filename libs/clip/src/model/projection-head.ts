@@ -44,7 +44,7 @@ export function projectionHead(config: HeadConfig, D: number): Layer<ProjectionH
   );
 }
 
-/** Rows of length 1. */
+/** Rows scaled to unit norm. */
 export function l2Normalize(x: tf.Tensor): tf.Tensor2D {
   return tf.div(x, tf.sqrt(tf.sum(tf.square(x), -1, true)));
 }

@@ -1,8 +1,8 @@
 /**
- * Image files → RGB pixels, safely: an allow-list of formats told by their first bytes, limits on bytes and
- * pixels before anything is decoded, and an error for a file that is cut off.
+ * Image files → RGB pixels, safely: an allow-list of formats recognised by their magic bytes, limits on bytes
+ * and pixels before anything is decoded, and an error for a truncated file.
  *
- * Decoding is sharp's (libvips); the pixels equal those of `PIL.Image.open(…).convert("RGB")` bit by bit for
+ * Decoding is sharp's (libvips); the pixels equal those of `PIL.Image.open(…).convert("RGB")` bit for bit for
  * 8-bit JPEG (CMYK too), PNG, WebP and GIF: colour profiles are ignored, alpha is dropped and not blended,
  * palettes are expanded, an animation gives its first frame. 16-bit PNGs keep their high byte. The orientation
  * that EXIF states is applied, as transformers' `load_image` does.
@@ -13,11 +13,11 @@ import { readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { ClipError } from '../errors.js';
 
-/** Formats that are decoded. SVG, TIFF, PDF, HEIF and the rest are not: more code at risk than use. */
+/** Formats that are decoded. SVG, TIFF, PDF, HEIF and the rest are not: little used, and much code to attack. */
 export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
-/** What an image may cost. */
+/** Limits on an image. */
 export interface ImageLimits {
   /** Bytes of the file. */
   maxBytes: number;
@@ -30,14 +30,14 @@ export const DEFAULT_IMAGE_LIMITS: Readonly<ImageLimits> = { maxBytes: 32 << 20,
 /** The bytes of an image file, or its path. */
 export type ImageSource = Uint8Array | string;
 
-/** Pixels [H, W, 3], row-major, 8 bits a channel. */
+/** Pixels [H, W, 3], row-major, 8 bits per channel. */
 export interface RgbImage {
   data: Uint8Array;
   width: number;
   height: number;
 }
 
-/** A decode that takes longer than this is given up, in seconds. */
+/** A decode that takes longer than this is abandoned, in seconds. */
 const DECODE_TIMEOUT = 30;
 
 /**
@@ -80,7 +80,7 @@ export async function decodeImage(
   }
 }
 
-/** Tells the format of an allowed image by its first bytes; undefined for anything else. */
+/** The format of an allowed image by its magic bytes; undefined for anything else. */
 export function imageFormat(bytes: Uint8Array): ImageFormat | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 12)).toString('latin1');
   if (head.startsWith('\xff\xd8\xff')) return 'jpeg';
@@ -130,7 +130,7 @@ async function rgbPixels(image: Sharp): Promise<RgbImage> {
   return { data, width: info.width, height: info.height };
 }
 
-/** Inverts ink to light without a colour profile, in the fixed-point arithmetic of PIL. */
+/** CMYK to RGB without a colour profile, in PIL's fixed-point arithmetic. */
 async function cmykPixels(image: Sharp): Promise<RgbImage> {
   const { data, info } = await image
     .pipelineColourspace('cmyk')

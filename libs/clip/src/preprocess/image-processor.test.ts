@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parsePreprocessorConfig } from './config.js';
+import { parsePreprocessorConfig } from './processor-config.js';
 import { ImageProcessor } from './image-processor.js';
 
 const flat = (width: number, height: number, value: number) => ({

@@ -1,7 +1,7 @@
 /**
  * Images → pixel_values, as a checkpoint's preprocessor_config.json asks and as transformers computes them.
  *
- * The result of resizing and cropping equals that of the Python image processors (PIL) bit by bit, and
+ * The result of resizing and cropping equals that of the Python image processors (PIL) bit for bit, and
  * pixel_values to the last bit of float32.
  *
  * Shape letters: H height, W width of the model's input.
@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PREPROCESSOR_CONFIG_FILE } from '../checkpoint/files.js';
 import { ClipError, isSystemError } from '../errors.js';
-import { parsePreprocessorConfig, type PreprocessPlan } from './config.js';
+import { parsePreprocessorConfig, type PreprocessPlan } from './processor-config.js';
 import {
   decodeImage,
   DEFAULT_IMAGE_LIMITS,
@@ -72,7 +72,7 @@ export class ImageProcessor {
   }
 
   /**
-   * Decodes, resizes and crops: what can be kept, at a quarter of the size of pixel_values.
+   * Decodes, resizes and crops: what a cache can keep, at a quarter of the size of pixel_values.
    * @returns pixels [H, W, 3]
    * @throws ClipError as {@link pixelValues}
    */

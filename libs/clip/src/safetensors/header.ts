@@ -5,8 +5,8 @@
  * `{"__metadata__": {string: string}, name: {"dtype", "shape", "data_offsets": [begin, end]}}`, then the data.
  * The checks are those of the reference reader: header of at most 100 MB that starts with `{`, offsets that
  * cover the data without hole or overlap, and each range as long as its dtype and shape ask for. Duplicate
- * names, which a JSON parser would silently drop, are refused as well. A file from the net is hostile until
- * it has passed.
+ * names, which a JSON parser would silently drop, are refused as well. A file from the network is untrusted
+ * until it has passed.
  */
 import { ClipError, type ClipErrorDetails } from '../errors.js';
 import { DTYPE_BYTES, isSafetensorsDtype, type SafetensorsDtype } from './dtype.js';

@@ -7,7 +7,7 @@ import { buildHeader, elementCount, METADATA_KEY } from './header.js';
 
 const MAX_WRITE_BYTES = 1 << 30;
 
-/** A tensor to write. `data` holds shape's elements, row-major; as a function it is called when its turn comes. */
+/** A tensor to write. `data` holds shape's elements, row-major; as a function it is called when the tensor is written. */
 export interface TensorEntry {
   name: string;
   dtype: SafetensorsDtype;

@@ -15,7 +15,7 @@ import type { Step, TokenizerJson } from './files.js';
 const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
 const SPACE = '\\p{White_Space}';
 
-/** What a special token is called in the vocabulary for text: contains U+0000 twice, so it meets no pre-token of real text. */
+/** A special token's name in the vocabulary for text: it contains U+0000 twice, so no pre-token of real text equals it. */
 const hiddenName = (id: number) => `\u0000${id}\u0000`;
 
 /** The pipeline for text without special tokens; `added_tokens` is empty. Ids stay as they are. */

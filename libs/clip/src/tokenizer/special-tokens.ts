@@ -1,9 +1,9 @@
 /**
- * The tokens around and inside a text that no model of subwords makes: those that a post-processor puts before
- * and after it (`<s> … </s>`), and added tokens spelled in the text itself.
+ * The tokens that do not come from the subword model: those that a post-processor puts before
+ * and after a text (`<s> … </s>`), and added tokens spelled in the text itself.
  *
  * Follows the semantics of the reference library `tokenizers`: leftmost-longest match; `single_word` needs a
- * word boundary on both sides; `lstrip` and `rstrip` take the white space beside the token with it.
+ * word boundary on both sides; `lstrip` and `rstrip` take the white space beside the token as well.
  */
 import { ClipError } from '../errors.js';
 import type { AddedToken, Step } from './files.js';
@@ -88,7 +88,7 @@ function splitAddedTokens(
     const token = bySpelling.get(match[0])!;
     let start = match.index;
     let end = start + match[0].length;
-    if (start < done) continue; // inside the white space that the token before took
+    if (start < done) continue; // inside the white space that the previous token took
     if (
       token.single_word &&
       (/[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u.test(text.slice(0, start)) ||

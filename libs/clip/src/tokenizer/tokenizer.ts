@@ -23,11 +23,11 @@ const NO_MAX_LENGTH = 1e9;
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 export interface TokenIdsOptions {
-  /** Most tokens of a text, special tokens included; the content is cut so that the end token stays. Default: the tokenizer's {@link Tokenizer.maxLength}. */
+  /** Maximum number of tokens of a text, special tokens included; the content is truncated so that the end token stays. Default: the tokenizer's {@link Tokenizer.maxLength}. */
   maxLength?: number;
   /**
-   * Read special tokens that the text spells, such as `</s>`, as text. Off by default, as in transformers
-   * (its `split_special_tokens`); turn it on for text from strangers.
+   * Reads special tokens spelled out in the text, such as `</s>`, as text. Off by default, as in transformers
+   * (its `split_special_tokens`); turn it on for untrusted text.
    */
   splitSpecialTokens?: boolean;
 }
@@ -65,9 +65,9 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
 export class Tokenizer {
   /** Number of ids: the largest id + 1, added tokens included. */
   readonly vocabSize: number;
-  /** The id that fills up short rows. */
+  /** The id that pads short rows. */
   readonly padTokenId: number;
-  /** The most tokens that the tokenizer's files allow; Infinity when they do not say. */
+  /** The maximum number of tokens that the tokenizer's files allow; Infinity when they give none. */
   readonly maxLength: number;
 
   private readonly pipeline: Pipeline;

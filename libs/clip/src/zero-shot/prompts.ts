@@ -1,7 +1,7 @@
 /** Candidate labels → the texts that stand for them (Radford et al. 2021, arXiv:2103.00020, section 3.1.4). */
 import { ClipError } from '../errors.js';
 
-/** What OpenAI's CLIP and transformers use when nothing else is said. */
+/** The default of OpenAI's CLIP and of transformers. */
 export const DEFAULT_HYPOTHESIS_TEMPLATE = 'This is a photo of {}.';
 
 /**

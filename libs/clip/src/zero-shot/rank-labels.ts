@@ -35,7 +35,7 @@ export interface RankLabelsOptions {
   center?: Float32Array;
   /** Add the class {@link NONE_OF_THE_ABOVE}, with the best similarity of the labels. */
   rest?: boolean;
-  /** Return the best so many. Default: all. */
+  /** Return this many of the best. Default: all. */
   topK?: number;
   /**
    * Return labels with at least this score, 0 … 1. When there is none, the result is the one label
@@ -133,7 +133,7 @@ function requireOptions({ logitScale, topK, threshold }: RankLabelsOptions): voi
   }
   if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1)) {
     throw new ClipError('LABELS_INVALID', 'topK is out of range', {
-      expected: 'a whole number from 1 on',
+      expected: 'an integer of at least 1',
       found: `${topK}`,
     });
   }

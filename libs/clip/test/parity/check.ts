@@ -30,7 +30,7 @@ const ANGLE_TOLERANCE = 1e-3;
 /** What towers take. */
 const INPUTS = ['pixel_values', 'input_ids', 'attention_mask'];
 
-/** A gradient smaller than this share of the model's largest is compared with that share. */
+/** A gradient smaller than this fraction of the model's largest is compared with that fraction. */
 const GRADIENT_FLOOR = 1e-3;
 
 export interface ParityResult {

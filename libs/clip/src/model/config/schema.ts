@@ -8,7 +8,7 @@ import { ACTIVATION_NAMES } from '../ops/index.js';
 
 const ignored = z.unknown().optional();
 
-/** Keys of every transformers config that say nothing about what the tower computes. */
+/** Keys of every transformers config that do not affect what the tower computes. */
 const COMMON_KEYS = {
   // identity and storage
   model_type: ignored,

@@ -15,7 +15,7 @@ const BATCHES = 'num_batches_tracked';
 
 export interface BatchNormOptions {
   readonly epsilon: number;
-  /** Share of the batch's statistics in the new running ones: new = (1 - momentum) old + momentum batch. */
+  /** Weight of the batch's statistics in the new running ones: new = (1 - momentum) old + momentum batch. */
   readonly momentum: number;
 }
 
@@ -44,16 +44,16 @@ export function batchNorm(channels: number, { epsilon, momentum }: BatchNormOpti
     const mean = tf.mean(x, axes);
     const centred = tf.sub(x, mean);
     const variance = tf.mean(tf.square(centred), axes);
-    const share = ctx.batchNormMomentum ?? momentum;
+    const rate = ctx.batchNormMomentum ?? momentum;
     const unbiased = tf.mul(variance, count / Math.max(count - 1, 1));
-    ctx.statistics[`${name}.${MEAN}`] = mix(runningMean, mean, share);
-    ctx.statistics[`${name}.${VARIANCE}`] = mix(runningVar, unbiased, share);
+    ctx.statistics[`${name}.${MEAN}`] = mix(runningMean, mean, rate);
+    ctx.statistics[`${name}.${VARIANCE}`] = mix(runningVar, unbiased, rate);
     return tf.add(tf.mul(centred, tf.mul(weight, tf.rsqrt(tf.add(variance, epsilon)))), bias);
   });
 }
 
-function mix(old: tf.Tensor, current: tf.Tensor, share: number): tf.Tensor {
-  return tf.add(tf.mul(old, 1 - share), tf.mul(current, share));
+function mix(old: tf.Tensor, current: tf.Tensor, rate: number): tf.Tensor {
+  return tf.add(tf.mul(old, 1 - rate), tf.mul(current, rate));
 }
 
 /** torch's counts of training batches after `batches` more, by name: the buffers that a forward pass cannot update. */

@@ -8,7 +8,7 @@ import { dropout } from './dropout.js';
 import { positionIds } from './repeat.js';
 import { hasKernel, runKernel } from './kernels.js';
 
-/** What a masked position adds to its score: half the most negative float, so that two masks can add up. */
+/** What a masked position adds to its score: half the lowest float32, so that two masks can be added. */
 const MASKED = -1.7014117331926443e38;
 
 export interface AttentionOptions {

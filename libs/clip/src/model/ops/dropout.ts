@@ -8,10 +8,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ForwardContext } from '../context.js';
 import { hasKernel, runKernel } from './kernels.js';
 
-/** Steps between which the composite's masks repeat. 2¹² leaves 12 bits of a float's 24 for the mask. */
+/** Steps after which the composite's masks repeat. 2¹² leaves 12 of a float's 24 bits for the mask. */
 const SEED_PERIOD = 4096;
 
-/** Zeroes a share `rate` of x and scales the rest by 1 / (1 - rate), in training; else gives x back. */
+/** Zeroes a fraction `rate` of x and scales the rest by 1 / (1 - rate), in training; otherwise returns x. */
 export function dropout(x: tf.Tensor, rate: number, ctx: ForwardContext): tf.Tensor {
   if (!ctx.training || rate === 0) return x;
   if (ctx.seed === undefined) throw new Error('a forward pass in training mode needs ctx.seed');

@@ -1,5 +1,5 @@
 /**
- * One thing for every item of a batch. The gradient is one sum, where that of `tf.tile` is a sum of slices.
+ * One tensor for every item of a batch. The gradient is one sum, where that of `tf.tile` is a sum of slices.
  */
 import * as tf from '@tensorflow/tfjs-core';
 

@@ -1,9 +1,9 @@
 /**
- * The index arithmetic of Swin: which token goes into which window, and what a shift brings together.
+ * The index arithmetic of Swin: which token goes into which window, and which tokens a shift brings together.
  * h × w grid, M window side, N = M².
  */
 
-/** What a pair of tokens from different regions adds to its attention score. */
+/** Added to the attention score of two tokens from different regions. */
 const APART = -100;
 
 /** [N·N] rows of the bias table: the offset between two tokens of a window, as one number. */
@@ -48,7 +48,7 @@ export function shiftMask(h: number, w: number, M: number, shift: number): Float
   return mask;
 }
 
-/** The grid's tokens so that each four in a row are a 2 × 2 patch, column by column; h and w are even. */
+/** The grid's tokens in an order where every four are a 2 × 2 patch, column by column; h and w are even. */
 export function mergeOrder(h: number, w: number): Int32Array {
   const order = new Int32Array(h * w);
   let slot = 0;

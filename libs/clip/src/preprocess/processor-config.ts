@@ -17,8 +17,8 @@ export interface PreprocessPlan {
   /** Centre crop, padded with black where the image is smaller. */
   crop: { height: number; width: number } | null;
   /**
-   * Where a crop that leaves an odd number of pixels begins: the whole number below (the classic processors), or
-   * the nearest even one (torchvision: the `…Fast` processors, and OpenAI's own CLIP).
+   * Where a crop that leaves an odd number of pixels begins: rounded down (the classic processors), or
+   * to the nearest integer, halves to even (torchvision: the `…Fast` processors, and OpenAI's own CLIP).
    */
   cropRounding: 'down' | 'even';
   /** 1/255 usually; null when pixels stay 0 … 255. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { maxTextTokens, parseCheckpointConfig, readsPadding } from './config.js';
+import { maxTextTokens, parseCheckpointConfig, readsPadding } from './checkpoint-config.js';
 
 const dual = (text: object) => ({
   model_type: 'vision-text-dual-encoder',

@@ -1,6 +1,6 @@
 /**
- * config.json of a model with an image and a text tower, as far as using its ONNX models goes. What the towers
- * are made of is the business of `@clip-ts/clip/model`.
+ * config.json of a model with an image and a text tower, as far as using its ONNX models goes. The
+ * architecture of the towers is left to `@clip-ts/clip/model`.
  */
 import { z } from 'zod';
 import { ClipError } from '../errors.js';
@@ -61,7 +61,7 @@ export function parseCheckpointConfig(json: unknown, path: string): CheckpointCo
 
 /**
  * The most tokens that the text tower has positions for, with the default of its class where config.json is silent.
- * RoBERTa and its kin begin to count positions after the padding token's id.
+ * RoBERTa, XLM-RoBERTa and MPNet count positions from the padding token's id + 1.
  */
 export function maxTextTokens({ model_type, text_config }: CheckpointConfig): number {
   const type = text_config.model_type ?? `${model_type}_text_model`;
