@@ -1,10 +1,10 @@
 /** The service on a PostgreSQL server instead of the embedded database. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { colourPng } from './support/images.js';
+import { colourPng, rgbPng } from './support/images.js';
 import { TestPostgres, postgresPrograms } from './support/postgres.js';
 import { TestServer, formRequest } from './support/server.js';
 import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
@@ -59,6 +59,49 @@ describe.skipIf(!installed)(title, () => {
     expect(await Promise.all([a.stop(), b.stop()])).toEqual([0, 0]);
   });
 
+  it('two services run an import once, and the other goes on with it when the first is killed', async () => {
+    const source = join(folder, 'import');
+    await mkdir(source);
+    for (let n = 0; n < 600; n++)
+      await writeFile(join(source, `${n}.png`), await rgbPng(n % 256, n >> 8, 77));
+    const shared = { ...env, IMPORT_ROOT: source };
+    const servers = await Promise.all([
+      TestServer.start({ ...shared, DATA_DIR: join(folder, 'a') }),
+      TestServer.start({ ...shared, DATA_DIR: join(folder, 'b') }),
+    ]);
+    interface Job {
+      id: string;
+      status: string;
+      processed: number;
+      added: number;
+      duplicates: number;
+    }
+    const asked = await Promise.all(
+      [0, 1, 2, 3].map((n) => servers[n % 2]!.postJson<Job>('/imports', { path: source })),
+    );
+    const id = asked[0]!.id;
+    expect(asked.map((job) => job.id)).toEqual([id, id, id, id]);
+    const job = (server: TestServer) => server.json<Job>(`/imports/${id}`);
+    await vi.waitFor(async () => expect((await job(servers[0])).processed).toBeGreaterThan(31), 30_000);
+    const runs = (server: TestServer) => server.output().includes(`import ${id}: `);
+    expect(servers.filter(runs)).toHaveLength(1);
+    const first = servers.find(runs)!;
+    const other = servers.find((server) => server !== first)!;
+    await first.stop('SIGKILL');
+    expect((await job(other)).status).toBe('running');
+    await vi.waitFor(async () => expect((await job(other)).status).toBe('done'), {
+      timeout: 120_000,
+      interval: 500,
+    });
+    const done = await job(other);
+    expect(done.processed).toBe(600);
+    // A batch that was under way may have been stored before the kill: its images are then known.
+    expect(done.added + done.duplicates).toBe(600);
+    expect((await other.json<{ total: number }>('/images')).total).toBe(602);
+    expect(runs(other)).toBe(true);
+    expect(await other.stop()).toBe(0);
+  });
+
   it('a database that goes away is said, and used again when it is back', async () => {
     const server = await TestServer.start({ ...env, DATA_DIR: join(folder, 'a') });
     await postgres.interrupt(async () => {
@@ -66,13 +109,13 @@ describe.skipIf(!installed)(title, () => {
       expect((await server.problem('/search?q=red')).status).toBe(503);
       expect((await server.fetch('/healthz')).status).toBe(200);
     });
-    expect((await server.json<Found>('/search?q=green')).total).toBe(2);
+    expect((await server.json<Found>('/search?q=green')).total).toBe(602);
     expect(await server.stop()).toBe(0);
   });
 
   it('the rows are there after a restart', async () => {
     const server = await TestServer.start({ ...env, DATA_DIR: join(folder, 'a') });
-    expect((await server.json<Found>('/search?q=green')).total).toBe(2);
+    expect((await server.json<Found>('/search?q=green')).total).toBe(602);
     expect(await server.stop()).toBe(0);
   });
 });

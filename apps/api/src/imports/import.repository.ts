@@ -1,18 +1,44 @@
-/** Import jobs in the database: a job survives the process that runs it. */
+/**
+ * Import jobs in the database: a job survives the process that runs it. Several services may share the database, so
+ * who runs a job holds a lease on it, by the clock of the database, and loses it by not renewing it.
+ */
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Database } from '../database/database.js';
-import type { ImportJob, Prisma } from '../generated/prisma/client.js';
+import { Prisma } from '../generated/prisma/client.js';
+import type { ImportJob } from '../generated/prisma/client.js';
 import { DATABASE } from '../providers.js';
 import type { ImportBody } from './import.schema.js';
+
+/** How long a lease holds unless it is renewed, in seconds. */
+const LEASE_SECONDS = 15;
+/** Any number that nothing else on the database uses for an advisory lock. */
+const CREATE_LOCK = 727_274_002;
 
 @Injectable()
 export class ImportRepository {
   constructor(@Inject(DATABASE) private readonly database: Database) {}
 
-  create(request: ImportBody): Promise<ImportJob> {
+  /** True when other services run jobs of the same database. */
+  get shared(): boolean {
+    return this.database.shared;
+  }
+
+  /** The unfinished job that was asked for in the same words, or a new one: one job for requests at the same moment. */
+  async findOrCreate(request: ImportBody): Promise<{ job: ImportJob; created: boolean }> {
     const { path, format, split, limit } = request;
-    return this.jobs.create({ data: { id: randomUUID(), path, format, split, maxImages: limit } });
+    const words = { path, format, split: split ?? null, maxImages: limit ?? null };
+    return this.database.client.$transaction(async (transaction) => {
+      await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${CREATE_LOCK})`;
+      const unfinished = await transaction.importJob.findFirst({
+        where: { ...words, status: { in: ['queued', 'running'] } },
+      });
+      if (unfinished !== null) return { job: unfinished, created: false };
+      return {
+        job: await transaction.importJob.create({ data: { id: randomUUID(), ...words } }),
+        created: true,
+      };
+    });
   }
 
   find(id: string): Promise<ImportJob | null> {
@@ -24,29 +50,38 @@ export class ImportRepository {
     return this.jobs.findMany({ orderBy: { createdAt: 'desc' }, take: limit });
   }
 
-  /** An unfinished job that was asked for in the same words. */
-  findUnfinished({ path, format, split, limit }: ImportBody): Promise<ImportJob | null> {
-    return this.jobs.findFirst({
-      where: {
-        path,
-        format,
-        split: split ?? null,
-        maxImages: limit ?? null,
-        status: { in: ['queued', 'running'] },
-      },
+  /** Gives the oldest unfinished job that nobody runs to `runner`. Of several that ask at once, one gets it. */
+  async claim(runner: string): Promise<ImportJob | null> {
+    const claimed = await this.database.client.$queryRaw<{ id: string }[]>(Prisma.sql`
+      UPDATE "import_jobs" SET "runner" = ${runner}, "lease_until" = now() + ${LEASE_SECONDS} * interval '1 second'
+      WHERE "id" = (
+        SELECT "id" FROM "import_jobs"
+        WHERE "status" IN ('queued', 'running')
+          AND ("lease_until" IS NULL OR "lease_until" < now() OR "runner" = ${runner})
+        ORDER BY "created_at" LIMIT 1 FOR UPDATE SKIP LOCKED
+      ) RETURNING "id"`);
+    return claimed[0] === undefined ? null : this.find(claimed[0].id);
+  }
+
+  /** Prolongs the leases of `runner`. */
+  async renew(runner: string): Promise<void> {
+    await this.database.client.$executeRaw(Prisma.sql`
+      UPDATE "import_jobs" SET "lease_until" = now() + ${LEASE_SECONDS} * interval '1 second'
+      WHERE "runner" = ${runner} AND "status" IN ('queued', 'running')`);
+  }
+
+  /** Lets others run what `runner` has not finished; without a runner, everything. */
+  async release(runner?: string): Promise<void> {
+    await this.jobs.updateMany({
+      where: { status: { in: ['queued', 'running'] }, ...(runner !== undefined && { runner }) },
+      data: { runner: null, leaseUntil: null },
     });
   }
 
-  /** The oldest unfinished job. */
-  next(): Promise<ImportJob | null> {
-    return this.jobs.findFirst({
-      where: { status: { in: ['queued', 'running'] } },
-      orderBy: { createdAt: 'asc' },
-    });
-  }
-
-  update(id: string, data: Prisma.ImportJobUpdateInput): Promise<ImportJob> {
-    return this.jobs.update({ where: { id }, data });
+  /** Writes down the progress of a job that `runner` runs. False when the job has become another's. */
+  async update(id: string, runner: string, data: Prisma.ImportJobUpdateManyMutationInput): Promise<boolean> {
+    const { count } = await this.jobs.updateMany({ where: { id, runner }, data });
+    return count === 1;
   }
 
   private get jobs() {

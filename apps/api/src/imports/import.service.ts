@@ -3,8 +3,10 @@
  *
  * 1. A job's position is saved after every batch; a job that was cut off goes on from there at the next start.
  * 2. Doing a batch twice adds nothing twice: images are known by the hash of their bytes.
- * 3. A file that cannot be taken is counted and named; it does not stop the job.
+ * 3. Services that share a database share its jobs: each job is run by the one that holds its lease.
+ * 4. A file that cannot be taken is counted and named; it does not stop the job.
  */
+import { randomUUID } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, relative } from 'node:path';
 import { Inject, Injectable, Logger } from '@nestjs/common';
@@ -23,6 +25,8 @@ import { failuresSchema } from './import.schema.js';
 import type { ImportBody, ImportFailure, ImportView } from './import.schema.js';
 
 const BATCH = 32;
+/** How often leases are renewed and jobs of services that have died are looked for, in milliseconds. */
+const RENEW_INTERVAL = 5000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Failures that a job remembers by name. */
 const MAX_FAILURES = 20;
@@ -31,6 +35,9 @@ const MAX_FAILURES = 20;
 export class ImportService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Import');
   private work: Promise<void> | undefined;
+  /** Name of this service on the jobs that it runs. */
+  private readonly runner = randomUUID();
+  private renewal: NodeJS.Timeout | undefined;
   private wanted = false;
   private stopped = false;
 
@@ -40,22 +47,32 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
     @Inject(ImageService) private readonly images: ImageService,
   ) {}
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
+    if (this.jobs.shared) {
+      this.renewal = setInterval(() => {
+        this.renew();
+      }, RENEW_INTERVAL);
+      this.renewal.unref();
+    } else {
+      // Nobody else can be running them.
+      await this.jobs.release();
+    }
     this.wake();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
+    clearInterval(this.renewal);
     await this.work;
+    if (this.jobs.shared) await this.jobs.release(this.runner).catch(() => undefined);
   }
 
   /** Starts a job, or returns the unfinished one that was asked for in the same words. */
   async start(request: ImportBody): Promise<{ job: ImportView; created: boolean }> {
     const path = await resolveImportPath(request.path, this.config.IMPORT_ROOT);
-    const unfinished = await this.jobs.findUnfinished({ ...request, path });
-    const job = unfinished ?? (await this.jobs.create({ ...request, path }));
+    const { job, created } = await this.jobs.findOrCreate({ ...request, path });
     this.wake();
-    return { job: toView(job), created: unfinished === null };
+    return { job: toView(job), created };
   }
 
   async get(id: string): Promise<ImportView> {
@@ -75,19 +92,31 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
     this.work ??= this.runAll();
   }
 
+  /** While the database is away nothing is renewed; a job that another service then takes is noticed at its next batch. */
+  private renew(): void {
+    this.jobs.renew(this.runner).catch((error: unknown) => {
+      this.logger.warn(
+        `leases of imports were not renewed: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    });
+    this.wake();
+  }
+
   private async runAll(): Promise<void> {
     try {
       while (this.wanted && !this.stopped) {
         this.wanted = false;
-        for (let job = await this.jobs.next(); job !== null && !this.stopped; job = await this.jobs.next()) {
-          await this.runOrFail(job);
-        }
+        for (let job = await this.next(); job !== null; job = await this.next()) await this.runOrFail(job);
       }
     } catch (error) {
       this.logger.error(error instanceof Error ? error.stack : String(error));
     } finally {
       this.work = undefined;
     }
+  }
+
+  private async next(): Promise<ImportJob | null> {
+    return this.stopped ? null : this.jobs.claim(this.runner);
   }
 
   private async runOrFail(job: ImportJob): Promise<void> {
@@ -97,7 +126,11 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
       const known = error instanceof Problem;
       if (!known) this.logger.error(error instanceof Error ? error.stack : String(error));
       const reason = known ? error.message : 'The server failed. Its log says why.';
-      await this.jobs.update(job.id, { status: 'failed', error: reason, finishedAt: new Date() });
+      await this.jobs.update(job.id, this.runner, {
+        status: 'failed',
+        error: reason,
+        finishedAt: new Date(),
+      });
     }
   }
 
@@ -116,7 +149,7 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
       failures: failuresSchema.parse(job.failures),
     };
     const startedAt = job.startedAt ?? new Date();
-    await this.jobs.update(job.id, { status: 'running', total: source.length, startedAt });
+    if (!(await this.save(job, { status: 'running', total: source.length, startedAt }))) return;
     while (counts.processed < source.length) {
       if (this.stopped) return;
       const batch = source.slice(counts.processed, counts.processed + BATCH);
@@ -124,12 +157,19 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
       counts.processed += batch.length;
       counts.failed += failures.length;
       counts.failures = [...counts.failures, ...failures].slice(0, MAX_FAILURES);
-      await this.jobs.update(job.id, counts);
+      if (!(await this.save(job, counts))) return;
     }
-    await this.jobs.update(job.id, { status: 'done', finishedAt: new Date() });
+    if (!(await this.save(job, { status: 'done', finishedAt: new Date() }))) return;
     this.logger.log(
       `${path}: ${counts.added} images added, ${counts.duplicates} known, ${counts.failed} failed`,
     );
+  }
+
+  /** False when the job is another service's by now. */
+  private async save(job: ImportJob, data: Parameters<ImportRepository['update']>[2]): Promise<boolean> {
+    const isOurs = await this.jobs.update(job.id, this.runner, data);
+    if (!isOurs) this.logger.warn(`import ${job.id} goes on in another service, which took it over`);
+    return isOurs;
   }
 
   /** Takes a batch in, counts what was added and known, and returns the failures. */
@@ -191,7 +231,16 @@ function describeFailure(path: string, root: string, error: unknown): ImportFail
 }
 
 function toView(job: ImportJob): ImportView {
-  const { maxImages, failures, createdAt, startedAt, finishedAt, ...rest } = job;
+  const {
+    maxImages,
+    failures,
+    createdAt,
+    startedAt,
+    finishedAt,
+    runner: _,
+    leaseUntil: _until,
+    ...rest
+  } = job;
   return {
     ...rest,
     limit: maxImages,
