@@ -9,7 +9,11 @@ import { admit } from './access/admission.js';
 import { AppModule } from './app.module.js';
 import type { Resources } from './app.module.js';
 import { openApiDocument } from './http/openapi.js';
-import { corsOptions, limitBody, measureRequests, securityHeaders } from './http/middleware.js';
+import { limitRequests } from './http/request-limit.js';
+import { LimitedExpressAdapter } from './http/http-server.js';
+import { corsOptions, measureRequests, securityHeaders } from './http/middleware.js';
+import { parseQuery } from './http/query.js';
+import { closeUnreadBodies } from './http/unread-body.js';
 import { logRequests } from './logging/access-log.js';
 import { NestLogger } from './logging/nest-logger.js';
 import { METRICS } from './providers.js';
@@ -20,20 +24,22 @@ const PAGE_FOLDER = fileURLToPath(new URL('../public', import.meta.url));
 /** Builds the application; `listen` starts it, `close` ends it. The resources stay the caller's. */
 export async function createApp(resources: Resources): Promise<NestExpressApplication> {
   const { config, keys, logger } = resources;
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.on(resources), {
+  const adapter = new LimitedExpressAdapter(config.MAX_CONNECTIONS);
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.on(resources), adapter, {
     bodyParser: false,
     abortOnError: false,
     logger: new NestLogger(logger),
   });
   app.disable('x-powered-by');
   app.set('trust proxy', config.TRUST_PROXY);
+  app.set('query parser', parseQuery);
+  app.use(closeUnreadBodies());
   app.use(logRequests(logger, config.TRUST_PROXY !== false));
   app.use(measureRequests(app.get<Registry>(METRICS)));
   app.use(securityHeaders(config.CORS_ORIGIN));
   if (config.CORS_ORIGIN !== undefined) app.enableCors(corsOptions(config.CORS_ORIGIN));
   app.use(admit(config, keys));
-  app.use(limitBody(config.MAX_REQUEST_BYTES));
-  app.useBodyParser('json', { limit: config.MAX_REQUEST_BYTES });
+  app.use(limitRequests(config.MAX_REQUESTS));
   app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0, redirect: false });
   SwaggerModule.setup('docs', app, openApiDocument(app, config, VERSION, anonymousScope(config, keys)), {
     jsonDocumentUrl: 'openapi.json',

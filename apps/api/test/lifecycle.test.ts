@@ -240,7 +240,8 @@ describe('keys and limits', () => {
       CLIP_CHECKPOINT: checkpoint,
       DATA_DIR: await freshDataFolder(join(folder, 'limits')),
       RATE_LIMIT: '20',
-      ENCODER_QUEUE: '1',
+      MAX_LABELS: '256',
+      ENCODER_QUEUE: '512',
       ENCODER_BATCH: '1',
     });
     const answers = await Promise.all(

@@ -7,7 +7,7 @@ import type { Config } from '../config/config.js';
 import { Problem } from '../problems/problem.js';
 import { sendProblem } from '../problems/problem.filter.js';
 import type { KeyRing } from './api-keys.js';
-import { identify } from './caller.js';
+import { clientOf, identify } from './caller.js';
 import { hostCheck } from './host.js';
 import { originProblem } from './origin.js';
 import { RateLimiter } from './rate-limit.js';
@@ -44,7 +44,7 @@ function requestLimits(settings: AdmissionSettings, keys: KeyRing) {
   const healthChecks = requests && new RateLimiter(Math.max(MIN_HEALTH_CHECKS, 10 * requests.perMinute));
   const unknownKeys = new RateLimiter(UNKNOWN_KEYS);
   return (request: Request, response: Response): Problem | undefined => {
-    const { address, key, unknownKey } = identify(request, keys);
+    const { address, unknownKey } = identify(request, keys);
     if (unknownKey) {
       const tried = unknownKeys.take(address);
       if (!tried.allowed) return tooMany('unknown keys', UNKNOWN_KEYS, tried);
@@ -52,7 +52,7 @@ function requestLimits(settings: AdmissionSettings, keys: KeyRing) {
     const isHealthCheck = request.path === '/healthz' || request.path === '/readyz';
     const limit = isHealthCheck ? healthChecks : requests;
     if (limit === undefined) return undefined;
-    const allowance = limit.take(key === undefined ? address : `key ${key.name}`);
+    const allowance = limit.take(clientOf(request));
     if (!isHealthCheck) announce(response, limit.perMinute, allowance);
     return allowance.allowed ? undefined : tooMany('requests', limit.perMinute, allowance);
   };

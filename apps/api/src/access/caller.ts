@@ -34,6 +34,13 @@ export function identify(request: Request, keys: KeyRing): Caller {
   return caller;
 }
 
+/** What limits count by: the name of the key, or the address without one. For requests that were identified before. */
+export function clientOf(request: Request): string {
+  const caller = callers.get(request);
+  if (caller === undefined) throw new Error('the request was not identified');
+  return caller.key === undefined ? caller.address : `key ${caller.key.name}`;
+}
+
 /**
  * The key in `Authorization: Bearer KEY` or `X-API-Key: KEY`. Two that differ, or a header that comes twice, give ''
  * (which is no key): a proxy might have judged by the other one. Other schemes of Authorization are not for us.

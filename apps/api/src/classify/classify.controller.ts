@@ -1,15 +1,21 @@
 /** POST /classify. */
-import { Controller, HttpCode, Inject, Post, Req, UseInterceptors } from '@nestjs/common';
-import type { Request } from 'express';
+import { Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import type { Config } from '../config/config.js';
 import { filledFields } from '../http/fields.js';
+import { imageFormLimits, imageJsonBytes, textJsonBytes } from '../http/body/limits.js';
+import { RequestBody, TakesBody } from '../http/body/request-body.js';
+import type { Body } from '../http/body/request-body.js';
 import { decodeImage, formImage } from '../http/image-input.js';
-import { MultipartInterceptor, isForm } from '../http/multipart.js';
 import { ApiRoute } from '../http/openapi.js';
+import { Scope } from '../http/request-scope.js';
+import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
 import { CONFIG } from '../providers.js';
 import { classificationSchema, classifyBodySchema, classifyFormSchema } from './classify.schema.js';
 import { ClassifyService } from './classify.service.js';
+
+/** Values of a body beside its labels, with room to spare. */
+const FURTHER_VALUES = 64;
 
 @Controller('classify')
 export class ClassifyController {
@@ -20,7 +26,18 @@ export class ClassifyController {
 
   @Post()
   @HttpCode(200)
-  @UseInterceptors(MultipartInterceptor)
+  @TakesBody({
+    json: ({ config }) => ({
+      maxBytes: imageJsonBytes(config) + textJsonBytes(config.MAX_LABELS, config.MAX_TEXT_LENGTH),
+      maxValues: config.MAX_LABELS + FURTHER_VALUES,
+    }),
+    form: ({ config }) => ({
+      ...imageFormLimits(config),
+      maxBytes: imageJsonBytes(config) + textJsonBytes(config.MAX_LABELS, config.MAX_TEXT_LENGTH),
+      fields: Object.keys(classifyFormSchema(config).shape),
+      maxFields: config.MAX_LABELS + FURTHER_VALUES,
+    }),
+  })
   @ApiRoute((limits) => ({
     summary: 'Score candidate labels for an image',
     description:
@@ -38,15 +55,14 @@ export class ClassifyController {
       'undecodable_image',
     ],
   }))
-  async classify(@Req() request: Request) {
-    const { body: raw } = request as { body: unknown };
-    if (isForm(request)) {
-      const parameters = parseInput(classifyFormSchema(this.config), filledFields(raw));
-      return this.classifier.classify(await formImage(request, this.config), parameters);
+  async classify(@RequestBody() body: Body, @Scope() scope: RequestScope) {
+    if (body.kind === 'form') {
+      const parameters = parseInput(classifyFormSchema(this.config), filledFields(body.form.values));
+      return this.classifier.classify(await formImage(body.form, this.config), parameters, scope);
     }
-    const { inputs, parameters } = parseInput(classifyBodySchema(this.config), raw);
+    const { inputs, parameters } = parseInput(classifyBodySchema(this.config), body.value);
     const image = await decodeImage(inputs, 'inputs', this.config);
     const { candidate_labels: labels, ...rest } = parameters;
-    return this.classifier.classify(image, { labels, ...rest });
+    return this.classifier.classify(image, { labels, ...rest }, scope);
   }
 }

@@ -19,8 +19,10 @@ function labelsSchema({ MAX_LABELS, MAX_TEXT_LENGTH }: TextLimits) {
   return z
     .preprocess(
       (value) =>
-        typeof value === 'string' && !value.trimStart().startsWith('[') ? splitLabels(value) : value,
-      stringListSchema.pipe(
+        typeof value === 'string' && !value.trimStart().startsWith('[')
+          ? splitLabels(value, MAX_LABELS)
+          : value,
+      stringListSchema(MAX_LABELS).pipe(
         z
           .array(z.string().trim().min(1, 'expected a text').max(MAX_TEXT_LENGTH))
           .min(1, 'expected at least one label')
@@ -30,11 +32,11 @@ function labelsSchema({ MAX_LABELS, MAX_TEXT_LENGTH }: TextLimits) {
     .describe('Candidate labels; one text is split at its commas');
 }
 
-function splitLabels(text: string): string[] {
-  return text
-    .split(',')
-    .map((label) => label.trim())
-    .filter((label) => label !== '');
+/** The texts between commas. Far more parts than labels are left as they are, and refused for their number. */
+function splitLabels(text: string, most: number): string[] {
+  const parts = text.split(',', 2 * most + 2);
+  if (parts.length > 2 * most + 1) return parts;
+  return parts.map((label) => label.trim()).filter((label) => label !== '');
 }
 
 /** Parameters of a classification. Numbers and flags may be texts, as forms send them. */

@@ -6,6 +6,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { REFERENCE_LABELS, labelPrompts, rankLabels, textCenter } from '@clip-ts/clip';
 import type { RankedLabel } from '@clip-ts/clip';
 import { EmbeddingService } from '../encoder/embedding.service.js';
+import type { ImageInput } from '../encoder/encoder.js';
+import type { RequestScope } from '../encoder/scope.js';
 import type { ClassifyParameters } from './classify.schema.js';
 
 /** Templates whose background is remembered: clients use few, and each costs one run over the reference labels. */
@@ -18,16 +20,20 @@ export class ClassifyService {
   constructor(@Inject(EmbeddingService) private readonly embeddings: EmbeddingService) {}
 
   /** Labels by descending score. The same label given twice counts once. */
-  async classify(image: Uint8Array, parameters: ClassifyParameters): Promise<RankedLabel[]> {
+  async classify(
+    image: ImageInput,
+    parameters: ClassifyParameters,
+    scope: RequestScope,
+  ): Promise<RankedLabel[]> {
     const { hypothesis_template: template, multi_label, background, top_k, threshold } = parameters;
     const labels = [...new Set(parameters.labels)];
     const texts = labelPrompts(labels, template);
     const { logitScale, logitBias } = this.embeddings.model;
     const overBackground = logitBias === undefined && (multi_label || background);
     const [imageEmbedding, labelEmbeddings, center] = await Promise.all([
-      this.embeddings.image(image),
-      this.embeddings.texts(texts),
-      overBackground ? this.center(template) : undefined,
+      this.embeddings.image(image, scope),
+      this.embeddings.texts(texts, scope),
+      overBackground ? this.center(template, scope) : undefined,
     ]);
     return rankLabels(imageEmbedding, labelEmbeddings, labels, {
       logitScale,
@@ -41,10 +47,10 @@ export class ClassifyService {
   }
 
   /** Center of the reference labels in `template`. */
-  private async center(template: string): Promise<Float32Array> {
+  private async center(template: string, scope: RequestScope): Promise<Float32Array> {
     const known = this.centers.get(template);
     if (known !== undefined) return known;
-    const center = textCenter(await this.embeddings.texts(labelPrompts(REFERENCE_LABELS, template)));
+    const center = textCenter(await this.embeddings.texts(labelPrompts(REFERENCE_LABELS, template), scope));
     this.centers.set(template, center);
     if (this.centers.size > REMEMBERED_CENTERS) {
       const oldest = this.centers.keys().next();

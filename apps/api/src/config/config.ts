@@ -133,13 +133,31 @@ const environmentSchema = z.object({
     'Largest image, in pixels (width × height).',
   ),
   MAX_FILES: count(1, 1000, 32).describe('Most images in one request.'),
-  MAX_REQUEST_BYTES: count(1024, 4096 * MIB, 128 * MIB).describe('Largest request body, in bytes.'),
+  MAX_REQUEST_BYTES: count(1024, 4096 * MIB, 64 * MIB).describe('Largest request body, in bytes.'),
+  MAX_BYTES_IN_FLIGHT: count(1024, 65_536 * MIB, 256 * MIB).describe(
+    'Bytes of request bodies in memory at one time, at least 4 × MAX_REQUEST_BYTES; one client has half at most.',
+  ),
+  MAX_PIXELS_IN_FLIGHT: count(1, 10_000_000_000, 50_000_000).describe(
+    'Pixels that are decoded at one time, at least MAX_IMAGE_PIXELS.',
+  ),
+  MAX_REQUESTS: count(1, 100_000, 256).describe('Requests worked on at one time; beyond it: 503.'),
+  MAX_CONNECTIONS: count(1, 1_000_000, 2000).describe('Connections at one time.'),
   MAX_LABELS: count(1, 100_000, 1000).describe('Most candidate labels in one request.'),
   MAX_TEXTS: count(1, 10_000, 256).describe('Most texts in one request to /embed.'),
-  MAX_TEXT_LENGTH: count(1, 100_000, 1000).describe('Longest label, query or text, in characters.'),
+  MAX_TEXT_LENGTH: count(1, 100_000, 1000).describe(
+    'Longest label, query or text, and longest label within its template, in characters.',
+  ),
+  MAX_COMPUTE: count(1, 1_000_000_000, 4000).describe(
+    'Computing that one request may ask for, in units: a text 1, and 1 for each 100 characters; an image 4, and 1 for each megapixel.',
+  ),
+  COMPUTE_LIMIT: count(0, 1_000_000_000, 30_000).describe(
+    'Computing a minute for one client, in the same units, cached texts free; beyond it: 429. 0: no limit.',
+  ),
   ENCODER_THREADS: count(1, 64, 1).describe('Worker threads that run the model, each with its own copy.'),
   ENCODER_BATCH: count(1, 256, 16).describe('Most images or texts that one run of the model takes.'),
-  ENCODER_QUEUE: count(1, 100_000, 256).describe('Images and texts that may wait; beyond it: 503.'),
+  ENCODER_QUEUE: count(1, 10_000_000, 4096).describe(
+    'Images and texts that may wait, at least twice as many as one request may hold; beyond it: 503.',
+  ),
   EMBEDDING_CACHE: count(0, 10_000_000, 10_000).describe('Text embeddings kept in memory.'),
   EXACT_SEARCH_LIMIT: count(0, 10_000_000, 10_000).describe(
     'Up to so many images search compares with each; above it uses an HNSW graph.',
@@ -154,6 +172,19 @@ const environmentSchema = z.object({
     .default('auto')
     .describe('One JSON object or one text a line; auto: text on a terminal, JSON elsewhere.'),
   SHUTDOWN_TIMEOUT: count(0, 600, 10).describe('Seconds that running requests get to finish at the end.'),
+});
+
+/** What settings must be in view of each other. */
+const checkedSchema = environmentSchema.superRefine((config, context) => {
+  const atLeast = (name: keyof typeof config, least: number, why: string) => {
+    if (Number(config[name]) >= least) return;
+    context.addIssue({ code: 'custom', path: [name], message: `expected at least ${least}, ${why}` });
+  };
+  const largest = Math.max(config.MAX_LABELS, config.MAX_TEXTS, config.MAX_FILES);
+  atLeast('MAX_BYTES_IN_FLIGHT', 4 * config.MAX_REQUEST_BYTES, '4 × MAX_REQUEST_BYTES');
+  atLeast('MAX_PIXELS_IN_FLIGHT', config.MAX_IMAGE_PIXELS, 'MAX_IMAGE_PIXELS');
+  atLeast('ENCODER_QUEUE', 2 * largest, 'twice the largest of MAX_LABELS, MAX_TEXTS and MAX_FILES');
+  if (config.COMPUTE_LIMIT !== 0) atLeast('COMPUTE_LIMIT', config.MAX_COMPUTE, 'MAX_COMPUTE, or 0');
 });
 
 /** The checked settings. Keys are the variables' names; byte and pixel limits are numbers. */
@@ -176,15 +207,18 @@ export function readConfig(environment: Record<string, string | undefined> = pro
   const given = Object.fromEntries(
     Object.keys(environmentSchema.shape).map((name) => [name, environment[name] || undefined]),
   );
-  const parsed = environmentSchema.safeParse(given);
+  const parsed = checkedSchema.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new ConfigError(
     parsed.error.issues.map((issue) => {
       const name = String(issue.path[0]);
-      if (given[name] === undefined) {
+      if (given[name] === undefined && issue.code !== 'custom') {
         return `${name} is not set. ${environmentSchema.shape[name as keyof Config].description ?? ''}`;
       }
-      const found = name === 'API_KEY' || name === 'DATABASE_URL' ? 'a value not shown here' : given[name];
+      const found =
+        name === 'API_KEY' || name === 'DATABASE_URL'
+          ? 'a value not shown here'
+          : (given[name] ?? 'the default');
       return `${name}: ${issue.message}; found ${found}`;
     }),
   );

@@ -1,14 +1,17 @@
 /** POST /embed: the vectors themselves. */
-import { Controller, HttpCode, Inject, Post, Req, UseInterceptors } from '@nestjs/common';
-import type { Request } from 'express';
+import { Controller, HttpCode, Inject, Post } from '@nestjs/common';
 import type { z } from 'zod';
 import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
-import { decodeImage } from '../http/image-input.js';
-import { MultipartInterceptor, formFiles, isForm } from '../http/multipart.js';
+import type { ImageInput } from '../encoder/encoder.js';
+import { filesFormLimits, imageJsonBytes, textJsonBytes } from '../http/body/limits.js';
+import { RequestBody, TakesBody } from '../http/body/request-body.js';
+import type { Body } from '../http/body/request-body.js';
+import { checked, decodeImage } from '../http/image-input.js';
 import { ApiRoute } from '../http/openapi.js';
+import { Scope } from '../http/request-scope.js';
+import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
-import { inspectImage } from '../image-file/image-format.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
 import { embedBodySchema, embeddingsSchema } from './embed.schema.js';
@@ -22,7 +25,16 @@ export class EmbedController {
 
   @Post()
   @HttpCode(200)
-  @UseInterceptors(MultipartInterceptor)
+  @TakesBody({
+    json: ({ config }) => ({
+      maxBytes: Math.max(
+        config.MAX_FILES * imageJsonBytes(config),
+        textJsonBytes(config.MAX_TEXTS, config.MAX_TEXT_LENGTH),
+      ),
+      maxValues: Math.max(config.MAX_TEXTS, config.MAX_FILES) + 16,
+    }),
+    form: ({ config }) => filesFormLimits(config),
+  })
   @ApiRoute((limits) => ({
     summary: 'Embeddings of texts or images',
     tag: 'embed',
@@ -38,31 +50,34 @@ export class EmbedController {
       'undecodable_image',
     ],
   }))
-  async embed(@Req() request: Request): Promise<z.infer<typeof embeddingsSchema>> {
-    const vectors = await this.vectors(request);
+  async embed(
+    @RequestBody() body: Body,
+    @Scope() scope: RequestScope,
+  ): Promise<z.infer<typeof embeddingsSchema>> {
+    const vectors = await this.vectors(body, scope);
     const { hash, embeddingSize } = this.embeddings.model;
     return { model: hash, dimension: embeddingSize, embeddings: vectors.map((vector) => Array.from(vector)) };
   }
 
-  private async vectors(request: Request): Promise<Float32Array[]> {
-    if (isForm(request)) {
-      const files = formFiles(request, ['image', 'images']).map(({ bytes }) => bytes);
+  private async vectors(body: Body, scope: RequestScope): Promise<Float32Array[]> {
+    const images: ImageInput[] = [];
+    if (body.kind === 'form') {
+      const { files } = body.form;
       if (files.length === 0)
         throw new Problem('invalid_request', 'Expected a file in the field image, found none.');
-      for (const bytes of files) await inspectImage(bytes, this.config);
-      return this.imageVectors(files);
+      for (const { bytes } of files) images.push(await checked(bytes, this.config));
+      return this.imageVectors(images, scope);
     }
-    const body = parseInput(embedBodySchema(this.config), request.body);
-    if ('texts' in body) return this.embeddings.texts(body.texts);
-    const images: Buffer[] = [];
-    for (const [index, text] of body.images.entries()) {
+    const input = parseInput(embedBodySchema(this.config), body.value);
+    if ('texts' in input) return this.embeddings.texts(input.texts, scope);
+    for (const [index, text] of input.images.entries()) {
       images.push(await decodeImage(text, `images.${index}`, this.config));
     }
-    return this.imageVectors(images);
+    return this.imageVectors(images, scope);
   }
 
-  private async imageVectors(images: readonly Buffer[]): Promise<Float32Array[]> {
-    const results = await this.embeddings.images(images);
+  private async imageVectors(images: readonly ImageInput[], scope: RequestScope): Promise<Float32Array[]> {
+    const results = await this.embeddings.images(images, scope);
     return results.map((result) => {
       if (result instanceof Problem) throw result;
       return result;

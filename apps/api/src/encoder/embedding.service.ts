@@ -3,6 +3,7 @@
  * Repeated labels and queries cost one run of the model, also when they come at the same moment.
  */
 import { Inject, Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { Counter, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
 import { CONFIG, ENCODER, METRICS } from '../providers.js';
@@ -10,16 +11,22 @@ import type { Config } from '../config/config.js';
 import { gauge } from '../metrics/metrics.js';
 import type { ProblemCode } from '../problems/catalogue.js';
 import { Problem } from '../problems/problem.js';
-import type { EncodeOutcome, Encoder, ModelInfo } from './encoder.js';
-import { LruCache } from './lru-cache.js';
-import { MicroBatcher } from './micro-batcher.js';
+import { ComputeMeter, imageCost, textCost } from './compute.js';
+import type { EncodeOutcome, Encoder, EncodeTask, ImageInput, ModelInfo } from './encoder.js';
+import { Cancelled, MicroBatcher } from './micro-batcher.js';
+import type { RequestScope } from './scope.js';
 
 @Injectable()
 export class EmbeddingService {
   readonly model: ModelInfo;
   private readonly batcher: MicroBatcher;
-  private readonly cache: LruCache<Promise<Float32Array>>;
+  private readonly meter: ComputeMeter;
+  /** Embeddings by text; the service has one model. Undefined when EMBEDDING_CACHE is 0. */
+  private readonly cache: LRUCache<string, Float32Array> | undefined;
+  /** Texts that are being encoded, so that others who ask for them meanwhile share the result. */
+  private readonly pending = new Map<string, { embedding: Promise<Float32Array>; jobSize: number }>();
   private readonly lookups: Counter<'result'>;
+  private readonly batchSize: number;
 
   constructor(
     @Inject(CONFIG) config: Config,
@@ -27,34 +34,16 @@ export class EmbeddingService {
     @Inject(METRICS) metrics: Registry,
   ) {
     this.model = encoder.model;
-    this.cache = new LruCache(config.EMBEDDING_CACHE);
-    const sizes = new Histogram({
-      name: 'encoder_batch_size',
-      help: 'Items in one run of the model.',
-      labelNames: ['kind'],
-      buckets: [1, 2, 4, 8, 16, 32, 64],
-      registers: [metrics],
-    });
-    const seconds = new Histogram({
-      name: 'encoder_run_seconds',
-      help: 'Time of one run of the model.',
-      labelNames: ['kind'],
-      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
-      registers: [metrics],
-    });
+    this.batchSize = config.ENCODER_BATCH;
+    const { EMBEDDING_CACHE: max } = config;
+    this.cache = max === 0 ? undefined : new LRUCache({ max });
+    this.meter = new ComputeMeter({ perRequest: config.MAX_COMPUTE, perMinute: config.COMPUTE_LIMIT });
     this.batcher = new MicroBatcher({
-      run: async (task) => {
-        const start = performance.now();
-        sizes.observe({ kind: task.kind }, task.items.length);
-        try {
-          return await encoder.encode(task);
-        } finally {
-          seconds.observe({ kind: task.kind }, (performance.now() - start) / 1000);
-        }
-      },
+      run: measured(encoder, metrics),
       concurrency: encoder.concurrency,
       maxBatch: config.ENCODER_BATCH,
       maxQueue: config.ENCODER_QUEUE,
+      maxPixels: config.MAX_PIXELS_IN_FLIGHT,
     });
     this.lookups = new Counter({
       name: 'text_cache_lookups_total',
@@ -62,49 +51,126 @@ export class EmbeddingService {
       labelNames: ['result'],
       registers: [metrics],
     });
-    gauge(metrics, 'text_cache_entries', 'Texts in the embedding cache.', () => this.cache.size);
+    gauge(metrics, 'text_cache_entries', 'Texts in the embedding cache.', () => this.cache?.size ?? 0);
     gauge(metrics, 'encoder_queued', 'Items that wait for the model.', () => this.batcher.queued);
   }
 
-  /** Embeddings [E] of N texts, in their order. */
-  async texts(texts: readonly string[]): Promise<Float32Array[]> {
-    const missing = [...new Set(texts)].filter((text) => this.cache.get(this.cacheKey(text)) === undefined);
-    this.lookups.inc({ result: 'hit' }, texts.length - missing.length);
-    this.lookups.inc({ result: 'miss' }, missing.length);
-    const computed = new Map<string, Promise<Float32Array>>();
-    if (missing.length > 0) {
-      const batch = this.batcher.texts(missing);
-      for (const [index, text] of missing.entries()) {
-        const embedding = batch.then((outcomes) => embeddingOf(outcomes[index]!));
-        const key = this.cacheKey(text);
-        embedding.catch(() => {
-          this.cache.delete(key);
-        });
-        this.cache.set(key, embedding);
-        computed.set(text, embedding);
-      }
+  /** Embeddings [E] of N texts, in their order. Throws overloaded, rate_limited, request_too_costly. */
+  async texts(texts: readonly string[], scope: RequestScope): Promise<Float32Array[]> {
+    const unique = [...new Set(texts)];
+    this.meter.ask(scope, sum(unique.map((text) => textCost(text.length))));
+    const found = new Map<string, Float32Array>();
+    for (const text of unique) {
+      const embedding = this.cache?.get(text);
+      if (embedding !== undefined) found.set(text, embedding);
     }
-    return Promise.all(texts.map((text) => computed.get(text) ?? this.cache.get(this.cacheKey(text))!));
+    const missing = unique.filter((text) => !found.has(text));
+    this.lookups.inc({ result: 'hit' }, unique.length - missing.length);
+    this.lookups.inc({ result: 'miss' }, missing.length);
+    await this.encode(missing, found, scope);
+    return texts.map((text) => found.get(text)!);
   }
 
   /** Embedding [E] of one image file. Throws a Problem when it cannot be decoded. */
-  async image(image: Uint8Array): Promise<Float32Array> {
-    const [outcome] = await this.batcher.images([image]);
-    return embeddingOf(outcome!);
+  async image(image: ImageInput, scope: RequestScope): Promise<Float32Array> {
+    const [outcome] = await this.images([image], scope);
+    if (outcome instanceof Problem) throw outcome;
+    return outcome!;
   }
 
-  /** Outcomes for N image files: an image that cannot be decoded does not fail the others. */
-  async images(
-    images: readonly Uint8Array[],
-    options: { background?: boolean } = {},
-  ): Promise<(Float32Array | Problem)[]> {
-    const outcomes = await this.batcher.images(images, options);
+  /**
+   * Outcomes for N image files: an image that cannot be decoded does not fail the others.
+   * Without a scope it is background work.
+   */
+  async images(images: readonly ImageInput[], scope?: RequestScope): Promise<(Float32Array | Problem)[]> {
+    if (scope !== undefined) {
+      const units = sum(images.map(({ pixels }) => imageCost(pixels)));
+      this.meter.ask(scope, units);
+      this.meter.spend(scope, units);
+    }
+    const outcomes = await this.batcher.images(images, scope);
     return outcomes.map((outcome) => ('embedding' in outcome ? outcome.embedding : problemOf(outcome.error)));
   }
 
-  private cacheKey(text: string): string {
-    return `${this.model.hash}\n${text}`;
+  /** Puts the embeddings of `missing` into `found`: encodes those that nobody else is encoding already. */
+  private async encode(
+    missing: readonly string[],
+    found: Map<string, Float32Array>,
+    scope: RequestScope,
+  ): Promise<void> {
+    if (missing.length === 0) return;
+    // A small request does not wait for a text that a huge one has somewhere in its queue.
+    const largestShared = Math.max(this.batchSize, 2 * missing.length);
+    const shared: { text: string; embedding: Promise<Float32Array> }[] = [];
+    const own: string[] = [];
+    for (const text of missing) {
+      const pending = this.pending.get(text);
+      if (pending === undefined || pending.jobSize > largestShared) own.push(text);
+      else shared.push({ text, embedding: pending.embedding });
+    }
+    this.meter.spend(scope, sum(own.map((text) => textCost(text.length))));
+    const encoded = this.submit(own, scope);
+    encoded.catch(() => undefined);
+    const given = await Promise.allSettled(shared.map(({ embedding }) => embedding));
+    const again: string[] = [];
+    for (const [index, { text }] of shared.entries()) {
+      const result = given[index]!;
+      if (result.status === 'fulfilled') found.set(text, result.value);
+      // Whoever asked first went away; this request still wants it.
+      else if (result.reason instanceof Cancelled && !scope.signal.aborted) again.push(text);
+      else throw result.reason;
+    }
+    for (const [index, embedding] of (await encoded).entries()) found.set(own[index]!, embedding);
+    await this.encode(again, found, scope);
   }
+
+  /** Encodes texts and lets others share the results. */
+  private async submit(texts: readonly string[], scope: RequestScope): Promise<Float32Array[]> {
+    if (texts.length === 0) return [];
+    const embeddings = this.batcher.texts(texts, scope).then((outcomes) => outcomes.map(embeddingOf));
+    const jobSize = texts.length;
+    const entries = texts.map((text, index) => {
+      const embedding = embeddings.then((all) => all[index]!);
+      embedding.catch(() => undefined);
+      const entry = { embedding, jobSize };
+      this.pending.set(text, entry);
+      return { text, entry };
+    });
+    try {
+      const all = await embeddings;
+      for (const [index, text] of texts.entries()) this.cache?.set(text, all[index]);
+      return all;
+    } finally {
+      for (const { text, entry } of entries) if (this.pending.get(text) === entry) this.pending.delete(text);
+    }
+  }
+}
+
+/** The encoder's runs, with their sizes and times counted. */
+function measured(encoder: Encoder, metrics: Registry) {
+  const sizes = new Histogram({
+    name: 'encoder_batch_size',
+    help: 'Items in one run of the model.',
+    labelNames: ['kind'],
+    buckets: [1, 2, 4, 8, 16, 32, 64],
+    registers: [metrics],
+  });
+  const seconds = new Histogram({
+    name: 'encoder_run_seconds',
+    help: 'Time of one run of the model.',
+    labelNames: ['kind'],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [metrics],
+  });
+  return async (task: EncodeTask) => {
+    const start = performance.now();
+    sizes.observe({ kind: task.kind }, task.items.length);
+    try {
+      return await encoder.encode(task);
+    } finally {
+      seconds.observe({ kind: task.kind }, (performance.now() - start) / 1000);
+    }
+  };
 }
 
 const CODES: Partial<Record<string, ProblemCode>> = {
@@ -125,4 +191,8 @@ function problemOf(error: { code: string; message: string }): Problem {
 function embeddingOf(outcome: EncodeOutcome): Float32Array {
   if ('embedding' in outcome) return outcome.embedding;
   throw problemOf(outcome.error);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -18,6 +18,14 @@ export interface ModelInfo {
   readonly logitBias?: number;
 }
 
+/** An image file that has been inspected. */
+export interface ImageInput {
+  /** The content of the file (JPEG, PNG, …). */
+  readonly bytes: Buffer;
+  /** Width × height, from its header. */
+  readonly pixels: number;
+}
+
 /** Images are file contents (JPEG, PNG, …); texts are strings. */
 export type EncodeTask = { kind: 'image'; items: Uint8Array[] } | { kind: 'text'; items: string[] };
 

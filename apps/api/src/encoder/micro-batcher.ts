@@ -1,23 +1,30 @@
 /**
- * Puts requests that wait at the same time into one run of the model.
+ * Puts items that wait at the same time into one run of the model, whoever asked for them.
  *
  * Nothing waits for company: when the model is free, what has queued so far goes at once; while it runs,
- * the next batch collects. Three lanes, served in this order: texts, images of requests, and images of
- * background work, which never delays a request by more than the run under way.
- * The queue of the first two lanes is bounded; beyond it `submit` throws `overloaded`.
+ * the next batch collects. {@link FairQueue} says who goes next. The queue is bounded, and the room that a request
+ * needs is looked at before it is let in: a large one leaves room for small ones. Background work (imports) is not
+ * bounded, since it feeds itself a batch at a time, and gets a quarter of a request's share.
  */
+import type { RequestScope } from './scope.js';
 import { Problem } from '../problems/problem.js';
-import type { EncodeOutcome, EncodeTask } from './encoder.js';
+import { imageCost, textCost } from './compute.js';
+import type { EncodeOutcome, EncodeTask, ImageInput } from './encoder.js';
+import { FairQueue } from './fair-queue.js';
+import type { Job, Queued } from './fair-queue.js';
 
-type Item = string | Uint8Array;
+/** The client of imports and the like. */
+const BACKGROUND = 'background';
+const BACKGROUND_WEIGHT = 4;
+/** Texts run with others of their kind, because all of a batch are padded to the longest. In characters. */
+const TEXT_LENGTHS = [40, 120];
+
 interface Waiting {
-  item: Item;
-  resolve: (outcome: EncodeOutcome) => void;
-  reject: (error: unknown) => void;
-}
-interface Lane {
-  kind: EncodeTask['kind'];
-  waiting: Waiting[];
+  /** Place among the items of its job. */
+  index: number;
+  item: string | ImageInput;
+  settle: (index: number, outcome: EncodeOutcome) => void;
+  fail: (error: unknown) => void;
 }
 
 interface MicroBatcherOptions {
@@ -27,75 +34,144 @@ interface MicroBatcherOptions {
   concurrency: number;
   /** Most items in one batch. */
   maxBatch: number;
-  /** Most items that may wait in the lanes of requests. */
+  /** Most items of requests that may wait. */
   maxQueue: number;
+  /** Most pixels in all image batches that run, unless a single image has more. */
+  maxPixels: number;
+}
+
+/** The work was given up because nobody waits for it any more. */
+export class Cancelled extends Problem {
+  constructor() {
+    super('overloaded', 'The client closed the connection before the answer.');
+  }
 }
 
 export class MicroBatcher {
-  private readonly text: Lane = { kind: 'text', waiting: [] };
-  private readonly image: Lane = { kind: 'image', waiting: [] };
-  private readonly background: Lane = { kind: 'image', waiting: [] };
+  private readonly queue = new FairQueue<Waiting>();
+  private background = 0;
   private running = 0;
+  private pixels = 0;
 
   constructor(private readonly options: MicroBatcherOptions) {}
 
   /** Items of requests that wait for a run. */
   get queued(): number {
-    return this.text.waiting.length + this.image.waiting.length;
+    return this.queue.length - this.background;
   }
 
-  texts(items: readonly string[]): Promise<EncodeOutcome[]> {
-    return this.submit(this.text, items);
+  /** Outcomes of N texts, in their order. Throws `overloaded`, or {@link Cancelled} when the scope's signal fires. */
+  async texts(items: readonly string[], scope: RequestScope): Promise<EncodeOutcome[]> {
+    return this.submit(items, scope);
   }
 
-  images(items: readonly Uint8Array[], options: { background?: boolean } = {}): Promise<EncodeOutcome[]> {
-    return this.submit(options.background ? this.background : this.image, items);
+  /** Outcomes of N images, in their order. Without a scope: background work. Throws as {@link texts}. */
+  async images(items: readonly ImageInput[], scope?: RequestScope): Promise<EncodeOutcome[]> {
+    return this.submit(items, scope);
   }
 
-  private async submit(lane: Lane, items: readonly Item[]): Promise<EncodeOutcome[]> {
-    if (lane !== this.background && this.queued >= this.options.maxQueue) {
-      throw new Problem(
-        'overloaded',
-        `${this.queued} images and texts already wait. Try again in a moment.`,
-        {
-          retryAfter: 1,
-        },
+  private submit(
+    items: readonly (string | ImageInput)[],
+    scope: RequestScope | undefined,
+  ): Promise<EncodeOutcome[]> {
+    if (items.length === 0) return Promise.resolve([]);
+    if (scope !== undefined) this.admit(items.length);
+    return new Promise((resolve, reject) => {
+      const outcomes = new Array<EncodeOutcome>(items.length);
+      let left = items.length;
+      const done = () => scope?.signal.removeEventListener('abort', cancel);
+      const settle = (index: number, outcome: EncodeOutcome) => {
+        outcomes[index] = outcome;
+        if (--left > 0) return;
+        done();
+        resolve(outcomes);
+      };
+      const fail = (error: unknown) => {
+        done();
+        this.drop(job);
+        reject(error instanceof Error ? error : new Error(String(error)));
+      };
+      const cancel = () => fail(new Cancelled());
+      const queued = items.map((item, index) => toQueued({ index, item, settle, fail }, scope === undefined));
+      const job = this.queue.add(
+        scope?.client ?? BACKGROUND,
+        queued,
+        scope === undefined ? BACKGROUND_WEIGHT : 1,
       );
-    }
-    const outcomes = items.map(
-      (item) =>
-        new Promise<EncodeOutcome>((resolve, reject) => {
-          lane.waiting.push({ item, resolve, reject });
-        }),
-    );
-    this.dispatch();
-    return Promise.all(outcomes);
+      if (scope === undefined) this.background += items.length;
+      if (scope?.signal.aborted === true) cancel();
+      else scope?.signal.addEventListener('abort', cancel, { once: true });
+      this.dispatch();
+    });
+  }
+
+  /** A request of more than one batch may fill three quarters of the queue; the rest is for small ones. */
+  private admit(count: number): void {
+    const { maxQueue, maxBatch } = this.options;
+    const room = count <= maxBatch ? maxQueue : maxQueue - Math.floor(maxQueue / 4);
+    if (this.queued + count <= room) return;
+    const detail = `${this.queued} images and texts already wait. Try again in a moment.`;
+    throw new Problem('overloaded', detail, { retryAfter: 1 });
+  }
+
+  private drop(job: Job<Waiting>): void {
+    if (job.client.name === BACKGROUND) this.background -= job.waiting;
+    this.queue.remove(job);
   }
 
   private dispatch(): void {
     while (this.running < this.options.concurrency) {
-      const lane = [this.text, this.image, this.background].find(({ waiting }) => waiting.length > 0);
-      if (lane === undefined) return;
+      const batch = this.queue.takeBatch(this.options.maxBatch, (item, taken) => this.fits(item, taken));
+      if (batch.length === 0) return;
+      const pixels = pixelsOf(batch);
       this.running++;
-      void this.runBatch(lane.kind, lane.waiting.splice(0, this.options.maxBatch)).finally(() => {
+      this.pixels += pixels;
+      this.background -= batch.filter(({ lane }) => lane === BACKGROUND).length;
+      void this.runBatch(batch).finally(() => {
         this.running--;
+        this.pixels -= pixels;
         this.dispatch();
       });
     }
   }
 
-  private async runBatch(kind: EncodeTask['kind'], batch: readonly Waiting[]): Promise<void> {
+  /** Images join a batch as long as all that are being decoded stay within the limit. */
+  private fits({ value: { item } }: Queued<Waiting>, taken: readonly Queued<Waiting>[]): boolean {
+    if (typeof item === 'string') return true;
+    const others = this.pixels + pixelsOf(taken);
+    return others === 0 || others + item.pixels <= this.options.maxPixels;
+  }
+
+  private async runBatch(batch: readonly Queued<Waiting>[]): Promise<void> {
     try {
-      const items = batch.map(({ item }) => item);
-      const outcomes = await this.options.run({ kind, items } as EncodeTask);
+      const outcomes = await this.options.run(toTask(batch.map(({ value }) => value.item)));
       if (outcomes.length !== batch.length) {
         throw new Error(`the model gave ${outcomes.length} embeddings for ${batch.length} items`);
       }
-      batch.forEach(({ resolve }, index) => {
-        resolve(outcomes[index]!);
-      });
+      batch.forEach(({ value: { index, settle } }, n) => settle(index, outcomes[n]!));
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      for (const { value } of batch) value.fail(error);
     }
   }
+}
+
+function toQueued(waiting: Waiting, background: boolean): Queued<Waiting> {
+  const { item } = waiting;
+  if (typeof item !== 'string') {
+    return { value: waiting, lane: background ? BACKGROUND : 'image', cost: imageCost(item.pixels) };
+  }
+  const kind = TEXT_LENGTHS.findIndex((length) => item.length <= length);
+  return { value: waiting, lane: `text ${kind}`, cost: textCost(item.length) };
+}
+
+function toTask(items: readonly (string | ImageInput)[]): EncodeTask {
+  const texts = items.filter((item) => typeof item === 'string');
+  if (texts.length > 0) return { kind: 'text', items: texts };
+  return { kind: 'image', items: (items as readonly ImageInput[]).map(({ bytes }) => bytes) };
+}
+
+function pixelsOf(items: readonly Queued<Waiting>[]): number {
+  let sum = 0;
+  for (const { value } of items) if (typeof value.item !== 'string') sum += value.item.pixels;
+  return sum;
 }

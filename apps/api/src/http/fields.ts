@@ -1,5 +1,6 @@
 /** Fields that several routes share: pages, texts that the database can hold, lists of strings. */
 import { z } from 'zod';
+import { parseBounded } from './body/json-scanner.js';
 
 /** A number, also as the text that forms and queries send. An empty text is absent, not 0. */
 export function numeric<S extends z.ZodType>(schema: S) {
@@ -30,19 +31,21 @@ export const flagSchema = (fallback: boolean) =>
 /** A text that the database can hold: PostgreSQL has no NUL character. */
 export const storableText = z.string().regex(/^[^\0]*$/, 'expected a text without NUL characters');
 
-/** A field that may come once, several times, or as a JSON array in one value. */
-export const stringListSchema = z.preprocess(
-  (value) => {
-    if (typeof value !== 'string') return value;
-    if (!value.trimStart().startsWith('[')) return [value];
-    try {
-      return JSON.parse(value) as unknown;
-    } catch {
-      return value;
-    }
-  },
-  z.array(z.string(), 'expected strings, or one JSON array of strings'),
-);
+/** A field with up to `max` texts, which may come once, several times, or as a JSON array in one value. */
+export const stringListSchema = (max: number) =>
+  z.preprocess(
+    (value) => {
+      if (typeof value !== 'string') return value;
+      if (!value.trimStart().startsWith('[')) return [value];
+      try {
+        // One more than allowed, so that the message about the number comes from the schema that knows it.
+        return parseBounded(value, { maxDepth: 1, maxValues: max + 2 });
+      } catch {
+        return value;
+      }
+    },
+    z.array(z.string(), `expected up to ${max} texts, or one JSON array of them`),
+  );
 
 /**
  * The fields of a form that hold something. HTML forms, Swagger UI and others send an empty text for a field that

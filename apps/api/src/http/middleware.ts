@@ -1,11 +1,9 @@
-/** What every request passes before it reaches a route: measuring, security headers, CORS, size limits. */
+/** What every request passes before it reaches a route: measuring, security headers, CORS. */
 import helmet from 'helmet';
 import type { CorsOptions } from '@nestjs/common/interfaces/external/cors-options.interface.js';
 import type { Request, RequestHandler } from 'express';
 import { Counter, Histogram } from 'prom-client';
 import type { Registry } from 'prom-client';
-import { Problem } from '../problems/problem.js';
-import { sendProblem } from '../problems/problem.filter.js';
 
 /** Counts requests and their times by route pattern, so that ids in paths do not multiply the series. */
 export function measureRequests(metrics: Registry): RequestHandler {
@@ -95,22 +93,5 @@ export function corsOptions(origins: readonly string[]): CorsOptions {
     allowedHeaders: ['Content-Type', 'Authorization', 'X-API-Key', 'Range', 'If-None-Match'],
     exposedHeaders: ['Retry-After', 'X-Request-Id', 'Location', 'RateLimit', 'RateLimit-Policy', 'ETag'],
     maxAge: 600,
-  };
-}
-
-/** Refuses bodies that announce more bytes than allowed, before any of it is read. */
-export function limitBody(maxBytes: number): RequestHandler {
-  return (request, response, next) => {
-    const length = Number(request.headers['content-length'] ?? 0);
-    if (length <= maxBytes) {
-      next();
-      return;
-    }
-    response.setHeader('Connection', 'close');
-    sendProblem(
-      request,
-      response,
-      new Problem('request_too_large', `The body has ${length} bytes; at most ${maxBytes} are accepted.`),
-    );
   };
 }

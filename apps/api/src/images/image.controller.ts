@@ -1,26 +1,19 @@
 /** Routes of the collection's images. */
-import {
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Inject,
-  Param,
-  Post,
-  Query,
-  Req,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
-import type { Request, Response } from 'express';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import type { Response } from 'express';
 import { Access } from '../access/scope.js';
 import { filledFields } from '../http/fields.js';
-import { MultipartInterceptor, formFiles, isForm } from '../http/multipart.js';
+import { filesFormLimits } from '../http/body/limits.js';
+import { RequestBody, TakesBody, formOf } from '../http/body/request-body.js';
+import type { Body } from '../http/body/request-body.js';
 import { ApiRoute } from '../http/openapi.js';
+import { Scope } from '../http/request-scope.js';
+import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
 import { Problem } from '../problems/problem.js';
 import { IMAGE_MEDIA_TYPES } from '../image-file/image-format.js';
 import {
+  MAX_LIST,
   imageListSchema,
   imageParamsSchema,
   imageSchema,
@@ -31,15 +24,19 @@ import {
 import type { ImageParams, ListQuery } from './image.schema.js';
 import { ImageService, fileGone } from './image.service.js';
 
-const FILE_FIELDS = ['image', 'images'];
-
 @Controller('images')
 export class ImageController {
   constructor(@Inject(ImageService) private readonly images: ImageService) {}
 
   @Post()
   @Access('write')
-  @UseInterceptors(MultipartInterceptor)
+  @TakesBody({
+    form: ({ config }) => ({
+      ...filesFormLimits(config),
+      fields: ['captions', 'tags'],
+      maxFields: 2 * MAX_LIST,
+    }),
+  })
   @ApiRoute({
     summary: 'Add one or more images',
     description:
@@ -61,18 +58,19 @@ export class ImageController {
       'conflict',
     ],
   })
-  async upload(@Req() request: Request, @Res({ passthrough: true }) response: Response) {
-    if (!isForm(request)) {
-      throw new Problem('unsupported_media_type', 'Images are added with multipart/form-data, field image.');
-    }
-    const fields = parseInput(uploadFieldsSchema, filledFields(request.body));
-    const files = formFiles(request, FILE_FIELDS);
+  async upload(
+    @RequestBody() body: Body,
+    @Scope() scope: RequestScope,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    const { files, values } = formOf(body);
+    const fields = parseInput(uploadFieldsSchema, filledFields(values));
     if (files.length === 0) {
       throw new Problem('invalid_request', 'Expected at least one file in the field image, found none.', {
         errors: [{ field: 'image', detail: 'expected at least one file' }],
       });
     }
-    const items = await this.images.upload(files, fields);
+    const items = await this.images.upload(files, fields, scope);
     response.status(items.some(({ status }) => status === 'created') ? 201 : 200);
     return { items };
   }

@@ -43,12 +43,13 @@ export const imageListSchema = z
 export const imageParamsSchema = z.object({ id: z.string().describe('SHA-256 of the file') });
 export type ImageParams = z.infer<typeof imageParamsSchema>;
 
-const MAX_LIST = 100;
+/** Most captions, and most tags, of one upload. */
+export const MAX_LIST = 100;
 const shortText = storableText.trim().min(1).max(1000);
 
 /** Fields beside the files of an upload; they apply to every file of the request. */
 export const uploadFieldsSchema = z.strictObject({
-  captions: stringListSchema.pipe(z.array(shortText).max(MAX_LIST)).default([]),
-  tags: stringListSchema.pipe(z.array(shortText).max(MAX_LIST)).default([]),
+  captions: stringListSchema(MAX_LIST).pipe(z.array(shortText).max(MAX_LIST)).default([]),
+  tags: stringListSchema(MAX_LIST).pipe(z.array(shortText).max(MAX_LIST)).default([]),
 });
 export type UploadFields = z.infer<typeof uploadFieldsSchema>;

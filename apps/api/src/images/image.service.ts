@@ -3,11 +3,13 @@
  * The order of writing: decode and embed, then the file, then the row, then the index. A process that dies
  * in between leaves at most a file without a row, which the next upload of the same bytes uses.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { Mutex } from 'async-mutex';
 import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
-import type { UploadedFile } from '../http/multipart.js';
+import type { UploadedFile } from '../http/body/form-body.js';
+import type { RequestScope } from '../encoder/scope.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
 import { FileStore, imageId, isImageId } from './file-store.js';
@@ -47,10 +49,11 @@ export class ImageService {
   async upload(
     files: readonly UploadedFile[],
     fields: UploadFields,
+    scope: RequestScope,
   ): Promise<(ImageView & { status: 'created' | 'duplicate' })[]> {
     const prepared = await this.prepare(
       files.map((file) => ({ ...file, ...fields })),
-      { background: false },
+      scope,
     );
     throwFirst(prepared, files);
     const outcomes = await this.commit(prepared);
@@ -73,7 +76,7 @@ export class ImageService {
 
   /** Adds the files that can be added; the others' problems come back in their places. For imports. */
   async ingest(images: readonly IncomingImage[]): Promise<Outcome[]> {
-    return this.commit(await this.prepare(images, { background: true }));
+    return this.commit(await this.prepare(images));
   }
 
   async list(page: { limit: number; offset: number }): Promise<{ items: ImageView[]; total: number }> {
@@ -123,11 +126,13 @@ export class ImageService {
   }
 
   /** Everything that can fail because of the file: format, limits, decoding, embedding. */
-  private async prepare(
-    incoming: readonly IncomingImage[],
-    options: { background: boolean },
-  ): Promise<Prepared[]> {
-    const ids = incoming.map(({ bytes }) => imageId(bytes));
+  private async prepare(incoming: readonly IncomingImage[], scope?: RequestScope): Promise<Prepared[]> {
+    const ids: string[] = [];
+    for (const { bytes } of incoming) {
+      ids.push(imageId(bytes));
+      // Hashing many large files in one go would hold up everybody else.
+      await nextTurn();
+    }
     const known = new Set((await this.images.findMany(ids)).map(({ id }) => id));
     const prepared = await Promise.all(
       incoming.map(async ({ bytes, fileName, captions, tags }, index): Promise<Prepared> => {
@@ -145,14 +150,14 @@ export class ImageService {
         }
       }),
     );
-    return this.embed(prepared, options);
+    return this.embed(prepared, scope);
   }
 
-  private async embed(prepared: Prepared[], options: { background: boolean }): Promise<Prepared[]> {
+  private async embed(prepared: Prepared[], scope: RequestScope | undefined): Promise<Prepared[]> {
     const fresh = prepared.flatMap((entry) => ('bytes' in entry ? [entry] : []));
     const embeddings = await this.embeddings.images(
-      fresh.map(({ bytes }) => bytes),
-      options,
+      fresh.map(({ bytes, image: { width, height } }) => ({ bytes, pixels: width * height })),
+      scope,
     );
     const results = new Map(fresh.map(({ id }, index) => [id, embeddings[index]!]));
     return prepared.map((entry) => {

@@ -66,8 +66,7 @@ export class ReembedService implements OnApplicationBootstrap, BeforeApplication
       }
     }
     const results = await this.embeddings.images(
-      present.map(({ bytes }) => bytes),
-      { background: true },
+      present.map(({ row, bytes }) => ({ bytes, pixels: row.width * row.height })),
     );
     const updates = present.flatMap(({ row }, index) => {
       const embedding = results[index]!;

@@ -1,11 +1,13 @@
 /** Routes of imports from the server's disk. */
-import { Body, Controller, Get, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Post, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { Access } from '../access/scope.js';
 import { ApiRoute } from '../http/openapi.js';
-import { RequireJson } from '../http/require-json.js';
+import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
+import type { Body } from '../http/body/request-body.js';
+import { parseInput } from '../http/validation.js';
 import { importBodySchema, importListSchema, importParamsSchema, importSchema } from './import.schema.js';
-import type { ImportBody, ImportParams } from './import.schema.js';
+import type { ImportParams } from './import.schema.js';
 import { ImportService } from './import.service.js';
 
 @Controller('imports')
@@ -13,7 +15,7 @@ export class ImportController {
   constructor(@Inject(ImportService) private readonly imports: ImportService) {}
 
   @Post()
-  @UseInterceptors(RequireJson)
+  @TakesBody({ json: () => ({ maxBytes: 32 * 1024, maxValues: 64 }) })
   @Access('admin')
   @ApiRoute({
     summary: 'Import a folder of images or a COCO dataset from the disk of the server',
@@ -28,11 +30,8 @@ export class ImportController {
     },
     problems: ['import_forbidden'],
   })
-  async start(
-    @Body({ schema: importBodySchema }) request: ImportBody,
-    @Res({ passthrough: true }) response: Response,
-  ) {
-    const { job, created } = await this.imports.start(request);
+  async start(@RequestBody() body: Body, @Res({ passthrough: true }) response: Response) {
+    const { job, created } = await this.imports.start(parseInput(importBodySchema, jsonValue(body)));
     response.status(created ? 202 : 200).setHeader('Location', `/imports/${job.id}`);
     return job;
   }

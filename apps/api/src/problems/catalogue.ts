@@ -18,7 +18,9 @@ export const PROBLEMS = {
   image_not_found: { status: 404, title: 'There is no such image' },
   import_not_found: { status: 404, title: 'There is no such import' },
   problem_not_found: { status: 404, title: 'There is no such problem code' },
+  body_too_slow: { status: 408, title: 'The body of the request came too slowly' },
   conflict: { status: 409, title: 'The request conflicts with a change made at the same time' },
+  request_too_costly: { status: 413, title: 'The request asks for more computing than one may' },
   request_too_large: { status: 413, title: 'The request body is too large' },
   image_too_large: { status: 413, title: 'An image file has too many bytes' },
   too_many_pixels: { status: 413, title: 'An image has too many pixels' },
@@ -28,9 +30,9 @@ export const PROBLEMS = {
   host_not_allowed: { status: 421, title: 'The service does not answer to this host name' },
   undecodable_image: { status: 422, title: 'An image cannot be decoded' },
   import_unreadable: { status: 422, title: 'The folder holds nothing that can be imported' },
-  rate_limited: { status: 429, title: 'Too many requests from this key or address' },
+  rate_limited: { status: 429, title: 'Too many requests, or too much computing, for this key or address' },
   internal_error: { status: 500, title: 'The server failed' },
-  overloaded: { status: 503, title: 'Too many images and texts wait for the model' },
+  overloaded: { status: 503, title: 'The server has as much work as it can take' },
   not_ready: { status: 503, title: 'The server is still starting or already stopping' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -1,10 +1,9 @@
 /**
- * Turns whatever was thrown (by Nest, Express, body-parser, multer, the CLIP library, Prisma or a bug)
+ * Turns whatever was thrown (by Nest, Express, the CLIP library, Prisma or a bug)
  * into a Problem of the catalogue.
  */
 import { HttpException } from '@nestjs/common';
 import { ClipError } from '@clip-ts/clip';
-import { MulterError } from 'multer';
 import type { ProblemCode } from './catalogue.js';
 import { Problem } from './problem.js';
 
@@ -12,7 +11,6 @@ import { Problem } from './problem.js';
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ClipError) return fromClipError(error);
-  if (error instanceof MulterError) return fromMulterError(error);
   if (error instanceof HttpException) return fromHttpException(error);
   return fromHttpError(error) ?? fromDatabaseError(error) ?? internalError(error);
 }
@@ -38,29 +36,6 @@ const CLIP_CODES: Partial<Record<ClipError['code'], ProblemCode>> = {
 function fromClipError(error: ClipError): Problem {
   const code = CLIP_CODES[error.code];
   return code === undefined ? internalError(error) : new Problem(code, error.message, { cause: error });
-}
-
-/** multer's limits; see `Object.keys(errorMessages)` in its make-error. */
-function fromMulterError(error: MulterError): Problem {
-  const at = error.field === undefined ? '' : ` (field ${error.field})`;
-  switch (error.code) {
-    case 'LIMIT_FILE_SIZE':
-      return new Problem('image_too_large', `A file is larger than MAX_IMAGE_BYTES allows${at}.`);
-    case 'LIMIT_FILE_COUNT':
-      return new Problem('too_many_files', 'There are more files than MAX_FILES allows.');
-    case 'LIMIT_UNEXPECTED_FILE':
-      return new Problem(
-        'invalid_request',
-        `A file came in a field that takes none, or too many in it${at}.`,
-      );
-    case 'LIMIT_FIELD_VALUE':
-    case 'LIMIT_FIELD_KEY':
-    case 'LIMIT_FIELD_COUNT':
-    case 'LIMIT_PART_COUNT':
-      return new Problem('request_too_large', `The form has too many or too long fields${at}.`);
-    default:
-      return new Problem('malformed_body', `The form cannot be read: ${error.message}${at}.`);
-  }
 }
 
 function fromHttpException(error: HttpException): Problem {

@@ -1,12 +1,13 @@
 /** Routes of search: by words, by an image, by a vector. */
-import { Body, Controller, Get, HttpCode, Inject, Post, Query, Req, UseInterceptors } from '@nestjs/common';
-import type { Request } from 'express';
-import type { z } from 'zod';
+import { Controller, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import type { Config } from '../config/config.js';
+import { imageFormLimits, imageJsonBytes, vectorJsonLimits } from '../http/body/limits.js';
+import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
+import type { Body } from '../http/body/request-body.js';
 import { decodeImage, formImage } from '../http/image-input.js';
-import { MultipartInterceptor, isForm } from '../http/multipart.js';
 import { ApiRoute } from '../http/openapi.js';
-import { RequireJson } from '../http/require-json.js';
+import { Scope } from '../http/request-scope.js';
+import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
 import { CONFIG } from '../providers.js';
 import {
@@ -34,14 +35,17 @@ export class SearchController {
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
     problems: ['page_too_deep', 'overloaded'],
   }))
-  byText(@Query() query: unknown) {
+  byText(@Query() query: unknown, @Scope() scope: RequestScope) {
     const { q, ...page } = parseInput(searchQuerySchema(this.config.MAX_TEXT_LENGTH), query);
-    return this.search.byText(q, page);
+    return this.search.byText(q, page, scope);
   }
 
   @Post('image')
   @HttpCode(200)
-  @UseInterceptors(MultipartInterceptor)
+  @TakesBody({
+    json: ({ config }) => ({ maxBytes: imageJsonBytes(config), maxValues: 16 }),
+    form: ({ config }) => imageFormLimits(config),
+  })
   @ApiRoute({
     summary: 'Search images by an image',
     tag: 'search',
@@ -58,16 +62,21 @@ export class SearchController {
       'undecodable_image',
     ],
   })
-  async byImage(@Req() request: Request, @Query({ schema: pageQuerySchema }) page: PageQuery) {
-    const image = isForm(request)
-      ? await formImage(request, this.config)
-      : await decodeImage(parseInput(imageBodySchema, request.body).inputs, 'inputs', this.config);
-    return this.search.byImage(image, page);
+  async byImage(
+    @RequestBody() body: Body,
+    @Query({ schema: pageQuerySchema }) page: PageQuery,
+    @Scope() scope: RequestScope,
+  ) {
+    const image =
+      body.kind === 'form'
+        ? await formImage(body.form, this.config)
+        : await decodeImage(parseInput(imageBodySchema, body.value).inputs, 'inputs', this.config);
+    return this.search.byImage(image, page, scope);
   }
 
   @Post('vector')
   @HttpCode(200)
-  @UseInterceptors(RequireJson)
+  @TakesBody({ json: ({ model }) => vectorJsonLimits(model.embeddingSize) })
   @ApiRoute({
     summary: 'Search images by an embedding',
     tag: 'search',
@@ -76,10 +85,7 @@ export class SearchController {
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
     problems: ['page_too_deep', 'invalid_vector'],
   })
-  byVector(
-    @Body({ schema: vectorBodySchema }) { vector }: z.infer<typeof vectorBodySchema>,
-    @Query({ schema: pageQuerySchema }) page: PageQuery,
-  ) {
-    return this.search.byVector(vector, page);
+  byVector(@RequestBody() body: Body, @Query({ schema: pageQuerySchema }) page: PageQuery) {
+    return this.search.byVector(parseInput(vectorBodySchema, jsonValue(body)).vector, page);
   }
 }

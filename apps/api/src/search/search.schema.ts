@@ -3,12 +3,15 @@ import { z } from 'zod';
 import { limitSchema, numeric, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
 import { imageSchema } from '../images/image.schema.js';
 
+/** Most tags of one search. */
+const MAX_TAGS = 20;
+
 const page = {
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
   minScore: numeric(z.number().min(-1).max(1).optional()).describe('Leave out images with a lower cosine'),
-  tag: stringListSchema
-    .pipe(z.array(storableText.min(1).max(1000)).max(20))
+  tag: stringListSchema(MAX_TAGS)
+    .pipe(z.array(storableText.min(1).max(1000)).max(MAX_TAGS))
     .optional()
     .describe('Only images that carry this tag; repeated: all of them'),
 };

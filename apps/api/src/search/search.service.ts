@@ -1,6 +1,8 @@
 /** Finds the images nearest to a text, an image or a vector. */
 import { Inject, Injectable } from '@nestjs/common';
 import { EmbeddingService } from '../encoder/embedding.service.js';
+import type { ImageInput } from '../encoder/encoder.js';
+import type { RequestScope } from '../encoder/scope.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { toView } from '../images/image.service.js';
 import { Problem } from '../problems/problem.js';
@@ -15,13 +17,13 @@ export class SearchService {
     @Inject(ImageRepository) private readonly images: ImageRepository,
   ) {}
 
-  async byText(text: string, page: PageQuery): Promise<SearchResult> {
-    const [vector] = await this.embeddings.texts([text]);
+  async byText(text: string, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
+    const [vector] = await this.embeddings.texts([text], scope);
     return this.byUnitVector(vector!, page);
   }
 
-  async byImage(image: Uint8Array, page: PageQuery): Promise<SearchResult> {
-    return this.byUnitVector(await this.embeddings.image(image), page);
+  async byImage(image: ImageInput, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
+    return this.byUnitVector(await this.embeddings.image(image, scope), page);
   }
 
   /** The vector need not have length 1, but must have a direction. */

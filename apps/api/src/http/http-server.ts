@@ -1,0 +1,45 @@
+/**
+ * The HTTP server under Nest: how long a connection may take, how many there may be, and nothing asked of a
+ * client before the guards agree.
+ */
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { delayContinue } from './unread-body.js';
+
+/** Time for the headers of a request, in milliseconds. */
+const HEADERS_TIMEOUT = 10_000;
+/** Time for a whole request with its body; slow bodies are cut off long before. */
+const REQUEST_TIMEOUT = 300_000;
+/** A connection without a request is closed after so long, in milliseconds. */
+const KEEP_ALIVE = 5000;
+/** How often the times are checked, in milliseconds. */
+const CHECK_INTERVAL = 2000;
+/** Bytes of all headers, and of the address with its query. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** Express on a server with limits. */
+export class LimitedExpressAdapter extends ExpressAdapter {
+  constructor(private readonly maxConnections: number) {
+    super();
+  }
+
+  override initHttpServer(): void {
+    const server: Server = createServer(
+      {
+        headersTimeout: HEADERS_TIMEOUT,
+        requestTimeout: REQUEST_TIMEOUT,
+        keepAliveTimeout: KEEP_ALIVE,
+        connectionsCheckingInterval: CHECK_INTERVAL,
+        maxHeaderSize: MAX_HEADER_BYTES,
+      },
+      // Express is a request listener.
+      this.getInstance<Parameters<typeof createServer>[1]>(),
+    );
+    server.maxConnections = this.maxConnections;
+    // A newcomer that finds no place makes idle connections give theirs up for the next one.
+    server.on('drop', () => server.closeIdleConnections());
+    delayContinue(server);
+    this.httpServer = server;
+  }
+}
