@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { toHostTensors, toTensors, type HostTensors } from './host-tensor.js';
 import { runFunctions, type Program, type Runner } from './program.js';
 
-/** @param initialState is copied */
+/** @param initialState not to be written to afterwards */
 export function createEagerRunner<P extends Program<P>>(program: P, initialState: HostTensors): Runner<P> {
   let state = toTensors(initialState);
   return {

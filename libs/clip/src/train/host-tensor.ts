@@ -21,7 +21,7 @@ export const intScalar = (value: number): HostTensor => int32(Int32Array.of(valu
 /** The number in a one-element tensor. */
 export const numberOf = ({ data }: HostTensor): number => data[0]!;
 
-/** Copies to the current backend. The caller disposes of them. */
+/** Tensors on the current backend, which may use the arrays as they are: do not write to them. The caller disposes. */
 export const toTensors = (tensors: Readonly<HostTensors>): tf.NamedTensorMap =>
   Object.fromEntries(
     Object.entries(tensors).map(([name, { data, shape, dtype }]) => [
@@ -30,12 +30,13 @@ export const toTensors = (tensors: Readonly<HostTensors>): tf.NamedTensorMap =>
     ]),
   );
 
-/** Reads tensors from the backend they are on; they stay there. */
+/** Copies of tensors, which stay where they are. */
 export async function toHostTensors(tensors: tf.NamedTensorMap): Promise<HostTensors> {
   const entries = Object.entries(tensors).map(async ([name, tensor]) => {
     const data = await tensor.data<'float32' | 'int32'>();
     const dtype = tensor.dtype === 'int32' ? 'int32' : 'float32';
-    return [name, { data, shape: [...tensor.shape], dtype }] as const;
+    // The plain JavaScript backend gives the tensor's own array.
+    return [name, { data: data.slice(), shape: [...tensor.shape], dtype }] as const;
   });
   return Object.fromEntries(await Promise.all(entries));
 }

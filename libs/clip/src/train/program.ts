@@ -37,9 +37,9 @@ export interface Runner<P> {
   /** Applies one of the program's functions once. */
   readonly run: RunFunctions<P>;
   /** Copies of the named state tensors. */
-  readState(names: readonly string[]): Promise<HostTensors>;
+  readonly readState: (names: readonly string[]) => Promise<HostTensors>;
   /** Frees the state. The runner cannot be used afterwards. */
-  dispose(): void;
+  readonly dispose: () => void;
 }
 
 /** `runNamed` as one function for each name of the program. */
