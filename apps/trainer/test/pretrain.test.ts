@@ -44,6 +44,8 @@ const pretrainArgs = (run: string, flags: readonly string[]) => [
   dataset,
   '--output',
   run,
+  '--feature-cache',
+  inFolder('features'),
   ...flags,
 ];
 
@@ -96,6 +98,31 @@ describe('pretrain', () => {
     const first = 'vision_model.encoder.layer.0.attention.attention.query.weight';
     expect(heads.get(first)).not.toEqual(everything.get(first));
     expect(heads.get('visual_projection.weight')).not.toEqual(everything.get('visual_projection.weight'));
+    flags = await configFlags(folder, { everything: { epochs: 2 } });
+  });
+
+  it('computes the features of frozen towers once for all runs on the same towers and data', async () => {
+    const again = inFolder('same-towers');
+    const other = await configFlags(folder, { heads: { learning_rate: 5e-4 }, everything: { epochs: 0 } });
+    const reused = await trainer(...pretrainArgs(again, other));
+    expect([reused.code, reused.stdout]).toEqual([
+      0,
+      expect.stringMatching(/training: features of the frozen towers from .*\.safetensors/),
+    ]);
+    const otherSeed = await trainer(...pretrainArgs(inFolder('other-towers'), [...other, '--seed', '6']));
+    expect(otherSeed.stdout).toMatch(/training: features of 64 of 64 images .*images\/s .*left/);
+    flags = await configFlags(folder, { everything: { epochs: 2 } });
+  });
+
+  it('keeps features of several views of each image where the images are changed', async () => {
+    const views = { augmentation: 'mild', cached_views: 3 };
+    const some = await configFlags(folder, { heads: views, everything: { epochs: 0 } });
+    const { code, stdout } = await trainer(...pretrainArgs(inFolder('views'), some));
+    expect([code, stdout]).toEqual([0, expect.stringContaining('features of 192 of 192 images')]);
+    const late = await trainer(
+      ...pretrainArgs(inFolder('late'), await configFlags(folder, { everything: views })),
+    );
+    expect([late.code, late.stderr]).toEqual([2, expect.stringContaining('"cached_views"')]);
     flags = await configFlags(folder, { everything: { epochs: 2 } });
   });
 

@@ -3,6 +3,7 @@ export { CLIP_ERROR_CODES, ClipError, type ClipErrorCode, type ClipErrorDetails 
 export { recoverFolder, writeFileAtomic, writeFolderAtomic } from './files/index.js';
 export {
   SafetensorsFile,
+  safetensorsHeader,
   writeSafetensors,
   type SafetensorsDtype,
   type TensorEntry,

@@ -17,7 +17,10 @@ export function resumeSettings(settings: RunSettings, images: number): Record<st
       ...rest
     } = config;
     const { dataloader_num_workers: _workers, num_workers_dataloader: _validationWorkers, ...numbers } = rest;
-    for (const [key, value] of Object.entries(numbers)) entries.push([`${name} ${key}`, value]);
+    for (const [key, value] of Object.entries(numbers)) {
+      // Younger than the first checkpoints; without it they were trained as they would be now.
+      if (key !== 'cached_views' || value !== 0) entries.push([`${name} ${key}`, value]);
+    }
   }
   return Object.fromEntries(entries);
 }

@@ -7,6 +7,7 @@ import { readSettings, type SettingsOptions } from '../config/run-settings.js';
 interface PretrainFlags extends SettingsOptions {
   backend: BackendName;
   imageMemory: number;
+  featureCache: string;
   restart: boolean;
 }
 
@@ -40,13 +41,24 @@ export function addPretrainCommand(program: Command): void {
       positiveNumber('--image-memory'),
       DEFAULT_IMAGE_MEMORY_GB,
     )
+    .option(
+      '--feature-cache <folder>',
+      'where features of frozen towers are kept, for this run and later ones',
+      'data/features',
+    )
     .option('--restart', 'start anew although the output folder holds a run', false)
     .action(runPretrain);
 }
 
 async function runPretrain(flags: PretrainFlags): Promise<void> {
   const settings = await readSettings(flags);
-  const { backend, restart, imageMemory } = flags;
+  const { backend, restart, imageMemory, featureCache } = flags;
   const { pretrain } = await import('../train/pretrain.js');
-  await pretrain({ settings, backend, restart, imageMemory: imageMemory * GIGABYTE });
+  await pretrain({
+    settings,
+    backend,
+    restart,
+    imageMemory: imageMemory * GIGABYTE,
+    featureFolder: featureCache,
+  });
 }

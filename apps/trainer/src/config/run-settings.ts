@@ -1,5 +1,6 @@
 /** The settings of a run: the configuration files, overridden by command-line options. */
 import { existsSync } from 'node:fs';
+import { InputError } from '../errors.js';
 import { environment } from './environment.js';
 import { modelConfigSchema, type ModelConfig } from './model-config.js';
 import { readConfig } from './read-config.js';
@@ -48,6 +49,12 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
   const model = await readConfig(modelConfigSchema, options.modelConfig);
   const heads = await readConfig(trainingConfigSchema, options.freezeTrainingConfig);
   const everything = await readConfig(trainingConfigSchema, options.trainingConfig);
+  if (everything.cached_views > 0) {
+    const reason = 'features can be kept while the towers are frozen only, in stage 1';
+    throw new InputError(
+      `${options.trainingConfig}: "cached_views": ${reason}; expected 0, found ${everything.cached_views}`,
+    );
+  }
   const wandbFile = options.wandbConfig ?? (existsSync(WANDB_FILE) ? WANDB_FILE : undefined);
   const wandb = wandbFile === undefined ? undefined : await readConfig(wandbConfigSchema, wandbFile);
   const override = (config: TrainingConfig, epochs: number | undefined): TrainingConfig => ({

@@ -49,6 +49,8 @@ export const trainingConfigSchema = z.strictObject({
   adam_epsilon: positive.default(1e-8),
   max_grad_norm: positive.default(1),
   augmentation: z.enum(AUGMENTATIONS, `expected one of ${AUGMENTATIONS.join(', ')}`).default('none'),
+  /** Stage 1 with augmentation: views of each image whose features are kept; 0 runs the towers at each step instead. */
+  cached_views: integer(0).default(0),
   /** In stage 2: "training" normalises by the batch's statistics and updates the running ones. */
   batch_norm: z.enum(['evaluation', 'training'], 'expected "evaluation" or "training"').default('evaluation'),
   /** Seconds between resumable checkpoints within an epoch. */

@@ -36,6 +36,31 @@ function pixelValues(images: readonly Uint8Array[], { pixels, processor }: PairS
 export const imageBatch = async (source: PairSource, images: ArrayLike<number>): Promise<HostTensor> =>
   pixelValues(await source.pixels.load(images), source);
 
+/** pixel_values of augmented views: row `image · count + view` is the view with that number of that image. */
+export async function viewBatch(
+  source: PairSource,
+  rows: Int32Array,
+  { count, seed, augmentation }: { count: number; seed: number; augmentation: Exclude<Augmentation, 'none'> },
+): Promise<HostTensor> {
+  const images = rows.map((row) => Math.floor(row / count));
+  const views = Array.from(rows, (row) => row % count);
+  return pixelValues(await augmentedPixels(source, images, views, seed, augmentation), source);
+}
+
+/** @param views a number for each image; another number gives another view */
+async function augmentedPixels(
+  { pixels }: PairSource,
+  images: Int32Array,
+  views: readonly number[],
+  seed: number,
+  augmentation: Exclude<Augmentation, 'none'>,
+): Promise<Uint8Array[]> {
+  const { height, width } = pixels;
+  return (await pixels.load(images)).map((bytes, n) =>
+    augment(bytes, height, width, createRandom(seed, AUGMENT, views[n]!, images[n]!), augmentation),
+  );
+}
+
 export interface TrainingBatches {
   seed: number;
   /** Pairs B in a micro-batch, and micro-batches in a step. */
@@ -55,19 +80,11 @@ async function trainingBatch(
     const [from, to] = [captions.first[image]!, captions.first[image + 1]!];
     return from + captionChoice(options.seed, epoch, image, to - from);
   });
-  let loaded = await pixels.load(images);
-  const { augmentation } = options;
-  if (augmentation !== 'none') {
-    loaded = loaded.map((bytes, position) =>
-      augment(
-        bytes,
-        pixels.height,
-        pixels.width,
-        createRandom(options.seed, AUGMENT, epoch, images[position]!),
-        augmentation,
-      ),
-    );
-  }
+  const { augmentation, seed } = options;
+  const loaded =
+    augmentation === 'none'
+      ? await pixels.load(images)
+      : await augmentedPixels(source, images, Array<number>(images.length).fill(epoch), seed, augmentation);
   return { pixel_values: pixelValues(loaded, source), ...captionBatch(captions, chosen) };
 }
 

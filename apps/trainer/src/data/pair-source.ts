@@ -2,6 +2,7 @@
 import type { ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { tokenizeCaptions, type CaptionStore } from './caption-store.js';
+import { fingerprint } from './fingerprint.js';
 import { openPixelStore, type PixelProcessor, type PixelStore } from './pixel-store.js';
 import type { CocoSplit } from './read-coco.js';
 
@@ -9,6 +10,8 @@ export interface PairSource {
   pixels: PixelStore;
   captions: CaptionStore;
   processor: PixelProcessor;
+  /** Hash of the split's content. */
+  fingerprint: () => Promise<string>;
 }
 
 export interface PairSourceOptions {
@@ -19,7 +22,7 @@ export interface PairSourceOptions {
   printer: ProgressPrinter;
 }
 
-/** Tokenises all captions, and decodes all images now if they fit the memory limit. */
+/** Tokenises all captions; images are decoded when the first of them is asked for. */
 export async function openPairSource(
   { split, images }: CocoSplit,
   { tokenizer, processor, minLength, maxLength }: AssembledModel,
@@ -30,17 +33,28 @@ export async function openPairSource(
     tokenizer,
     { minLength, maxLength },
   );
-  const pixels = await openPixelStore({
-    files: images.map(({ file }) => file),
+  const { height, width } = processor;
+  const open = async () => {
+    const store = await openPixelStore({
+      files: images.map(({ file }) => file),
+      processor,
+      height,
+      width,
+      memoryLimit,
+      workers,
+      onProgress: (done, total) => printer.update(`${split}: decoded ${done} of ${total} images`),
+    });
+    if (!store.inMemory) {
+      printer.log(`${split}: ${store.count} images do not fit --image-memory and are decoded batch by batch`);
+    }
+    return store;
+  };
+  let opened: Promise<PixelStore & { inMemory: boolean }> | undefined;
+  const load = async (indices: ArrayLike<number>) => (await (opened ??= open())).load(indices);
+  return {
+    pixels: { count: images.length, height, width, load },
+    captions,
     processor,
-    height: processor.height,
-    width: processor.width,
-    memoryLimit,
-    workers,
-    onProgress: (done, total) => printer.update(`${split}: decoded ${done} of ${total} images`),
-  });
-  if (!pixels.inMemory) {
-    printer.log(`${split}: ${pixels.count} images do not fit --image-memory and are decoded batch by batch`);
-  }
-  return { pixels, captions, processor };
+    fingerprint: () => fingerprint(images),
+  };
 }

@@ -17,7 +17,6 @@ export interface PixelStore {
   count: number;
   height: number;
   width: number;
-  inMemory: boolean;
   /** Pixels of some images, in order; not to be written to. */
   load(indices: ArrayLike<number>): Promise<Uint8Array[]>;
 }
@@ -35,7 +34,9 @@ export interface PixelStoreOptions {
 }
 
 /** Decodes all images now if they fit. @throws ClipError IMAGE_UNREADABLE naming a file, now or on `load` */
-export async function openPixelStore(options: PixelStoreOptions): Promise<PixelStore> {
+export async function openPixelStore(
+  options: PixelStoreOptions,
+): Promise<PixelStore & { inMemory: boolean }> {
   const { files, processor, height, width, workers } = options;
   const size = height * width * 3;
   const shared = { count: files.length, height, width };

@@ -7,6 +7,7 @@ import { createRandom, hashKeys, permutation } from '../random.js';
 /** Keys of separate random streams of one seed. */
 const ORDER = 1;
 const CAPTION = 2;
+const VIEW = 4;
 
 /** Whole batches of `pairs` in an epoch over `images`; what is left of the permutation is not used. */
 export const stepsPerEpoch = (images: number, pairs: number): number => Math.floor(images / pairs);
@@ -22,3 +23,7 @@ export const batchOf = (order: Int32Array, pairs: number, step: number): Int32Ar
 /** Which of an image's captions the epoch shows. */
 export const captionChoice = (seed: number, epoch: number, image: number, captions: number): number =>
   hashKeys(seed, CAPTION, epoch, image) % captions;
+
+/** Which of an image's kept views the epoch shows. */
+export const viewChoice = (seed: number, epoch: number, image: number, views: number): number =>
+  hashKeys(seed, VIEW, epoch, image) % views;

@@ -7,10 +7,8 @@ import {
   float32,
   numberOf,
   type ContrastiveProgram,
-  type Runner,
+  type RunFunctions,
 } from '@clip-ts/clip/train';
-import type { PairSource } from '../data/pair-source.js';
-import { embedCaptions, embedImages } from './embed.js';
 import { retrievalRecall, type RetrievalResult } from './retrieval.js';
 
 export interface Validation {
@@ -22,19 +20,19 @@ export interface Validation {
 
 const LOSS_BATCH = 128;
 
-/** @param batchSize images or captions that are embedded at a time */
-export async function validate(
-  runner: Runner<ContrastiveProgram>,
-  source: PairSource,
-  batchSize: number,
+/**
+ * @param images image_embeds of the split, one row of length 1 for each image
+ * @param texts text_embeds of the images' first captions, in the same order
+ */
+export async function validationOf(
+  images: readonly Float32Array[],
+  texts: readonly Float32Array[],
+  lossOfEmbeddings: RunFunctions<ContrastiveProgram>['lossOfEmbeddings'],
 ): Promise<Validation> {
-  const images = await embedImages(runner, source, batchSize);
-  const firstCaptions = source.captions.first.subarray(0, images.length);
-  const texts = await embedCaptions(runner, source.captions, firstCaptions, batchSize);
   const size = Math.min(LOSS_BATCH, images.length);
   const losses: number[] = [];
   for (let from = 0; from + size <= images.length; from += size) {
-    const { loss } = await runner.run.lossOfEmbeddings({
+    const { loss } = await lossOfEmbeddings({
       image_embeds: rowsOf(images.slice(from, from + size)),
       text_embeds: rowsOf(texts.slice(from, from + size)),
     });

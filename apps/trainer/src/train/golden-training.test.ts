@@ -6,11 +6,16 @@ import { createDualEncoder, dualEncoderSpecs } from '@clip-ts/clip/model';
 import {
   contrastiveProgram,
   createEagerRunner,
+  featureProgram,
   float32,
+  headProgram,
   initialState,
   int32,
+  intScalar,
   learningRate,
+  numberOf,
   trainableNames,
+  updateInputs,
   type HostTensors,
 } from '@clip-ts/clip/train';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -125,6 +130,59 @@ const BACKENDS = [
     ? [{ backend: 'tfjs-node', createRunner: createEagerRunner, runs: RUNS }]
     : []),
 ];
+
+/** The frozen run again, on features that the towers gave once. */
+async function followOnFeatures(run: string, createRunner: Backend['createRunner']) {
+  const trajectory = readJson(path.join(folderOf(run), 'trajectory.json')) as Trajectory;
+  const { options, log } = trajectory;
+  const model = createDualEncoder(readJson(path.join(folderOf(run), 'config.json')));
+  const specs = dualEncoderSpecs(model);
+  const weights: HostTensors = {};
+  const source = await SafetensorsFile.open(path.join(folderOf(run), 'model.safetensors'));
+  for (const [name, { shape }] of source.tensors)
+    weights[name] = float32(await source.readFloat32(name), [...shape]);
+  await source.close();
+  const golden = await SafetensorsFile.open(path.join(folderOf(run), 'golden.safetensors'));
+  const trainable = trainableNames(model, specs, { frozenTowers: true, learnTemperature: true });
+  const heads = Object.fromEntries(trainable.map((name) => [name, weights[name]!]));
+  const [beta1, beta2] = options.betas;
+  const update = { beta1, beta2, epsilon: options.eps, weightDecay: options.wd, maxGradNorm: options.clip };
+  const towers = createRunner(featureProgram(model), weights);
+  const head = createRunner(headProgram(model, trainable, update), initialState(heads, trainable, false));
+  const schedule = {
+    kind: options.schedule,
+    peak: options.lr,
+    warmupSteps: options.warmup,
+    totalSteps: options.steps,
+  };
+  const losses = [];
+  for (const { step } of log) {
+    const { pixel_values, input_ids, attention_mask } = await readBatch(golden, step);
+    const { image_features } = await towers.run.featuresOfImages({ pixel_values });
+    const { text_features } = await towers.run.featuresOfTexts({ input_ids, attention_mask });
+    const scalars = updateInputs(learningRate(schedule, step), step, { beta1, beta2 });
+    const seed = intScalar(0);
+    const { loss } = await head.run.stepOnFeatures({ image_features, text_features, seed, ...scalars });
+    losses.push(numberOf(loss));
+  }
+  await golden.close();
+  towers.dispose();
+  head.dispose();
+  return { expected: log.map(({ loss }) => loss), losses };
+}
+
+describe.skipIf(!data).each(BACKENDS)(
+  'training heads on cached features on $backend',
+  ({ backend, createRunner }) => {
+    it('follows the reference trajectory of frozen towers', async () => {
+      await selectBackend(backend);
+      const { expected, losses } = await followOnFeatures('vit-roberta-frozen', createRunner);
+      expected.forEach((loss, step) => {
+        expect(Math.abs(losses[step]! - loss), `loss of step ${step}`).toBeLessThanOrEqual(1e-4);
+      });
+    });
+  },
+);
 
 describe.skipIf(!data).each(BACKENDS)(
   'training on $backend follows the reference trajectory (PyTorch, transformers)',

@@ -30,6 +30,8 @@ export interface PretrainOptions {
   restart: boolean;
   /** Bytes of decoded images that may be kept in memory. */
   imageMemory: number;
+  /** Where features of frozen towers are kept for later runs. */
+  featureFolder: string;
 }
 
 /** Leaves `<output>/checkpoint`, `<output>/last`, metrics.jsonl and report.html. */
@@ -66,7 +68,7 @@ async function trainAndReport(
   { options, splits, backend, assembled, printer }: Run,
   state: TrainingState,
 ): Promise<void> {
-  const { settings, imageMemory } = options;
+  const { settings, imageMemory, featureFolder } = options;
   const { output, stages } = settings;
   const sources = await openSources(splits, assembled, settings, imageMemory, printer);
   const metrics = await openMetricsLog(path.join(output, 'metrics.jsonl'), state.updates);
@@ -83,7 +85,9 @@ async function trainAndReport(
     backend,
     ...sources,
     folder: openRunFolder(output, assembled, (current) => modelCard(summary, current, metrics.records)),
+    featureFolder,
     journal: openJournal(settings, metrics, experiment, printer),
+    printer,
     onEpoch: () => writeReport(output, state.settings, metrics),
     stopRequested: () => stop.requested,
   };

@@ -16,6 +16,12 @@ import type { TensorSpec, Weights } from './types.js';
 
 /** What a dual encoder computes once its weights are there. */
 interface BoundDualEncoder {
+  /** → what the tower gives the head to project [B, D] */
+  imageFeatures(inputs: VisionInputs, ctx: ForwardContext): tf.Tensor;
+  textFeatures(inputs: TextInputs, ctx: ForwardContext): tf.Tensor;
+  /** features [B, D] → image_embeds [B, E], unit-norm */
+  projectImages(features: tf.Tensor, ctx: ForwardContext): tf.Tensor2D;
+  projectTexts(features: tf.Tensor, ctx: ForwardContext): tf.Tensor2D;
   /** → image_embeds [B, E], unit-norm */
   encodeImages(inputs: VisionInputs, ctx: ForwardContext): tf.Tensor2D;
   /** → text_embeds [B, E], unit-norm */
@@ -87,25 +93,31 @@ function dualEncoderLayer(
       logit_bias: kind === 'siglip' ? parameter(scalar, constant(0)) : undefined,
     },
     // Each part is bound when it is used: heads that learn alone need no weights of the towers.
-    (parts) => ({
-      encodeImages: (inputs, ctx) => {
-        const output = parts.vision(inputs, towerContext(ctx, 'first'));
-        return parts.visual_projection(pooled(output), ctx);
-      },
-      encodeTexts: ({ input_ids, attention_mask }, ctx) => {
+    (parts) => {
+      const imageFeatures = (inputs: VisionInputs, ctx: ForwardContext) =>
+        pooled(parts.vision(inputs, towerContext(ctx, 'first')));
+      const textFeatures = ({ input_ids, attention_mask }: TextInputs, ctx: ForwardContext) => {
         // SigLIP's text tower was trained on its padding: every token counts.
         const mask = text.modelType === 'siglip_text_model' ? undefined : attention_mask;
         const towerCtx = towerContext(ctx, text_pooling === 'mean' ? 'all' : 'first');
         const output = parts.text({ input_ids, attention_mask: mask }, towerCtx);
-        return parts.text_projection(pooledText(output, text_pooling, mask), ctx);
-      },
-      logitsPerImage: (image_embeds, text_embeds) => {
-        const cosines = tf.matMul(image_embeds, text_embeds, false, true);
-        const scaled = tf.mul(cosines, tf.exp(tf.reshape(parts.logit_scale, [])));
-        const bias = parts.logit_bias;
-        return (bias === undefined ? scaled : tf.add(scaled, tf.reshape(bias, []))) as tf.Tensor2D;
-      },
-    }),
+        return pooledText(output, text_pooling, mask);
+      };
+      return {
+        imageFeatures,
+        textFeatures,
+        projectImages: (features, ctx) => parts.visual_projection(features, ctx),
+        projectTexts: (features, ctx) => parts.text_projection(features, ctx),
+        encodeImages: (inputs, ctx) => parts.visual_projection(imageFeatures(inputs, ctx), ctx),
+        encodeTexts: (inputs, ctx) => parts.text_projection(textFeatures(inputs, ctx), ctx),
+        logitsPerImage: (image_embeds, text_embeds) => {
+          const cosines = tf.matMul(image_embeds, text_embeds, false, true);
+          const scaled = tf.mul(cosines, tf.exp(tf.reshape(parts.logit_scale, [])));
+          const bias = parts.logit_bias;
+          return (bias === undefined ? scaled : tf.add(scaled, tf.reshape(bias, []))) as tf.Tensor2D;
+        },
+      };
+    },
   );
 }
 

@@ -216,3 +216,15 @@ export function buildHeader<T extends TensorLayout>(
   json.copy(bytes, 8);
   return { ordered, bytes };
 }
+
+/**
+ * The first bytes of a safetensors file, for writers that fill in the data themselves: tensor by tensor, in the order of
+ * `entries`, right after the header. All entries must have one element type.
+ */
+export function safetensorsHeader(entries: readonly TensorLayout[]): Uint8Array {
+  const { ordered, bytes } = buildHeader(entries, {});
+  if (!ordered.every(({ name }, index) => name === entries[index]!.name)) {
+    throw new RangeError('expected entries of one element type, sorted by name');
+  }
+  return bytes;
+}

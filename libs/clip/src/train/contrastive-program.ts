@@ -6,12 +6,13 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { createContext, encodeImages, encodeTexts, type DualEncoder } from '../model/index.js';
-import { adamw, clipFactor, globalNorm, type AdamWOptions, type UpdateInput } from './adamw.js';
+import type { UpdateInput } from './adamw.js';
 import { embeddingProgram, type EmbeddingProgram } from './embedding-program.js';
 import { valueAndGradients } from './gradients.js';
 import { contrastiveLoss } from './loss.js';
 import type { ProgramFunction } from './program.js';
-import { firstMoment, gradientSum, LOGIT_SCALE, secondMoment } from './program-state.js';
+import { gradientSum, LOGIT_SCALE } from './program-state.js';
+import { updateRule, type UpdateOptions } from './update-rule.js';
 
 type Tensors = tf.NamedTensorMap;
 /** pixel_values [B, 3, H, W], input_ids and attention_mask [B, T], and the int32 seed of the random masks. */
@@ -33,17 +34,12 @@ export interface ContrastiveProgram extends EmbeddingProgram {
   applySum: ProgramFunction<'logit_scale_grad' | UpdateInput, 'grad_norm' | 'logit_scale'>;
 }
 
-export interface ContrastiveOptions extends AdamWOptions {
-  /** Gradients are scaled down to this norm, taken over all of them together. */
-  maxGradNorm: number;
+export interface ContrastiveOptions extends UpdateOptions {
   /** Towers run in evaluation mode; to keep their weights, leave them out of `trainable`. */
   frozenTowers: boolean;
   /** 'training': batch norm takes the batch's statistics and updates its running ones. */
   batchNorm: 'evaluation' | 'training';
 }
-
-/** CLIP keeps exp(logit_scale) at most 100, so that training stays stable. */
-const LOGIT_SCALE_MAXIMUM = Math.log(100);
 
 /** @param trainable names of the tensors that learn; program-state.ts makes the state that goes with them */
 export function contrastiveProgram(
@@ -61,29 +57,7 @@ export function contrastiveProgram(
     return { image_embeds, text_embeds };
   };
 
-  /** AdamW over all gradients; tensors of rank 0 and 1 (biases, norms, logit_scale) take no weight decay. */
-  const update = (
-    state: Tensors,
-    gradients: Tensors,
-    inputs: Readonly<Record<UpdateInput, tf.Tensor>>,
-  ): { changed: Tensors; grad_norm: tf.Tensor; logit_scale: tf.Tensor } => {
-    const grad_norm = globalNorm(Object.values(gradients));
-    const scalars = { ...inputs, clip: clipFactor(grad_norm, options.maxGradNorm) };
-    const changed: Tensors = {};
-    for (const [name, gradient] of Object.entries(gradients)) {
-      const moments = {
-        param: state[name]!,
-        m: state[firstMoment(name)]!,
-        v: state[secondMoment(name)]!,
-      };
-      const weightDecay = gradient.rank < 2 ? 0 : options.weightDecay;
-      const { param, m, v } = adamw(moments, gradient, scalars, { ...options, weightDecay });
-      changed[name] = name === LOGIT_SCALE ? tf.clipByValue(param, 0, LOGIT_SCALE_MAXIMUM) : param;
-      changed[firstMoment(name)] = m;
-      changed[secondMoment(name)] = v;
-    }
-    return { changed, grad_norm, logit_scale: tf.clone((changed[LOGIT_SCALE] ?? state[LOGIT_SCALE])!) };
-  };
+  const update = updateRule(options);
 
   return {
     ...embeddingProgram(model),
@@ -110,20 +84,7 @@ export function contrastiveProgram(
       return { state: {}, outputs };
     },
 
-    lossOfEmbeddings: (state, { image_embeds, text_embeds }) => {
-      const { value: loss, gradients } = valueAndGradients(
-        (x) => contrastiveLoss(x.image_embeds!, x.text_embeds!, x[LOGIT_SCALE]).loss,
-        { image_embeds, text_embeds, [LOGIT_SCALE]: state[LOGIT_SCALE]! },
-        ['image_embeds', 'text_embeds', LOGIT_SCALE],
-      );
-      const outputs = {
-        loss,
-        image_grads: gradients.image_embeds!,
-        text_grads: gradients.text_embeds!,
-        logit_scale_grad: gradients[LOGIT_SCALE]!,
-      };
-      return { state: {}, outputs };
-    },
+    lossOfEmbeddings,
 
     /** ∂(Σ embedding · its gradient)/∂w is the micro-batch's share of ∂loss/∂w. */
     accumulate: (state, inputs) => {
@@ -154,6 +115,24 @@ export function contrastiveProgram(
     },
   };
 }
+
+export const lossOfEmbeddings: ContrastiveProgram['lossOfEmbeddings'] = (
+  state,
+  { image_embeds, text_embeds },
+) => {
+  const { value: loss, gradients } = valueAndGradients(
+    (x) => contrastiveLoss(x.image_embeds!, x.text_embeds!, x[LOGIT_SCALE]).loss,
+    { image_embeds, text_embeds, [LOGIT_SCALE]: state[LOGIT_SCALE]! },
+    ['image_embeds', 'text_embeds', LOGIT_SCALE],
+  );
+  const outputs = {
+    loss,
+    image_grads: gradients.image_embeds!,
+    text_grads: gradients.text_embeds!,
+    logit_scale_grad: gradients[LOGIT_SCALE]!,
+  };
+  return { state: {}, outputs };
+};
 
 /** Hands tensors that were kept out of an inner scope to the current one. */
 function unkept(tensors: Tensors): Tensors {

@@ -10,6 +10,7 @@ export {
 } from './contrastive-program.js';
 export { createEagerRunner } from './eager-runner.js';
 export { embeddingProgram, type EmbeddingProgram } from './embedding-program.js';
+export { featureProgram, headProgram, type FeatureProgram, type HeadProgram } from './feature-program.js';
 export { valueAndGradients, type ValueAndGradients } from './gradients.js';
 export {
   concatenateRows,

@@ -1,0 +1,179 @@
+/**
+ * The features of a split: what frozen towers give for its images and captions. Taken from the cache folder when an
+ * earlier run left them there, computed now otherwise.
+ * N images, V views of each, C captions, D tower width (each tower's own), T tokens.
+ */
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { ClipError } from '@clip-ts/clip';
+import { featureProgram, type FeatureProgram, type HostTensors, type Runner } from '@clip-ts/clip/train';
+import type { Backend } from '../backend/open-backend.js';
+import { imageBatch, viewBatch } from '../data/batches.js';
+import { captionBatch, type CaptionStore } from '../data/caption-store.js';
+import type { PairSource } from '../data/pair-source.js';
+import { TrainingError } from '../errors.js';
+import { duration, type ProgressPrinter } from '../logging/progress.js';
+import type { AssembledModel } from '../model/assembled-model.js';
+import {
+  openFeatureFile,
+  UnfinishedFeatures,
+  type FeatureFile,
+  type FeatureKind,
+  type FeatureShapes,
+} from './feature-file.js';
+import { featureKey, type FeatureViews } from './feature-key.js';
+
+export const AS_THEY_ARE: FeatureViews = { augmentation: 'none', count: 1, seed: 0 };
+
+export interface FeatureSource {
+  /** N */
+  images: number;
+  views: number;
+  captions: CaptionStore;
+  widths: Record<FeatureKind, number>;
+  /** [images, D]: of each image the view with that number. */
+  imageFeatures(images: ArrayLike<number>, view: (image: number) => number): Float32Array;
+  /** [captions, D] */
+  textFeatures(captions: ArrayLike<number>): Float32Array;
+  close(): Promise<void>;
+}
+
+export interface OpenFeaturesOptions {
+  split: string;
+  source: PairSource;
+  fingerprint: string;
+  views: FeatureViews;
+  assembled: AssembledModel;
+  weights: HostTensors;
+  backend: Backend;
+  /** Folder of the cache. */
+  folder: string;
+  stopRequested: () => boolean;
+  printer: ProgressPrinter;
+}
+
+const IMAGES_AT_A_TIME = 64;
+const CAPTIONS_AT_A_TIME = 256;
+/** Seconds after which a computation notes how far it is: what a kill costs. */
+const NOTE_SECONDS = 10;
+
+/** @throws TrainingError when the user asked to stop; what is computed so far is kept */
+export async function openFeatures(options: OpenFeaturesOptions): Promise<FeatureSource> {
+  const { source, views, assembled, weights, folder, fingerprint, printer, split } = options;
+  const { model } = assembled;
+  const shapes: FeatureShapes = {
+    image_features: [source.pixels.count * views.count, model.vision.outputSize],
+    text_features: [source.captions.count, model.text.outputSize],
+  };
+  const file = path.join(folder, `${featureKey({ assembled, weights, fingerprint, views })}.safetensors`);
+  let features = await openFeatureFile(file, shapes).catch(async (error: unknown) => {
+    if (!(error instanceof ClipError)) throw error;
+    printer.log(`${split}: ${error.message}; the features are computed again`);
+    await rm(file);
+    return undefined;
+  });
+  if (features === undefined) {
+    await compute(file, shapes, options);
+    features = await openFeatureFile(file, shapes);
+    if (features === undefined) throw new Error(`${file} is gone right after it was written`);
+  } else {
+    printer.log(`${split}: features of the frozen towers from ${file}`);
+  }
+  return sourceOf(features, shapes, source, views.count);
+}
+
+function sourceOf(
+  features: FeatureFile,
+  shapes: FeatureShapes,
+  { pixels, captions }: PairSource,
+  views: number,
+): FeatureSource {
+  return {
+    images: pixels.count,
+    views,
+    captions,
+    widths: { image_features: shapes.image_features[1], text_features: shapes.text_features[1] },
+    imageFeatures: (images, view) =>
+      features.read(
+        'image_features',
+        Array.from(images, (image) => image * views + view(image)),
+      ),
+    textFeatures: (indices) => features.read('text_features', indices),
+    close: () => features.close(),
+  };
+}
+
+/** Computes the file, or what an earlier computation left of it. */
+async function compute(file: string, shapes: FeatureShapes, options: OpenFeaturesOptions): Promise<void> {
+  const { source, views, assembled, weights, backend } = options;
+  const unfinished = await UnfinishedFeatures.open(file, shapes);
+  const runner = backend.createRunner(featureProgram(assembled.model), weights);
+  try {
+    const done = { ...unfinished.done };
+    const fill = async (kind: FeatureKind, order: Int32Array, size: number, work: BatchFeatures) => {
+      const progress = progressOf(options, kind, order.length, done[kind]);
+      let noted = performance.now();
+      while (done[kind] < order.length) {
+        const rows = order.subarray(done[kind], done[kind] + size);
+        await unfinished.write(kind, rows, await work(runner, filledUp(rows, Math.min(size, order.length))));
+        done[kind] += rows.length;
+        progress(done[kind]);
+        const stop = options.stopRequested();
+        if (stop || performance.now() - noted > NOTE_SECONDS * 1000) {
+          await unfinished.note(done);
+          noted = performance.now();
+        }
+        if (stop) throw new TrainingError('stopped; the same command resumes from here');
+      }
+      await unfinished.note(done);
+    };
+    const rows = Int32Array.from({ length: shapes.image_features[0] }, (_, row) => row);
+    await fill('image_features', rows, IMAGES_AT_A_TIME, async ({ run }, batch) => {
+      const pixel_values =
+        views.augmentation === 'none'
+          ? await imageBatch(source, batch)
+          : await viewBatch(source, batch, { ...views, augmentation: views.augmentation });
+      return (await run.featuresOfImages({ pixel_values })).image_features.data as Float32Array;
+    });
+    const { captions } = source;
+    await fill('text_features', byLength(captions), CAPTIONS_AT_A_TIME, async ({ run }, batch) => {
+      return (await run.featuresOfTexts(captionBatch(captions, batch))).text_features.data as Float32Array;
+    });
+    await unfinished.finish();
+  } catch (error) {
+    await unfinished.close();
+    throw error;
+  } finally {
+    runner.dispose();
+  }
+}
+
+/** The features of the rows with these numbers: [rows, D]. */
+type BatchFeatures = (runner: Runner<FeatureProgram>, rows: Int32Array) => Promise<Float32Array>;
+
+/** The captions from the shortest to the longest, so that few are padded and few lengths occur. */
+function byLength({ count, starts }: CaptionStore): Int32Array {
+  const length = (caption: number) => starts[caption + 1]! - starts[caption]!;
+  return Int32Array.from({ length: count }, (_, caption) => caption).sort(
+    (a, b) => length(a) - length(b) || a - b,
+  );
+}
+
+/** A last batch that is too small gets copies of its last row: one shape is enough, and compiled once. */
+const filledUp = (rows: Int32Array, size: number): Int32Array =>
+  Int32Array.from({ length: size }, (_, n) => rows[Math.min(n, rows.length - 1)]!);
+
+function progressOf(
+  { split, printer }: OpenFeaturesOptions,
+  kind: FeatureKind,
+  total: number,
+  before: number,
+) {
+  const what = kind === 'image_features' ? 'images' : 'captions';
+  const start = performance.now();
+  return (done: number) => {
+    const rate = (done - before) / ((performance.now() - start) / 1000);
+    const line = `${split}: features of ${done} of ${total} ${what}  ${rate.toFixed(0)} ${what}/s  ${duration((total - done) / rate)} left`;
+    printer.update(line, done === total);
+  };
+}

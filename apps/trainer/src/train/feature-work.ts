@@ -1,0 +1,140 @@
+/** A stage with frozen towers: their features are computed once, and each step runs the heads alone. */
+import {
+  float32,
+  headProgram,
+  initialState,
+  intScalar,
+  momentNames,
+  numberOf,
+  splitRows,
+  trainableNames,
+  updateInputs,
+  type HeadProgram,
+  type HostTensors,
+  type Runner,
+} from '@clip-ts/clip/train';
+import { batchOf, captionChoice, epochOrder, viewChoice } from '../data/sampler.js';
+import { validationOf } from '../evaluation/validate.js';
+import type { FeatureKind } from '../features/feature-file.js';
+import type { FeatureViews } from '../features/feature-key.js';
+import { AS_THEY_ARE, openFeatures, type FeatureSource } from '../features/feature-source.js';
+import { hashKeys } from '../random.js';
+import { withFiniteLoss } from './non-finite-loss.js';
+import type { StageWork, StageWorkOptions } from './stage-work.js';
+
+export async function openFeatureWork(options: StageWorkOptions): Promise<StageWork> {
+  const { stage, plan, start } = options;
+  const { seed, augmentation, cached_views } = stage.config;
+  const views: FeatureViews =
+    augmentation === 'none' ? AS_THEY_ARE : { augmentation, count: cached_views, seed };
+  const training = await featuresOf('training', views, options);
+  const validation = await featuresOf('validation', AS_THEY_ARE, options);
+  const { runner, trainable } = openHeads(options);
+  const { pairs, stepsPerEpoch } = plan;
+  const firstCaptions = validation.captions.first.subarray(0, validation.images);
+  return {
+    async *steps(epoch, firstStep) {
+      const order = epochOrder(seed, training.images, epoch);
+      const { first } = training.captions;
+      for (let step = firstStep; step < stepsPerEpoch; step++) {
+        const images = batchOf(order, pairs, step);
+        const chosen = Array.from(images, (image) => {
+          const [from, to] = [first[image]!, first[image + 1]!];
+          return from + captionChoice(seed, epoch, image, to - from);
+        });
+        const view = (image: number) => viewChoice(seed, epoch, image, training.views);
+        const inputs = {
+          image_features: rows(training, 'image_features', training.imageFeatures(images, view)),
+          text_features: rows(training, 'text_features', training.textFeatures(chosen)),
+        };
+        yield ({ learningRate, step: update, beta1, beta2, seed }) =>
+          withFiniteLoss(`the loss of step ${update}`, async () => {
+            const scalars = updateInputs(learningRate, update, { beta1, beta2 });
+            const mask = intScalar(hashKeys(seed, update, 0) >>> 1);
+            const { loss, grad_norm, logit_scale } = await runner.run.stepOnFeatures({
+              ...inputs,
+              ...scalars,
+              seed: mask,
+            });
+            return {
+              loss: numberOf(loss),
+              gradientNorm: numberOf(grad_norm),
+              logitScale: numberOf(logit_scale),
+            };
+          });
+      }
+    },
+    async validate() {
+      const all = Int32Array.from({ length: validation.images }, (_, image) => image);
+      const { image_embeds } = await runner.run.projectImages({
+        image_features: rows(
+          validation,
+          'image_features',
+          validation.imageFeatures(all, () => 0),
+        ),
+      });
+      const { text_embeds } = await runner.run.projectTexts({
+        text_features: rows(validation, 'text_features', validation.textFeatures(firstCaptions)),
+      });
+      return validationOf(splitRows(image_embeds), splitRows(text_embeds), runner.run.lossOfEmbeddings);
+    },
+    readWeights: async () => ({ ...start.weights, ...(await runner.readState(trainable)) }),
+    readMoments: () => runner.readState(momentNames(trainable)),
+    async close() {
+      runner.dispose();
+      await training.close();
+      await validation.close();
+    },
+  };
+}
+
+/** [n, D] */
+function rows({ widths }: FeatureSource, kind: FeatureKind, values: Float32Array) {
+  return float32(values, [values.length / widths[kind], widths[kind]]);
+}
+
+async function featuresOf(
+  split: 'training' | 'validation',
+  views: FeatureViews,
+  { run, start }: StageWorkOptions,
+): Promise<FeatureSource> {
+  const source = run[split];
+  return openFeatures({
+    split,
+    source,
+    fingerprint: await source.fingerprint(),
+    views,
+    assembled: run.assembled,
+    weights: start.weights,
+    backend: run.backend,
+    folder: run.featureFolder,
+    stopRequested: run.stopRequested,
+    printer: run.printer,
+  });
+}
+
+/** The heads and logit_scale on the backend; the towers' weights stay where they are. */
+function openHeads({ run, stage, start }: StageWorkOptions): {
+  runner: Runner<HeadProgram>;
+  trainable: string[];
+} {
+  const { model, specs } = run.assembled;
+  const { config } = stage;
+  const learnTemperature = run.settings.model.temperature === 'learned';
+  const trainable = trainableNames(model, specs, { frozenTowers: true, learnTemperature });
+  const program = headProgram(model, trainable, {
+    beta1: config.adam_beta1,
+    beta2: config.adam_beta2,
+    epsilon: config.adam_epsilon,
+    weightDecay: config.weight_decay,
+    maxGradNorm: config.max_grad_norm,
+  });
+  const heads: HostTensors = {};
+  for (const [name, tensor] of Object.entries(start.weights)) {
+    if (!name.startsWith(model.visionPrefix) && !name.startsWith(model.textPrefix)) heads[name] = tensor;
+  }
+  return {
+    runner: run.backend.createRunner(program, initialState(heads, trainable, false, start.moments)),
+    trainable,
+  };
+}

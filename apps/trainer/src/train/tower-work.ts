@@ -1,0 +1,39 @@
+/** A stage whose steps run the towers. */
+import { epochBatches } from '../data/batches.js';
+import { embedCaptions, embedImages } from '../evaluation/embed.js';
+import { validationOf } from '../evaluation/validate.js';
+import { openLearner } from './learner.js';
+import type { StageWork, StageWorkOptions } from './stage-work.js';
+import { trainStep } from './train-step.js';
+
+export async function openTowerWork({ run, stage, plan, start }: StageWorkOptions): Promise<StageWork> {
+  const { training, validation, settings } = run;
+  const { runner, readWeights, readMoments } = openLearner(
+    {
+      backend: run.backend,
+      assembled: run.assembled,
+      temperature: settings.model.temperature,
+      stage,
+      wideBatch: plan.microBatches > 1,
+    },
+    start,
+  );
+  const { seed, augmentation, batch_size } = stage.config;
+  const { batchSize, microBatches, stepsPerEpoch } = plan;
+  return {
+    async *steps(epoch, firstStep) {
+      const order = { seed, batchSize, microBatches, augmentation };
+      for await (const batches of epochBatches(training, epoch, firstStep, stepsPerEpoch, order))
+        yield (options) => trainStep(runner, batches, options);
+    },
+    async validate() {
+      const images = await embedImages(runner, validation, batch_size);
+      const firstCaptions = validation.captions.first.subarray(0, images.length);
+      const texts = await embedCaptions(runner, validation.captions, firstCaptions, batch_size);
+      return validationOf(images, texts, runner.run.lossOfEmbeddings);
+    },
+    readWeights,
+    readMoments,
+    close: async () => runner.dispose(),
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * Training heads on frozen towers without running the towers at each step: what the towers give for an image or a caption
+ * does not change, so it is computed once, and only the heads learn from it.
+ * B batch, T tokens, D tower width (each tower's own), E embedding.
+ */
+import { createContext, type DualEncoder } from '../model/index.js';
+import type { UpdateInput } from './adamw.js';
+import type { ContrastiveProgram } from './contrastive-program.js';
+import { lossOfEmbeddings } from './contrastive-program.js';
+import { valueAndGradients } from './gradients.js';
+import { contrastiveLoss } from './loss.js';
+import type { ProgramFunction } from './program.js';
+import { LOGIT_SCALE } from './program-state.js';
+import { updateRule, type UpdateOptions } from './update-rule.js';
+
+/** Its state is the towers' weights, which stay as they are. */
+export interface FeatureProgram {
+  /** pixel_values [B, 3, H, W] → image_features [B, D], evaluation mode. */
+  featuresOfImages: ProgramFunction<'pixel_values', 'image_features'>;
+  /** input_ids, attention_mask [B, T] → text_features [B, D], evaluation mode. */
+  featuresOfTexts: ProgramFunction<'input_ids' | 'attention_mask', 'text_features'>;
+}
+
+export const featureProgram = (model: DualEncoder): FeatureProgram => ({
+  featuresOfImages: (weights, inputs) => ({
+    state: {},
+    outputs: { image_features: model.layer.bind(weights, '').imageFeatures(inputs, createContext()) },
+  }),
+  featuresOfTexts: (weights, inputs) => ({
+    state: {},
+    outputs: { text_features: model.layer.bind(weights, '').textFeatures(inputs, createContext()) },
+  }),
+});
+
+/** Its state is the heads' weights and logit_scale, and AdamW's moments of what learns. */
+export interface HeadProgram extends Pick<ContrastiveProgram, 'lossOfEmbeddings'> {
+  /** One update on N pairs: the step of the contrastive program with frozen towers, from the towers' features [N, D]. */
+  stepOnFeatures: ProgramFunction<
+    'image_features' | 'text_features' | 'seed' | UpdateInput,
+    'loss' | 'grad_norm' | 'logit_scale'
+  >;
+  /** image_features [B, D] → image_embeds [B, E], evaluation mode. */
+  projectImages: ProgramFunction<'image_features', 'image_embeds'>;
+  /** text_features [B, D] → text_embeds [B, E], evaluation mode. */
+  projectTexts: ProgramFunction<'text_features', 'text_embeds'>;
+}
+
+/** @param trainable names of the tensors that learn, those of heads and logit_scale */
+export function headProgram(
+  model: DualEncoder,
+  trainable: readonly string[],
+  options: UpdateOptions,
+): HeadProgram {
+  const update = updateRule(options);
+  return {
+    lossOfEmbeddings,
+
+    stepOnFeatures: (state, inputs) => {
+      const { value: loss, gradients } = valueAndGradients(
+        (weights) => {
+          const ctx = createContext({ training: true, seed: inputs.seed, frozenTowers: true });
+          const heads = model.layer.bind(weights, '');
+          const image_embeds = heads.projectImages(inputs.image_features, ctx);
+          const text_embeds = heads.projectTexts(inputs.text_features, ctx);
+          return contrastiveLoss(image_embeds, text_embeds, weights[LOGIT_SCALE]).loss;
+        },
+        state,
+        trainable,
+      );
+      const { changed, grad_norm, logit_scale } = update(state, gradients, inputs);
+      return { state: changed, outputs: { loss, grad_norm, logit_scale } };
+    },
+
+    projectImages: (weights, { image_features }) => ({
+      state: {},
+      outputs: { image_embeds: model.layer.bind(weights, '').projectImages(image_features, createContext()) },
+    }),
+
+    projectTexts: (weights, { text_features }) => ({
+      state: {},
+      outputs: { text_embeds: model.layer.bind(weights, '').projectTexts(text_features, createContext()) },
+    }),
+  };
+}
