@@ -1,7 +1,7 @@
 /** What POST /classify takes, as JSON in the form of Hugging Face's zero-shot pipelines or as a form, and answers. */
 import { NONE_OF_THE_ABOVE } from '@clip-ts/clip';
 import { z } from 'zod';
-import { flagSchema, numeric, stringListSchema } from '../http/fields.js';
+import { flagSchema, numeric, stringListSchema, modelText } from '../http/fields.js';
 
 interface TextLimits {
   MAX_LABELS: number;
@@ -24,7 +24,7 @@ function labelsSchema({ MAX_LABELS, MAX_TEXT_LENGTH }: TextLimits) {
           : value,
       stringListSchema(MAX_LABELS).pipe(
         z
-          .array(z.string().trim().min(1, 'expected a text').max(MAX_TEXT_LENGTH))
+          .array(modelText.trim().min(1, 'expected a text').max(MAX_TEXT_LENGTH))
           .min(1, 'expected at least one label')
           .max(MAX_LABELS),
       ),

@@ -1,12 +1,13 @@
 /** What POST /embed takes and answers. */
 import { z } from 'zod';
+import { modelText } from '../http/fields.js';
 
 /** JSON body: texts or images, not both. */
 export function embedBodySchema(limits: { MAX_TEXTS: number; MAX_TEXT_LENGTH: number; MAX_FILES: number }) {
   return z.union(
     [
       z.strictObject({
-        texts: z.array(z.string().min(1).max(limits.MAX_TEXT_LENGTH)).min(1).max(limits.MAX_TEXTS),
+        texts: z.array(modelText.min(1).max(limits.MAX_TEXT_LENGTH)).min(1).max(limits.MAX_TEXTS),
       }),
       z.strictObject({
         images: z.array(z.string()).min(1).max(limits.MAX_FILES).describe('Image files in base64'),

@@ -11,6 +11,7 @@ import type { Config } from '../config/config.js';
 import { gauge } from '../metrics/metrics.js';
 import type { ProblemCode } from '../problems/catalogue.js';
 import { Problem } from '../problems/problem.js';
+import { cleanText } from '../text/clean-text.js';
 import { ComputeMeter, imageCost, textCost } from './compute.js';
 import type { EncodeOutcome, Encoder, EncodeTask, ImageInput, ModelInfo } from './encoder.js';
 import { Cancelled, MicroBatcher } from './micro-batcher.js';
@@ -56,7 +57,8 @@ export class EmbeddingService {
   }
 
   /** Embeddings [E] of N texts, in their order. Throws overloaded, rate_limited, request_too_costly. */
-  async texts(texts: readonly string[], scope: RequestScope): Promise<Float32Array[]> {
+  async texts(given: readonly string[], scope: RequestScope): Promise<Float32Array[]> {
+    const texts = given.map(cleanText);
     const unique = [...new Set(texts)];
     this.meter.ask(scope, sum(unique.map((text) => textCost(text.length))));
     const found = new Map<string, Float32Array>();

@@ -1,5 +1,6 @@
 /** Fields that several routes share: pages, texts that the database can hold, lists of strings. */
 import { z } from 'zod';
+import { cleanText } from '../text/clean-text.js';
 import { parseBounded } from './body/json-scanner.js';
 
 /** A number, also as the text that forms and queries send. An empty text is absent, not 0. */
@@ -28,8 +29,14 @@ export const flagSchema = (fallback: boolean) =>
     return text === '' ? undefined : (FLAGS[text] ?? value);
   }, z.boolean('expected true or false').default(fallback));
 
-/** A text that the database can hold: PostgreSQL has no NUL character. */
-export const storableText = z.string().regex(/^[^\0]*$/, 'expected a text without NUL characters');
+/** A text for the model: what is no text in it becomes U+FFFD. */
+export const modelText = z.string().overwrite(cleanText);
+
+/** A text for the database: NUL characters are refused, lone surrogates become U+FFFD. */
+export const storableText = z
+  .string()
+  .regex(/^[^\0]*$/, 'expected a text without NUL characters')
+  .overwrite(cleanText);
 
 /** A field with up to `max` texts, which may come once, several times, or as a JSON array in one value. */
 export const stringListSchema = (max: number) =>

@@ -7,6 +7,7 @@ import type { Database } from '../database/database.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Image, PrismaClient } from '../generated/prisma/client.js';
 import { DATABASE } from '../providers.js';
+import { cleanText, cleanTexts } from '../text/clean-text.js';
 
 /** An image without its embedding. */
 export type ImageRow = Omit<Image, 'embedding'>;
@@ -66,7 +67,7 @@ export class ImageRepository {
   /** Keys of the images that carry all of these tags. */
   async keysWithTags(tags: readonly string[]): Promise<Set<number>> {
     const rows = await this.client.image.findMany({
-      where: { tags: { hasEvery: [...tags] } },
+      where: { tags: { hasEvery: tags.map(cleanText) } },
       select: { key: true },
     });
     return new Set(rows.map(({ key }) => key));
@@ -76,7 +77,11 @@ export class ImageRepository {
   add(images: readonly NewImage[]): Promise<Set<string>> {
     return this.change(async (transaction, revision) => {
       const added = await transaction.image.createManyAndReturn({
-        data: images.map((image) => ({ ...image, embedding: toBytes(image.embedding), revision })),
+        data: images.map((image) => ({
+          ...cleanTexts(image),
+          embedding: toBytes(image.embedding),
+          revision,
+        })),
         select: { id: true },
         skipDuplicates: true,
       });

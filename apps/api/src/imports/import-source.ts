@@ -7,6 +7,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { Problem } from '../problems/problem.js';
+import { cleanText } from '../text/clean-text.js';
 
 /** One image to import. */
 export interface SourceImage {
@@ -94,11 +95,11 @@ async function readCoco(folder: string, files: readonly string[]): Promise<Sourc
 }
 
 function annotate(byId: ReadonlyMap<string | number, SourceImage>, { annotations, categories }: Coco): void {
-  const names = new Map(categories.map(({ id, name }) => [id, name.replaceAll('\0', '')]));
+  const names = new Map(categories.map(({ id, name }) => [id, cleanText(name)]));
   for (const { image_id, caption, category_id } of annotations) {
     const image = byId.get(image_id);
     if (image === undefined) continue;
-    const text = caption?.replaceAll('\0', '').trim();
+    const text = cleanText(caption ?? '').trim();
     if (text && !image.captions.includes(text)) image.captions.push(text);
     const name = category_id === undefined ? undefined : names.get(category_id);
     if (name !== undefined && !image.tags.includes(name)) image.tags.push(name);

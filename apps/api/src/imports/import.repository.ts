@@ -8,6 +8,7 @@ import type { Database } from '../database/database.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { ImportJob } from '../generated/prisma/client.js';
 import { DATABASE } from '../providers.js';
+import { cleanTexts } from '../text/clean-text.js';
 import type { ImportBody } from './import.schema.js';
 
 /** How long a lease holds unless it is renewed, in seconds. */
@@ -27,7 +28,7 @@ export class ImportRepository {
   /** The unfinished job that was asked for in the same words, or a new one: one job for requests at the same moment. */
   async findOrCreate(request: ImportBody): Promise<{ job: ImportJob; created: boolean }> {
     const { path, format, split, limit } = request;
-    const words = { path, format, split: split ?? null, maxImages: limit ?? null };
+    const words = cleanTexts({ path, format, split: split ?? null, maxImages: limit ?? null });
     return this.database.client.$transaction(async (transaction) => {
       await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${CREATE_LOCK})`;
       const unfinished = await transaction.importJob.findFirst({
@@ -80,7 +81,7 @@ export class ImportRepository {
 
   /** Writes down the progress of a job that `runner` runs. False when the job has become another's. */
   async update(id: string, runner: string, data: Prisma.ImportJobUpdateManyMutationInput): Promise<boolean> {
-    const { count } = await this.jobs.updateMany({ where: { id, runner }, data });
+    const { count } = await this.jobs.updateMany({ where: { id, runner }, data: cleanTexts(data) });
     return count === 1;
   }
 

@@ -1,6 +1,13 @@
 /** What the search routes take and answer. */
 import { z } from 'zod';
-import { limitSchema, numeric, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
+import {
+  limitSchema,
+  modelText,
+  numeric,
+  offsetSchema,
+  storableText,
+  stringListSchema,
+} from '../http/fields.js';
 import { imageSchema } from '../images/image.schema.js';
 
 /** Most tags of one search. */
@@ -19,7 +26,7 @@ const page = {
 /** Query of GET /search; the length of `q` depends on the settings. */
 export const searchQuerySchema = (maxLength: number) =>
   z.strictObject({
-    q: z.string().trim().min(1, 'expected a text').max(maxLength).describe('What to look for, in words'),
+    q: modelText.trim().min(1, 'expected a text').max(maxLength).describe('What to look for, in words'),
     ...page,
   });
 
