@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 
 const from = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Golden vectors and photos live outside the repository; tests that need them skip when absent. */
+/** More golden data, photos and published weights live outside the repository; tests that need them skip when absent. */
 const testData = process.env.CLIP_TEST_DATA ?? from('../shared/data');
 
 /** Unit tests run from source; end-to-end tests start the built programs with plain `node`. */
@@ -21,7 +21,10 @@ export default defineConfig({
   test: {
     reporters: ['default', from('scripts/plain-summary.mjs')],
     include: ['{libs,apps}/*/{src,test}/**/*.test.ts', '{bench,scripts}/**/*.test.ts'],
-    env: existsSync(testData) ? { CLIP_TEST_DATA: testData } : {},
+    env: {
+      CLIP_GOLDEN: from('libs/clip/test/golden'),
+      ...(existsSync(testData) ? { CLIP_TEST_DATA: testData } : {}),
+    },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -1,25 +1,20 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import * as tf from '@tensorflow/tfjs-core';
 import { exportOnnx } from 'tfjs-onnxruntime';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { eachOnce, goldenFolders } from './golden-folders.js';
 import { readGolden, toTensor, worstDifference, type Section } from './parity/golden.js';
 import { readSubject } from './parity/subject.js';
 import { createContext } from '../src/model/context.js';
 
-const data = process.env.CLIP_TEST_DATA;
-const folders = data === undefined ? [] : readdirSync(join(data, 'golden/models'));
+describe('every tower as an ONNX model with open batch and token axes', () => {
+  beforeAll(async () => {
+    await tf.setBackend('onnxruntime');
+  });
 
-describe.skipIf(!data)(
-  'every tower as an ONNX model with open batch and token axes (needs CLIP_TEST_DATA)',
-  () => {
-    beforeAll(async () => {
-      await tf.setBackend('onnxruntime');
-    });
-
-    it.each(folders)('%s: ONNX Runtime gives the golden outputs', async (folder) => {
-      const path = join(data!, 'golden/models', folder);
+  it.each(eachOnce(goldenFolders('models')))(
+    '$name: ONNX Runtime gives the golden outputs',
+    async ({ path }) => {
       const subject = await readSubject(path);
       const golden = await readGolden(path);
       const names = [...golden.output!.keys()];
@@ -46,9 +41,9 @@ describe.skipIf(!data)(
       const found = new Map(names.map((name) => [name, results[name]!.data as Float32Array]));
       await session.release();
       expect(worstDifference(found, golden.output!, 0).value).toBeLessThan(1e-4);
-    });
-  },
-);
+    },
+  );
+});
 
 /**
  * Axis 0 is the batch; axis 1 of texts the tokens. The two sides of a two-tower model have batches of their own.

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { SafetensorsFile } from '@clip-ts/clip';
@@ -25,8 +25,10 @@ import { selectBackend } from '../backend/select-backend.js';
 import type { PairBatch } from '../data/batches.js';
 import { trainStep } from './train-step.js';
 
-const data = process.env.CLIP_TEST_DATA;
-const folderOf = (run: string) => path.join(data!, 'golden/training', run);
+/** Folders of runs: the project's own, and those of CLIP_TEST_DATA where there are any. */
+const ROOTS = [process.env.CLIP_GOLDEN!, path.join(process.env.CLIP_TEST_DATA ?? '', 'golden')]
+  .map((root) => path.join(root, 'training'))
+  .filter((folder) => existsSync(folder));
 
 interface Trajectory {
   frozen_towers: boolean;
@@ -62,17 +64,17 @@ async function readBatch(golden: SafetensorsFile, index: number): Promise<PairBa
 }
 
 /** Trains as the reference did; returns its log's numbers and the largest difference of final weights, by tensor. */
-async function follow(run: string, createRunner: Backend['createRunner']) {
-  const trajectory = readJson(path.join(folderOf(run), 'trajectory.json')) as Trajectory;
+async function follow(folder: string, createRunner: Backend['createRunner']) {
+  const trajectory = readJson(path.join(folder, 'trajectory.json')) as Trajectory;
   const { options, log, micro_batches_per_step: micro } = trajectory;
-  const model = createDualEncoder(readJson(path.join(folderOf(run), 'config.json')));
+  const model = createDualEncoder(readJson(path.join(folder, 'config.json')));
   const specs = dualEncoderSpecs(model);
   const weights: HostTensors = {};
-  const source = await SafetensorsFile.open(path.join(folderOf(run), 'model.safetensors'));
+  const source = await SafetensorsFile.open(path.join(folder, 'model.safetensors'));
   for (const [name, { shape }] of source.tensors)
     weights[name] = float32(await source.readFloat32(name), [...shape]);
   await source.close();
-  const golden = await SafetensorsFile.open(path.join(folderOf(run), 'golden.safetensors'));
+  const golden = await SafetensorsFile.open(path.join(folder, 'golden.safetensors'));
   const trainable = trainableNames(model, specs, {
     frozenTowers: trajectory.frozen_towers,
     learnTemperature: true,
@@ -132,17 +134,17 @@ const BACKENDS = [
 ];
 
 /** The frozen run again, on features that the towers gave once. */
-async function followOnFeatures(run: string, createRunner: Backend['createRunner']) {
-  const trajectory = readJson(path.join(folderOf(run), 'trajectory.json')) as Trajectory;
+async function followOnFeatures(folder: string, createRunner: Backend['createRunner']) {
+  const trajectory = readJson(path.join(folder, 'trajectory.json')) as Trajectory;
   const { options, log } = trajectory;
-  const model = createDualEncoder(readJson(path.join(folderOf(run), 'config.json')));
+  const model = createDualEncoder(readJson(path.join(folder, 'config.json')));
   const specs = dualEncoderSpecs(model);
   const weights: HostTensors = {};
-  const source = await SafetensorsFile.open(path.join(folderOf(run), 'model.safetensors'));
+  const source = await SafetensorsFile.open(path.join(folder, 'model.safetensors'));
   for (const [name, { shape }] of source.tensors)
     weights[name] = float32(await source.readFloat32(name), [...shape]);
   await source.close();
-  const golden = await SafetensorsFile.open(path.join(folderOf(run), 'golden.safetensors'));
+  const golden = await SafetensorsFile.open(path.join(folder, 'golden.safetensors'));
   const trainable = trainableNames(model, specs, { frozenTowers: true, learnTemperature: true });
   const heads = Object.fromEntries(trainable.map((name) => [name, weights[name]!]));
   const [beta1, beta2] = options.betas;
@@ -171,28 +173,27 @@ async function followOnFeatures(run: string, createRunner: Backend['createRunner
   return { expected: log.map(({ loss }) => loss), losses };
 }
 
-describe.skipIf(!data).each(BACKENDS)(
-  'training heads on cached features on $backend',
-  ({ backend, createRunner }) => {
-    it('follows the reference trajectory of frozen towers', async () => {
-      await selectBackend(backend);
-      const { expected, losses } = await followOnFeatures('vit-roberta-frozen', createRunner);
-      expected.forEach((loss, step) => {
-        expect(Math.abs(losses[step]! - loss), `loss of step ${step}`).toBeLessThanOrEqual(1e-4);
-      });
+describe.each(BACKENDS)('training heads on cached features on $backend', ({ backend, createRunner }) => {
+  const folders = ROOTS.map((root) => path.join(root, 'vit-roberta-frozen'));
+  it.each(folders)('follows the reference trajectory of frozen towers: %s', async (folder) => {
+    await selectBackend(backend);
+    const { expected, losses } = await followOnFeatures(folder, createRunner);
+    expected.forEach((loss, step) => {
+      expect(Math.abs(losses[step]! - loss), `loss of step ${step}`).toBeLessThanOrEqual(1e-4);
     });
-  },
-);
+  });
+});
 
-describe.skipIf(!data).each(BACKENDS)(
+describe.each(BACKENDS)(
   'training on $backend follows the reference trajectory (PyTorch, transformers)',
   ({ backend, createRunner, runs }) => {
     beforeAll(async () => {
       await selectBackend(backend);
     });
 
-    it.each(runs)('%s', async (run) => {
-      const { log, found, differences, tensorCounts } = await follow(run, createRunner);
+    const folders = ROOTS.flatMap((root) => runs.map((run) => path.join(root, run)));
+    it.each(folders)('%s', async (folder) => {
+      const { log, found, differences, tensorCounts } = await follow(folder, createRunner);
       log.forEach(({ loss, grad_norm, logit_scale }, step) => {
         const { gradientNorm } = found[step]!;
         expect(Math.abs(found[step]!.loss - loss), `loss of step ${step}`).toBeLessThanOrEqual(1e-4);

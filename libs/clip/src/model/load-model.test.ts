@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GOLDEN, goldenFolders } from '../../test/golden-folders.js';
 import { SafetensorsFile, writeSafetensors, type TensorEntry } from '../safetensors/index.js';
 import { createDualEncoder, dualEncoderSpecs } from './dual-encoder.js';
 import { loadDualEncoder, loadTextTower, loadVisionTower } from './load-model.js';
@@ -162,8 +163,8 @@ describe('saving weights', () => {
   });
 });
 
-describe.skipIf(!data)('checkpoints as on the hub (needs CLIP_TEST_DATA)', () => {
-  const models = (name: string) => join(data!, 'golden/models', name);
+describe('checkpoints as on the hub', () => {
+  const models = (name: string) => join(GOLDEN, 'models', name);
 
   it.each([
     ['vit-image-classification', loadVisionTower],
@@ -184,30 +185,32 @@ describe.skipIf(!data)('checkpoints as on the hub (needs CLIP_TEST_DATA)', () =>
     }
   });
 
-  it.each(['golden/training/swin-roberta', 'golden/models/clip', 'golden/models/siglip'])(
-    '%s comes back byte for byte',
-    async (name) => {
-      const folder = join(data!, name);
+  it.each([...goldenFolders('training', ['swin-roberta']), ...goldenFolders('models', ['clip', 'siglip'])])(
+    '$name comes back byte for byte',
+    async ({ path: folder }) => {
       const { model, tensors } = await loadDualEncoder(folder);
       await expectRoundTrip(folder, dualEncoderSpecs(model), tensors);
     },
   );
 
-  it('half precision stays half precision where nothing changed, and widens where something did', async () => {
-    const folder = join(data!, 'weights/minilm-l6');
-    const { tower, tensors } = await loadTextTower(folder);
-    const name = 'encoder.layer.0.output.dense.bias';
-    const changed = {
-      ...tensors,
-      [name]: { ...tensors[name]!, data: tensors[name]!.data.map((v) => v + 1e-7) },
-    };
-    const target = await mkdtemp(join(root, 'half-'));
-    await saveWeights(target, tower.specs, changed, { source: { folder } });
-    const file = await SafetensorsFile.open(join(target, 'model.safetensors'));
-    expect(file.tensors.get(name)).toMatchObject({ dtype: 'F32' });
-    expect(file.tensors.get('pooler.dense.weight')).toMatchObject({ dtype: 'F16' });
-    await file.close();
-  });
+  it.skipIf(!data)(
+    'half precision stays half precision where nothing changed, and widens where something did',
+    async () => {
+      const folder = join(data!, 'weights/minilm-l6');
+      const { tower, tensors } = await loadTextTower(folder);
+      const name = 'encoder.layer.0.output.dense.bias';
+      const changed = {
+        ...tensors,
+        [name]: { ...tensors[name]!, data: tensors[name]!.data.map((v) => v + 1e-7) },
+      };
+      const target = await mkdtemp(join(root, 'half-'));
+      await saveWeights(target, tower.specs, changed, { source: { folder } });
+      const file = await SafetensorsFile.open(join(target, 'model.safetensors'));
+      expect(file.tensors.get(name)).toMatchObject({ dtype: 'F32' });
+      expect(file.tensors.get('pooler.dense.weight')).toMatchObject({ dtype: 'F16' });
+      await file.close();
+    },
+  );
 
   it('a tower that became part of a dual encoder is written under its new names', () => {
     const model = createDualEncoder({

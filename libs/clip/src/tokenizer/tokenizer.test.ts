@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { goldenFolders } from '../../test/golden-folders.js';
 import { loadTokenizer, type Tokenizer } from './tokenizer.js';
 
-const testData = process.env.CLIP_TEST_DATA;
+const KINDS = ['clip', 'wordpiece', 'byte-level-bpe', 'unigram', 'word-level'];
 
 const VOCAB = {
   '[PAD]': 0,
@@ -138,35 +139,23 @@ interface Cases {
   cases: { text: string; ids: number[]; truncated_ids: number[] }[];
 }
 
-describe.skipIf(testData === undefined)('tokenizers of real checkpoints (CLIP_TEST_DATA)', () => {
-  it.each(['clip', 'wordpiece', 'byte-level-bpe', 'unigram', 'word-level'])(
-    '%s: ids and truncated ids',
-    async (name) => {
-      const root = join(testData!, 'golden/tokenizers', name);
-      const tokenizer = await loadTokenizer(root);
-      const { cases, max_length } = JSON.parse(await readFile(join(root, 'cases.json'), 'utf8')) as Cases;
-      for (const { text, ids, truncated_ids } of cases) {
-        expect(tokenizer.tokenIds(text, { maxLength: Infinity }), text).toEqual(ids);
-        expect(tokenizer.tokenIds(text, { maxLength: max_length }), text).toEqual(truncated_ids);
-        expect(tokenizer.tokenIds(text), text).toEqual(truncated_ids);
-      }
-    },
-  );
+describe('tokenizers of every kind', () => {
+  it.each(goldenFolders('tokenizers', KINDS))('$name: ids and truncated ids', async ({ path: root }) => {
+    const tokenizer = await loadTokenizer(root);
+    const { cases, max_length } = JSON.parse(await readFile(join(root, 'cases.json'), 'utf8')) as Cases;
+    for (const { text, ids, truncated_ids } of cases) {
+      expect(tokenizer.tokenIds(text, { maxLength: Infinity }), text).toEqual(ids);
+      expect(tokenizer.tokenIds(text, { maxLength: max_length }), text).toEqual(truncated_ids);
+      expect(tokenizer.tokenIds(text), text).toEqual(truncated_ids);
+    }
+  });
 
-  it.each(['clip', 'wordpiece', 'byte-level-bpe', 'unigram', 'word-level'])(
-    '%s: 10,000 characters',
-    async (name) => {
-      const tokenizer = await loadTokenizer(join(testData!, 'golden/tokenizers', name));
-      for (const text of [
-        'a'.repeat(10_000),
-        'dog '.repeat(2_500),
-        '🐶'.repeat(5_000),
-        '<s>'.repeat(3_333),
-      ]) {
-        const ids = tokenizer.tokenIds(text);
-        expect(ids.length).toBeLessThanOrEqual(tokenizer.maxLength);
-        expect(ids.at(-1)).toBe(tokenizer.tokenIds('').at(-1));
-      }
-    },
-  );
+  it.each(goldenFolders('tokenizers', KINDS))('$name: 10,000 characters', async ({ path: root }) => {
+    const tokenizer = await loadTokenizer(root);
+    for (const text of ['a'.repeat(10_000), 'dog '.repeat(2_500), '🐶'.repeat(5_000), '<s>'.repeat(3_333)]) {
+      const ids = tokenizer.tokenIds(text);
+      expect(ids.length).toBeLessThanOrEqual(tokenizer.maxLength);
+      expect(ids.at(-1)).toBe(tokenizer.tokenIds('').at(-1));
+    }
+  });
 });

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { goldenFolders } from '../../test/golden-folders.js';
 import { describe, expect, it } from 'vitest';
 import { learningRate, warmupSteps } from './schedule.js';
-
-const data = process.env.CLIP_TEST_DATA;
 
 describe('learning rate', () => {
   it('rises linearly from 0 and falls to 0', () => {
@@ -23,10 +22,10 @@ describe('learning rate', () => {
     expect(warmupSteps(8, 40, 60)).toBe(60);
   });
 
-  it.skipIf(!data).each(['vit-roberta', 'swin-roberta', 'vit-roberta-large-batch'])(
-    'equals the reference trajectory of %s exactly',
-    (run) => {
-      const file = path.join(data!, 'golden/training', run, 'trajectory.json');
+  it.each(goldenFolders('training', ['vit-roberta', 'swin-roberta', 'vit-roberta-large-batch']))(
+    'equals the reference trajectory of $name exactly',
+    ({ path: folder }) => {
+      const file = path.join(folder, 'trajectory.json');
       const { options, log } = JSON.parse(readFileSync(file, 'utf8')) as {
         options: { lr: number; warmup: number; steps: number; schedule: 'linear' | 'cosine' };
         log: { lr: number }[];

@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,31 +7,29 @@ import 'tfjs-onnxruntime';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadVisionTower } from '../../src/model/load-model.js';
 import { saveWeights } from '../../src/model/weights/save.js';
+import { eachOnce, GOLDEN, goldenFolders } from '../golden-folders.js';
 import { checkFolder, describeResult } from './check.js';
 
-const data = process.env.CLIP_TEST_DATA;
-const foldersOf = (parent: string) =>
-  data === undefined ? [] : readdirSync(join(data, parent)).map((name) => `${parent}/${name}`);
-const models = foldersOf('golden/models');
-// Batch norm in training mode on the backend of plain JavaScript takes long and shows nothing more.
+const models = goldenFolders('models');
+// Plain JavaScript is slow: each model once, and batch norm in training mode not at all, which shows nothing more.
 const cases = [
-  ['cpu', models],
-  ['onnxruntime', [...models, ...foldersOf('golden/models-training-mode')]],
+  ['cpu', eachOnce(models)],
+  ['onnxruntime', [...models, ...goldenFolders('models-training-mode')]],
 ] as const;
 
-describe.skipIf(!data)('towers against transformers (needs CLIP_TEST_DATA)', () => {
+describe('towers against transformers', () => {
   afterAll(() => tf.setBackend('cpu'));
 
   describe.each(cases)('on the backend %s', (backend, folders) => {
-    it.each(folders)('%s: outputs and all gradients', async (folder) => {
+    it.each(folders)('$name: outputs and all gradients', async ({ path }) => {
       await tf.setBackend(backend);
-      const result = await checkFolder(join(data!, folder));
+      const result = await checkFolder(path);
       expect(result.passed, describeResult(result)).toBe(true);
     });
   });
 
   it('a model that differs in one weight fails, and the line names a tensor', async () => {
-    const golden = join(data!, 'golden/models/vit');
+    const golden = join(GOLDEN, 'models/vit');
     const folder = await mkdtemp(join(tmpdir(), 'clip-parity-'));
     for (const file of ['config.json', 'golden.safetensors'])
       await copyFile(join(golden, file), join(folder, file));
