@@ -19,6 +19,7 @@ import { validationPipe } from './http/validation.js';
 import { ImageController } from './images/image.controller.js';
 import { ImageRepository } from './images/image.repository.js';
 import { ImageService } from './images/image.service.js';
+import { OrphanSweepService } from './images/orphan-sweep.service.js';
 import { ReembedService } from './images/reembed.service.js';
 import { SEARCH_INDEX } from './images/search-index.js';
 import { ImportController } from './imports/import.controller.js';
@@ -74,6 +75,7 @@ export class AppModule {
         { provide: SEARCH_INDEX, useExisting: IndexService },
         ImageService,
         ReembedService,
+        OrphanSweepService,
         ImportRepository,
         ImportService,
         SearchService,

@@ -7,7 +7,9 @@ import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import { lockDataFolder } from './database/data-lock.js';
 import { openDatabase } from './database/database.js';
+import type { Database } from './database/database.js';
 import { EncoderPool } from './encoder/encoder-pool.js';
+import { refuseLostDatabase } from './images/lost-database.js';
 import { StartError } from './start-error.js';
 
 /** The running service. */
@@ -26,7 +28,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   const keys = new KeyRing(config);
   const unlock = await lockDataFolder(config.DATA_DIR);
   process.once('exit', unlock);
-  const [database, encoder] = await Promise.all([openDatabase(config), EncoderPool.start(config)]);
+  const [database, encoder] = await Promise.all([openKnownDatabase(config), EncoderPool.start(config)]);
   const app = await createApp({ config, database, encoder, keys, logger });
   const close = async () => {
     await app.close();
@@ -43,6 +45,18 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   };
   warnIfOpen(config, keys, logger);
   return { url: await app.getUrl(), reloadKeys, model: `${name} (${embeddingSize} values)`, close };
+}
+
+/** The database, unless it is empty beside images that another one knew. */
+async function openKnownDatabase(config: Config): Promise<Database> {
+  const database = await openDatabase(config);
+  try {
+    await refuseLostDatabase(database, config);
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
 }
 
 /** A service that others can reach and that asks nobody for a key. */

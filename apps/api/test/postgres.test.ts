@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { ImportView } from '../src/imports/import.schema.js';
 import { colourPng, rgbPng } from './support/images.js';
 import { TestPostgres, postgresPrograms } from './support/postgres.js';
-import { TestServer, formRequest } from './support/server.js';
+import { TestServer, formRequest, jsonRequest } from './support/server.js';
 import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
@@ -105,17 +106,71 @@ describe.skipIf(!installed)(title, () => {
   it('a database that goes away is said, and used again when it is back', async () => {
     const server = await TestServer.start({ ...env, DATA_DIR: join(folder, 'a') });
     await postgres.interrupt(async () => {
-      expect(await server.problem('/readyz')).toMatchObject({ status: 503, code: 'not_ready' });
-      expect((await server.problem('/search?q=red')).status).toBe(503);
+      expect(await server.problem('/readyz')).toMatchObject({ status: 503, code: 'database_unavailable' });
+      expect((await server.problem('/search?q=red')).code).toBe('database_unavailable');
       expect((await server.fetch('/healthz')).status).toBe(200);
     });
+    await server.untilReady();
     expect((await server.json<Found>('/search?q=green')).total).toBe(602);
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('a database that hangs is said within two seconds on every route, and an import goes on afterwards', async () => {
+    const root = join(folder, 'root');
+    await mkdir(root);
+    const count = 150;
+    for (let n = 0; n < count; n++) await writeFile(join(root, `${n}.png`), await rgbPng(n, 90, 200 - n));
+    const data = join(folder, 'a');
+    const server = await TestServer.start({ ...env, DATA_DIR: data, IMPORT_ROOT: root });
+    const image = await colourPng('cyan', 7);
+    const { id } = await server.postJson<{ id: string }>('/imports', { path: '.' });
+    await postgres.freeze(async () => {
+      const requests: [string, () => RequestInit | undefined][] = [
+        ['/readyz', () => undefined],
+        ['/images', () => undefined],
+        [`/images/${'0'.repeat(64)}`, () => undefined],
+        [`/images/${'0'.repeat(64)}/file`, () => undefined],
+        [`/images/${'0'.repeat(64)}/thumbnail`, () => undefined],
+        [`/images/${'0'.repeat(64)}`, () => ({ method: 'DELETE' })],
+        ['/images', () => formRequest({ image })],
+        ['/search?q=red', () => undefined],
+        ['/search?q=red&tag=x', () => undefined],
+        ['/search/image', () => formRequest({ image })],
+        ['/search/vector', () => jsonRequest({ vector: [1, 0, 0, 0] })],
+        ['/imports', () => undefined],
+        [`/imports/${id}`, () => undefined],
+        ['/imports', () => jsonRequest({ path: '.', format: 'folder' })],
+      ];
+      for (let round = 0; round < 2; round++) {
+        await Promise.all(
+          requests.map(async ([path, request]) => {
+            const start = performance.now();
+            const problem = await server.problem(path, request());
+            expect([path, problem.code, problem.status]).toEqual([path, 'database_unavailable', 503]);
+            expect(performance.now() - start, path).toBeLessThan(2000);
+          }),
+        );
+        expect((await server.fetch('/healthz')).status).toBe(200);
+      }
+      const form = formRequest({ image, labels: ['cyan', 'red'] });
+      expect((await server.fetch('/classify', form)).status).toBe(200);
+    });
+    await server.untilReady();
+    const job = async () => server.json<ImportView>(`/imports/${id}`);
+    await vi.waitFor(async () => expect((await job()).status).toBe('done'), {
+      timeout: 60_000,
+      interval: 100,
+    });
+    const { added, duplicates, failed } = await job();
+    expect([added + duplicates, failed]).toEqual([count, 0]);
+    const { total } = await server.json<{ total: number }>('/images');
+    expect(total).toBeGreaterThanOrEqual(2 + count);
     expect(await server.stop()).toBe(0);
   });
 
   it('the rows are there after a restart', async () => {
     const server = await TestServer.start({ ...env, DATA_DIR: join(folder, 'a') });
-    expect((await server.json<Found>('/search?q=green')).total).toBe(602);
+    expect((await server.json<Found>('/search?q=green')).total).toBeGreaterThan(700);
     expect(await server.stop()).toBe(0);
   });
 });

@@ -9,6 +9,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { PrismaClient } from '../generated/prisma/client.js';
 import { StartError } from '../start-error.js';
+import { DatabaseMonitor } from './database-monitor.js';
 import { applyMigrations } from './migrate.js';
 
 /** Beginning of the name of a folder in which a database is being made. */
@@ -19,6 +20,8 @@ export interface Database {
   readonly client: PrismaClient;
   /** True when other processes may write to the same database. */
   readonly shared: boolean;
+  /** Knows whether the database answers. */
+  readonly monitor: DatabaseMonitor;
   close(): Promise<void>;
 }
 
@@ -52,10 +55,14 @@ async function openEmbedded(folder: string): Promise<Database> {
     await initialise(folder);
     const engine = await PGlite.create({ dataDir: folder });
     const client = new PrismaClient({ adapter: new PrismaPGlite(engine), errorFormat: 'minimal' });
+    // It runs in this process: it may be busy, but it cannot be gone without an error.
+    const monitor = new DatabaseMonitor(() => client.$queryRaw`SELECT 1`, { patience: false });
     return {
       client,
       shared: false,
+      monitor,
       close: async () => {
+        monitor.stop();
         await client.$disconnect();
         await engine.close();
       },
@@ -79,11 +86,34 @@ async function initialise(folder: string): Promise<void> {
   await rename(temporary, folder);
 }
 
+/** Longest that one query may take, in milliseconds: a connection that was cut off must not be kept for ever. */
+const QUERY_TIMEOUT = 20_000;
+
 function openServer(url: string): Database {
-  const client = new PrismaClient({
-    adapter: new PrismaPg({ connectionString: url, connectionTimeoutMillis: 10_000 }),
-    // The long form quotes the values of a failed query, and errors go to the log.
-    errorFormat: 'minimal',
+  const connect = (pool: ConstructorParameters<typeof PrismaPg>[0]) =>
+    // The long form of errors quotes the values of a failed query, and errors go to the log.
+    new PrismaClient({ adapter: new PrismaPg(pool), errorFormat: 'minimal' });
+  const client = connect({
+    connectionString: url,
+    connectionTimeoutMillis: 10_000,
+    query_timeout: QUERY_TIMEOUT,
+    keepAlive: true,
   });
-  return { client, shared: true, close: () => client.$disconnect() };
+  const watcher = connect({
+    connectionString: url,
+    max: 1,
+    connectionTimeoutMillis: 2000,
+    query_timeout: 2000,
+    idleTimeoutMillis: 0,
+  });
+  const monitor = new DatabaseMonitor(() => watcher.$queryRaw`SELECT 1`, { patience: true });
+  return {
+    client,
+    shared: true,
+    monitor,
+    close: async () => {
+      monitor.stop();
+      await Promise.all([client.$disconnect(), watcher.$disconnect()]);
+    },
+  };
 }

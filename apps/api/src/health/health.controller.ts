@@ -1,10 +1,11 @@
 /** Liveness, readiness, metrics, and the catalogue of problems. */
-import { Controller, Get, Header, Inject, Param, Res } from '@nestjs/common';
+import { Controller, Get, Header, Inject, Param, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
 import type { Registry } from 'prom-client';
 import { z } from 'zod';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import { Access } from '../access/scope.js';
+import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute } from '../http/openapi.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { ReembedService } from '../images/reembed.service.js';
@@ -51,10 +52,12 @@ export class HealthController {
 
   @Get('readyz')
   @Access('open')
+  @UseInterceptors(NeedsDatabase)
   @ApiRoute({
     summary: 'Whether every route can answer',
     tag: 'service',
     responses: { 200: { description: 'Ready', schema: readySchema } },
+    problems: ['database_unavailable'],
   })
   @Header('Cache-Control', 'no-store')
   async readyz(): Promise<z.infer<typeof readySchema>> {

@@ -3,7 +3,7 @@
  * A path is made only of a checked hash and a known extension, so no request can name another file.
  */
 import { createHash } from 'node:crypto';
-import { access, readFile, rm } from 'node:fs/promises';
+import { access, readFile, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip';
 import sharp from 'sharp';
@@ -23,7 +23,26 @@ export function isImageId(id: string): boolean {
   return ID.test(id);
 }
 
+/** Names of stored files: images and thumbnails. */
+const FILE_NAME = /^[0-9a-f]{64}\.[a-z]{3,4}$/;
+const USED_MARK = '.in-use';
+const USED_TEXT =
+  'Images were stored here. Their rows are in the database that was beside this folder then.\n';
+
+/** What an atomic write leaves behind that was killed (`writeFileAtomic`). */
+const UNFINISHED_NAME = /^\.[0-9a-f]{64}\.[a-z]{3,4}\.\d+-[0-9a-f]+\.tmp$/;
+const UNFINISHED_AGE = 3_600_000;
+
+/** A file of an image: the picture or its thumbnail. */
+export interface StoredFile {
+  id: string;
+  path: string;
+}
+
 export class FileStore {
+  private marked = false;
+
+  /** `root` is DATA_DIR. */
   constructor(private readonly root: string) {}
 
   /** Path of an image's file, whether it is there or not. */
@@ -31,10 +50,67 @@ export class FileStore {
     return this.locate('images', id, extensionOf(mediaType));
   }
 
-  /** Stores an image's bytes; an existing file of that id stays as it is, since it holds the same bytes. */
-  async put(id: string, mediaType: string, bytes: Uint8Array): Promise<void> {
+  /**
+   * Stores an image's bytes and returns whether they were missing. A whole file of that id holds the same bytes
+   * and stays; its time is renewed, so that the sweep of another process leaves it until its row is there.
+   */
+  async put(id: string, mediaType: string, bytes: Uint8Array): Promise<boolean> {
     const path = this.path(id, mediaType);
-    if (!(await exists(path))) await writeFileAtomic(path, bytes);
+    const found = await stat(path).catch(ignoreAbsent);
+    if (found?.size === bytes.length) {
+      const now = new Date();
+      await utimes(path, now, now);
+      return false;
+    }
+    await writeFileAtomic(path, bytes);
+    return true;
+  }
+
+  /** Notes that images were stored here: an empty database beside them is then a lost one. */
+  async markUsed(): Promise<void> {
+    if (this.marked) return;
+    const path = join(this.root, 'images', USED_MARK);
+    if (!(await exists(path))) await writeFileAtomic(path, USED_TEXT);
+    this.marked = true;
+  }
+
+  /** What the folder says of earlier use: the mark, and the number of files, counted up to `limit`. */
+  async traces(limit: number): Promise<{ marked: boolean; files: number }> {
+    const folder = join(this.root, 'images');
+    let files = 0;
+    for (const shard of await shards(folder)) {
+      files += (await readdir(shard)).filter((name) => FILE_NAME.test(name)).length;
+      if (files >= limit) break;
+    }
+    return { marked: await exists(join(folder, USED_MARK)), files };
+  }
+
+  /** Stored files, images and thumbnails, a folder at a time. Unfinished writes that are old are removed on the way. */
+  async *stored(): AsyncGenerator<StoredFile[]> {
+    for (const kind of ['images', 'thumbnails']) {
+      for (const shard of await shards(join(this.root, kind))) {
+        const names = await readdir(shard);
+        for (const name of names) {
+          if (UNFINISHED_NAME.test(name)) await this.removeOld(join(shard, name), UNFINISHED_AGE);
+        }
+        yield names
+          .filter((name) => FILE_NAME.test(name))
+          .map((name) => ({ id: name.slice(0, 64), path: join(shard, name) }));
+      }
+    }
+  }
+
+  /** Whether a file is there and was neither written nor renewed for `age` milliseconds. */
+  async isOld(path: string, age: number): Promise<boolean> {
+    const found = await stat(path).catch(ignoreAbsent);
+    return found !== undefined && Date.now() - found.mtimeMs >= age;
+  }
+
+  /** Removes a file if it {@link isOld}. Returns whether it was. */
+  async removeOld(path: string, age: number): Promise<boolean> {
+    if (!(await this.isOld(path, age))) return false;
+    await rm(path, { force: true });
+    return true;
   }
 
   read(id: string, mediaType: string): Promise<Buffer> {
@@ -66,6 +142,20 @@ export class FileStore {
     if (!isImageId(id)) throw new Error('not an image id');
     return join(this.root, kind, id.slice(0, 2), `${id}.${extension}`);
   }
+}
+
+/** The folders in which files lie, by the first two digits of their ids; none when `folder` is absent. */
+async function shards(folder: string): Promise<string[]> {
+  const entries = (await readdir(folder, { withFileTypes: true }).catch(ignoreAbsent)) ?? [];
+  return entries
+    .filter((entry) => entry.isDirectory() && /^[0-9a-f]{2}$/.test(entry.name))
+    .map(({ name }) => join(folder, name))
+    .sort();
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  throw error;
 }
 
 async function exists(path: string): Promise<boolean> {

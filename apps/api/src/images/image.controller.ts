@@ -1,11 +1,23 @@
 /** Routes of the collection's images. */
-import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
+import {
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Query,
+  Res,
+  UseInterceptors,
+} from '@nestjs/common';
 import type { Response } from 'express';
 import { Access } from '../access/scope.js';
 import { filledFields } from '../http/fields.js';
 import { filesFormLimits } from '../http/body/limits.js';
 import { RequestBody, TakesBody, formOf } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
+import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
@@ -25,6 +37,7 @@ import type { ImageParams, ListQuery } from './image.schema.js';
 import { ImageService, fileGone } from './image.service.js';
 
 @Controller('images')
+@UseInterceptors(NeedsDatabase)
 export class ImageController {
   constructor(@Inject(ImageService) private readonly images: ImageService) {}
 
@@ -40,7 +53,8 @@ export class ImageController {
   @ApiRoute({
     summary: 'Add one or more images',
     description:
-      'All are stored or none. Bytes that are in the collection already are not stored again: status `duplicate`. ' +
+      'All are stored or none. Bytes that are in the collection already are not stored again: status `duplicate`; ' +
+      'captions and tags that the image lacks are added to it, up to 100 of each, and `merged` says which. ' +
       '201 when at least one was new, 200 when all were there.',
     tag: 'images',
     form: { fields: uploadFieldsSchema, files: { image: 'many' } },

@@ -26,6 +26,13 @@ export interface NewImage {
   embeddingModel: string;
 }
 
+/** Captions and tags to add to an image. */
+interface Annotation {
+  id: string;
+  captions: readonly string[];
+  tags: readonly string[];
+}
+
 type Transaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0];
 
 @Injectable()
@@ -87,6 +94,42 @@ export class ImageRepository {
       });
       return new Set(added.map(({ id }) => id));
     });
+  }
+
+  /**
+   * Adds captions and tags that images lack, in their order, up to `limit` of each; what is there stays first.
+   * Returns by id what was added.
+   */
+  async annotate(
+    annotations: readonly Annotation[],
+    limit: number,
+  ): Promise<Map<string, { captions: string[]; tags: string[] }>> {
+    const ids = annotations.map(({ id }) => id);
+    const missing = (rows: readonly ImageRow[]) => additions(annotations, rows, limit);
+    const isEmpty = (found: ReturnType<typeof missing>) =>
+      [...found.values()].every(({ captions, tags }) => captions.length + tags.length === 0);
+    const expected = missing(await this.findMany(ids));
+    if (isEmpty(expected)) return expected;
+    return this.change(async (transaction) => {
+      const rows = await transaction.image.findMany({
+        where: { id: { in: ids } },
+        omit: { embedding: true },
+      });
+      const added = missing(rows);
+      for (const { id, captions, tags } of rows) {
+        const more = added.get(id)!;
+        if (more.captions.length + more.tags.length === 0) continue;
+        const data = { captions: [...captions, ...more.captions], tags: [...tags, ...more.tags] };
+        await transaction.image.update({ where: { id }, data, select: { id: true } });
+      }
+      return added;
+    });
+  }
+
+  /** Those of `ids` that have a row. */
+  async existing(ids: readonly string[]): Promise<Set<string>> {
+    const rows = await this.client.image.findMany({ where: { id: { in: [...ids] } }, select: { id: true } });
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** Removes an image and notes the deletion. Returns its row, or null when it is not there. */
@@ -169,6 +212,24 @@ export class ImageRepository {
       { maxWait: 30_000, timeout: 60_000 },
     );
   }
+}
+
+/** What the rows lack of their annotations; several annotations of one image add up. */
+function additions(
+  annotations: readonly Annotation[],
+  rows: readonly ImageRow[],
+  limit: number,
+): Map<string, { captions: string[]; tags: string[] }> {
+  return new Map(
+    rows.map((row) => {
+      const own = annotations.filter(({ id }) => id === row.id);
+      const more = (kind: 'captions' | 'tags') =>
+        [...new Set(own.flatMap((one) => one[kind]))]
+          .filter((text) => !row[kind].includes(text))
+          .slice(0, Math.max(0, limit - row[kind].length));
+      return [row.id, { captions: more('captions'), tags: more('tags') }];
+    }),
+  );
 }
 
 /** E float32 values as little-endian bytes. */

@@ -21,13 +21,24 @@ export const imageSchema = z
   .meta({ id: 'Image' });
 export type ImageView = z.infer<typeof imageSchema>;
 
+const uploadedImageSchema = imageSchema
+  .extend({
+    status: z.enum(['created', 'duplicate']),
+    merged: z
+      .object({
+        captions: z.array(z.string()),
+        tags: z.array(z.string()),
+        file: z.boolean().describe('The stored file had been lost and was put back'),
+      })
+      .optional()
+      .describe('Of a duplicate: what it brought that the collection lacked'),
+  })
+  .meta({ id: 'UploadedImage' });
+export type UploadedImage = z.infer<typeof uploadedImageSchema>;
+
 /** The answer to an upload: every file with its image, in the order of the files. */
 export const uploadResultSchema = z
-  .object({
-    items: z.array(
-      imageSchema.extend({ status: z.enum(['created', 'duplicate']) }).meta({ id: 'UploadedImage' }),
-    ),
-  })
+  .object({ items: z.array(uploadedImageSchema) })
   .meta({ id: 'UploadResult' });
 
 export const listQuerySchema = z.strictObject({

@@ -13,10 +13,11 @@ import type { RequestScope } from '../encoder/scope.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
 import { FileStore, imageId, isImageId } from './file-store.js';
+import type { StoredFile } from './file-store.js';
 import { inspectImage } from '../image-file/image-format.js';
 import { ImageRepository } from './image.repository.js';
 import type { ImageRow, NewImage } from './image.repository.js';
-import type { ImageView, UploadFields } from './image.schema.js';
+import type { ImageView, UploadFields, UploadedImage } from './image.schema.js';
 import { SEARCH_INDEX } from './search-index.js';
 import type { SearchIndex } from './search-index.js';
 
@@ -26,9 +27,17 @@ export interface IncomingImage extends UploadedFile {
   tags: string[];
 }
 
+/** What a duplicate brought that the collection lacked; `file` when the stored file had been lost. */
+type Merged = NonNullable<UploadedImage['merged']>;
 /** What became of an incoming image. */
-type Outcome = { id: string; status: 'created' | 'duplicate' } | Problem;
-type Prepared = { id: string; image: NewImage; bytes: Buffer } | { id: string; image: null } | Problem;
+type Outcome =
+  { id: string; status: 'created' } | { id: string; status: 'duplicate'; merged: Merged } | Problem;
+/** `bytes` are those of an image to add, `again` is an image that is there already or comes twice. */
+type Prepared =
+  { id: string; image: NewImage; bytes: Buffer } | { id: string; again: IncomingImage } | Problem;
+
+/** Captions, and tags, that an image may gather from its duplicates. */
+const MAX_GATHERED = 100;
 
 @Injectable()
 export class ImageService {
@@ -50,7 +59,7 @@ export class ImageService {
     files: readonly UploadedFile[],
     fields: UploadFields,
     scope: RequestScope,
-  ): Promise<(ImageView & { status: 'created' | 'duplicate' })[]> {
+  ): Promise<UploadedImage[]> {
     const prepared = await this.prepare(
       files.map((file) => ({ ...file, ...fields })),
       scope,
@@ -70,7 +79,8 @@ export class ImageService {
           'An image of this request was deleted at the same time. Send it again.',
         );
       }
-      return { ...toView(row), status: outcome.status };
+      const { id: _id, ...result } = outcome;
+      return { ...toView(row), ...result };
     });
   }
 
@@ -110,6 +120,30 @@ export class ImageService {
     return this.files.read(row.id, row.mediaType);
   }
 
+  /** Stored files, a folder at a time. */
+  storedFiles(): AsyncGenerator<StoredFile[]> {
+    return this.files.stored();
+  }
+
+  /** Those of the files that were neither written nor renewed for `age` milliseconds. */
+  async oldFiles(files: readonly StoredFile[], age: number): Promise<StoredFile[]> {
+    const old: StoredFile[] = [];
+    for (const file of files) if (await this.files.isOld(file.path, age)) old.push(file);
+    return old;
+  }
+
+  /** Removes those of the files that have no row and are still older than `age`; returns how many. */
+  async removeOrphans(orphans: readonly StoredFile[], age: number): Promise<number> {
+    let removed = 0;
+    for (const { id, path } of orphans) {
+      await this.mutex.runExclusive(async () => {
+        if ((await this.images.existing([id])).has(id)) return;
+        if (await this.files.removeOld(path, age)) removed++;
+      });
+    }
+    return removed;
+  }
+
   async remove(id: string): Promise<void> {
     await this.mutex.runExclusive(async () => {
       const row = isImageId(id) ? await this.images.remove(id) : null;
@@ -133,11 +167,15 @@ export class ImageService {
       // Hashing many large files in one go would hold up everybody else.
       await nextTurn();
     }
-    const known = new Set((await this.images.findMany(ids)).map(({ id }) => id));
+    const rows = await this.images.findMany(ids);
+    // An image whose file was lost when the model changed still waits for its embedding.
+    const encoded = rows.filter(({ embeddingModel }) => embeddingModel === this.embeddings.model.hash);
+    const known = new Set(encoded.map(({ id }) => id));
     const prepared = await Promise.all(
-      incoming.map(async ({ bytes, fileName, captions, tags }, index): Promise<Prepared> => {
+      incoming.map(async (arrived, index): Promise<Prepared> => {
         const id = ids[index]!;
-        if (known.has(id) || ids.indexOf(id) < index) return { id, image: null };
+        if (known.has(id) || ids.indexOf(id) < index) return { id, again: arrived };
+        const { bytes, fileName, captions, tags } = arrived;
         try {
           const facts = await inspectImage(bytes, this.config);
           const embedding = new Float32Array(0);
@@ -168,20 +206,78 @@ export class ImageService {
   }
 
   private async commit(prepared: readonly Prepared[]): Promise<Outcome[]> {
-    const fresh = prepared.flatMap((entry) => ('bytes' in entry ? [entry] : []));
-    const added =
-      fresh.length === 0
-        ? new Set<string>()
-        : await this.mutex.runExclusive(async () => {
-            for (const { id, image, bytes } of fresh) await this.files.put(id, image.mediaType, bytes);
-            return this.images.add(fresh.map(({ image }) => image));
-          });
-    if (added.size > 0) await this.index.catchUp();
-    return prepared.map((entry) => {
-      if (entry instanceof Problem) return entry;
-      const created = 'bytes' in entry && added.has(entry.id);
-      return { id: entry.id, status: created ? 'created' : 'duplicate' };
+    const { added, merged } = await this.mutex.runExclusive(async () => {
+      const added = await this.addNew(prepared.flatMap((entry) => ('bytes' in entry ? [entry] : [])));
+      const duplicates = prepared.flatMap((entry) => {
+        if ('again' in entry) return [{ id: entry.id, ...entry.again }];
+        return 'bytes' in entry && !added.has(entry.id) ? [{ ...entry.image, bytes: entry.bytes }] : [];
+      });
+      return { added, merged: await this.merge(duplicates) };
     });
+    if (added.size > 0) await this.index.catchUp();
+    return prepared.map((entry): Outcome => {
+      if (entry instanceof Problem) return entry;
+      const { id } = entry;
+      if ('bytes' in entry && added.has(id)) return { id, status: 'created' };
+      return { id, status: 'duplicate', merged: merged.get(id) ?? { captions: [], tags: [], file: false } };
+    });
+  }
+
+  /** Stores files, then rows; returns the ids of the rows that are new. What was written goes when that fails. */
+  private async addNew(
+    fresh: readonly { id: string; image: NewImage; bytes: Buffer }[],
+  ): Promise<Set<string>> {
+    if (fresh.length === 0) return new Set();
+    const written: NewImage[] = [];
+    try {
+      for (const { id, image, bytes } of fresh) {
+        if (await this.files.put(id, image.mediaType, bytes)) written.push(image);
+      }
+      const added = await this.images.add(fresh.map(({ image }) => image));
+      await this.files.markUsed();
+      const foreign = fresh.filter(({ id }) => !added.has(id)).map(({ image }) => image);
+      if (foreign.length > 0) await this.encodeAgain(foreign);
+      return added;
+    } catch (error) {
+      await this.takeBack(written);
+      throw error;
+    }
+  }
+
+  /** Rows that were there: their embedding is replaced when another model made it. */
+  private async encodeAgain(images: readonly NewImage[]): Promise<void> {
+    const { hash } = this.embeddings.model;
+    const rows = await this.images.findMany(images.map(({ id }) => id));
+    const foreign = new Set(rows.filter((row) => row.embeddingModel !== hash).map(({ id }) => id));
+    const embeddings = images.filter(({ id }) => foreign.has(id));
+    if (embeddings.length > 0) await this.images.replaceEmbeddings(embeddings, hash);
+  }
+
+  /** Removes files whose rows could not be written; as far as that can be told, and later the sweep does it. */
+  private async takeBack(images: readonly NewImage[]): Promise<void> {
+    try {
+      const existing = await this.images.existing(images.map(({ id }) => id));
+      for (const { id, mediaType } of images) if (!existing.has(id)) await this.files.remove(id, mediaType);
+    } catch {
+      // The database does not answer: whether the rows are there is not known, so the files stay.
+    }
+  }
+
+  /** Puts lost files back and adds captions and tags that the rows lack. */
+  private async merge(
+    duplicates: readonly { id: string; bytes: Buffer; captions: string[]; tags: string[] }[],
+  ): Promise<Map<string, Merged>> {
+    if (duplicates.length === 0) return new Map();
+    const added = await this.images.annotate(duplicates, MAX_GATHERED);
+    const rows = new Map((await this.images.findMany([...added.keys()])).map((row) => [row.id, row]));
+    const merged = new Map<string, Merged>();
+    for (const { id, bytes } of duplicates) {
+      const row = rows.get(id);
+      if (row === undefined || merged.has(id)) continue;
+      const file = await this.files.put(id, row.mediaType, bytes);
+      merged.set(id, { ...added.get(id)!, file });
+    }
+    return merged;
   }
 }
 

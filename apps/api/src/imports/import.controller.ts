@@ -1,7 +1,8 @@
 /** Routes of imports from the server's disk. */
-import { Controller, Get, Inject, Param, Post, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
 import { Access } from '../access/scope.js';
+import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute } from '../http/openapi.js';
 import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
@@ -11,6 +12,7 @@ import type { ImportParams } from './import.schema.js';
 import { ImportService } from './import.service.js';
 
 @Controller('imports')
+@UseInterceptors(NeedsDatabase)
 export class ImportController {
   constructor(@Inject(ImportService) private readonly imports: ImportService) {}
 

@@ -4,18 +4,22 @@
  * 1. A job's position is saved after every batch; a job that was cut off goes on from there at the next start.
  * 2. Doing a batch twice adds nothing twice: images are known by the hash of their bytes.
  * 3. Services that share a database share its jobs: each job is run by the one that holds its lease.
- * 4. A file that cannot be taken is counted and named; it does not stop the job.
+ * 4. A full disk or a database that is away does not fail a job: it waits and goes on where it was.
+ * 5. A file that cannot be taken is counted and named; it does not stop the job.
  */
 import { randomUUID } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, relative } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Config } from '../config/config.js';
 import type { ImportJob } from '../generated/prisma/client.js';
 import { ImageService } from '../images/image.service.js';
 import type { IncomingImage } from '../images/image.service.js';
+import { isTemporary } from '../problems/outages.js';
 import { Problem } from '../problems/problem.js';
+import { toProblem } from '../problems/translate.js';
 import { CONFIG } from '../providers.js';
 import { isBelow, resolveImportPath } from './import-root.js';
 import { readSource } from './import-source.js';
@@ -31,6 +35,13 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Failures that a job remembers by name. */
 const MAX_FAILURES = 20;
 
+/** First and longest wait for a disk or a database, in milliseconds. */
+const FIRST_WAIT = 1000;
+const LONGEST_WAIT = 30_000;
+
+/** The service is ending; the job goes on at the next start. */
+class Stopped extends Error {}
+
 @Injectable()
 export class ImportService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Import');
@@ -39,13 +50,17 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
   private readonly runner = randomUUID();
   private renewal: NodeJS.Timeout | undefined;
   private wanted = false;
-  private stopped = false;
+  private readonly stop = new AbortController();
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(ImportRepository) private readonly jobs: ImportRepository,
     @Inject(ImageService) private readonly images: ImageService,
   ) {}
+
+  private get stopped(): boolean {
+    return this.stop.signal.aborted;
+  }
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.jobs.shared) {
@@ -61,7 +76,7 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
+    this.stop.abort();
     clearInterval(this.renewal);
     await this.work;
     if (this.jobs.shared) await this.jobs.release(this.runner).catch(() => undefined);
@@ -103,13 +118,15 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private async runAll(): Promise<void> {
+    const next = () => this.patiently(() => this.next());
     try {
       while (this.wanted && !this.stopped) {
         this.wanted = false;
-        for (let job = await this.next(); job !== null; job = await this.next()) await this.runOrFail(job);
+        for (let job = await next(); job !== null; job = await next()) await this.runOrFail(job);
       }
     } catch (error) {
-      this.logger.error(error instanceof Error ? error.stack : String(error));
+      if (!(error instanceof Stopped))
+        this.logger.error(error instanceof Error ? error.stack : String(error));
     } finally {
       this.work = undefined;
     }
@@ -123,14 +140,26 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
     try {
       await this.run(job);
     } catch (error) {
+      if (error instanceof Stopped) return;
       const known = error instanceof Problem;
       if (!known) this.logger.error(error instanceof Error ? error.stack : String(error));
       const reason = known ? error.message : 'The server failed. Its log says why.';
-      await this.jobs.update(job.id, this.runner, {
-        status: 'failed',
-        error: reason,
-        finishedAt: new Date(),
-      });
+      await this.save(job, { status: 'failed', error: reason, finishedAt: new Date() });
+    }
+  }
+
+  /** Tries until it succeeds or fails for good: what passes by itself is waited for, at most half a minute a time. */
+  private async patiently<T>(run: () => Promise<T>): Promise<T> {
+    for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+      if (this.stopped) throw new Stopped();
+      try {
+        return await run();
+      } catch (error) {
+        const problem = toProblem(error);
+        if (!isTemporary(problem)) throw error;
+        this.logger.warn(`waits ${wait / 1000} s: ${problem.message}`);
+        await delay(wait, undefined, { signal: this.stop.signal }).catch(() => undefined);
+      }
     }
   }
 
@@ -167,7 +196,7 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
 
   /** False when the job is another service's by now. */
   private async save(job: ImportJob, data: Parameters<ImportRepository['update']>[2]): Promise<boolean> {
-    const isOurs = await this.jobs.update(job.id, this.runner, data);
+    const isOurs = await this.patiently(() => this.jobs.update(job.id, this.runner, data));
     if (!isOurs) this.logger.warn(`import ${job.id} goes on in another service, which took it over`);
     return isOurs;
   }
@@ -191,7 +220,7 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
       }
     }
     const added: string[] = [];
-    for (const [index, outcome] of (await this.images.ingest(images)).entries()) {
+    for (const [index, outcome] of (await this.patiently(() => this.images.ingest(images))).entries()) {
       if (outcome instanceof Problem) failures.push(describeFailure(paths[index]!, root, outcome));
       else if (outcome.status === 'created') {
         counts.added++;

@@ -14,6 +14,7 @@ export const PROBLEMS = {
   import_forbidden: { status: 403, title: 'The path is not below a folder that imports may read' },
   insufficient_scope: { status: 403, title: 'The API key may not do this' },
   cross_site_request: { status: 403, title: 'Only GET is answered to pages of other sites' },
+  method_not_allowed: { status: 405, title: 'The route does not take this method' },
   route_not_found: { status: 404, title: 'There is no such route' },
   image_not_found: { status: 404, title: 'There is no such image' },
   import_not_found: { status: 404, title: 'There is no such import' },
@@ -33,7 +34,10 @@ export const PROBLEMS = {
   rate_limited: { status: 429, title: 'Too many requests, or too much computing, for this key or address' },
   internal_error: { status: 500, title: 'The server failed' },
   overloaded: { status: 503, title: 'The server has as much work as it can take' },
+  database_unavailable: { status: 503, title: 'The database does not answer' },
+  storage_unavailable: { status: 503, title: 'The data folder cannot be read or written' },
   not_ready: { status: 503, title: 'The server is still starting or already stopping' },
+  storage_full: { status: 507, title: 'The disk of the server is full' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 /** A stable error code; the keys of {@link PROBLEMS}. */

@@ -5,6 +5,7 @@
 import { HttpException } from '@nestjs/common';
 import { ClipError } from '@clip-ts/clip';
 import type { ProblemCode } from './catalogue.js';
+import { databaseUnavailable, storageFull } from './outages.js';
 import { Problem } from './problem.js';
 
 /** The problem that `error` stands for; anything unknown is an `internal_error` with the cause kept for the log. */
@@ -12,7 +13,7 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ClipError) return fromClipError(error);
   if (error instanceof HttpException) return fromHttpException(error);
-  return fromHttpError(error) ?? fromDatabaseError(error) ?? internalError(error);
+  return fromHttpError(error) ?? fromSystemError(error) ?? fromDatabaseError(error) ?? internalError(error);
 }
 
 function internalError(error: unknown): Problem {
@@ -55,21 +56,81 @@ function bodyParserType(error: HttpException): string | undefined {
   return error.cause instanceof Error && 'type' in error.cause ? String(error.cause.type) : undefined;
 }
 
+/** Errors of the file system by their code (errno(3)), wherever in the chain of causes. */
+function fromSystemError(error: unknown): Problem | undefined {
+  for (
+    let at: unknown = error, depth = 0;
+    at instanceof Error && depth < MAX_CAUSES;
+    at = at.cause, depth++
+  ) {
+    if (!('code' in at) || typeof at.code !== 'string' || !('syscall' in at)) continue;
+    if (FULL.includes(at.code)) return storageFull(error);
+    // Node reports a folder that cannot be made on a read-only disk as ENOENT.
+    if (UNUSABLE.includes(at.code) || (at.code === 'ENOENT' && at.syscall === 'mkdir')) {
+      return new Problem(
+        'storage_unavailable',
+        `The data folder of the server cannot be used (${at.code}). Nothing was stored.`,
+        { cause: error, retryAfter: 30 },
+      );
+    }
+  }
+  return undefined;
+}
+
+const FULL = ['ENOSPC', 'EDQUOT'];
+const UNUSABLE = ['EROFS', 'EACCES', 'EPERM', 'EIO', 'EMFILE', 'ENFILE', 'ENOTDIR', 'ESTALE'];
+const MAX_CAUSES = 8;
+
 /**
  * Errors of Prisma by their code (https://www.prisma.io/docs/orm/reference/error-reference): P1… the database
- * cannot be reached, P2024 and P2028 too much waits for it, P2034 a write conflict.
+ * cannot be reached, P2024 and P2028 no connection or no end within its time, P2034 a write conflict. What drivers
+ * report comes as text: the SQLSTATE of PostgreSQL (classes 08, 53 and 57), or a message of pg or PGlite.
  */
 function fromDatabaseError(error: unknown): Problem | undefined {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
-  const options = { cause: error, retryAfter: 1 };
-  if (/^P1\d{3}$/.test(error.code))
-    return new Problem('not_ready', 'The database cannot be reached.', options);
-  if (['P2024', 'P2028'].includes(error.code)) {
-    return new Problem('overloaded', 'Too many requests wait for the database.', options);
+  if (!(error instanceof Error) || !isOfDatabase(error)) return undefined;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (code === 'P2034') {
+    return new Problem('conflict', 'A change made at the same time was first.', {
+      cause: error,
+      retryAfter: 1,
+    });
   }
-  if (error.code === 'P2034')
-    return new Problem('conflict', 'A change made at the same time was first.', options);
-  return undefined;
+  const text = describe(error);
+  if (/\b53100\b|No space left on device|ENOSPC|EDQUOT/.test(text)) return storageFull(error);
+  const isAway = /^P1\d{3}$/.test(code) || ['P2024', 'P2028'].includes(code) || AWAY.test(text);
+  return isAway ? databaseUnavailable(error) : undefined;
+}
+
+const AWAY = new RegExp(
+  [
+    '\\b(?:08\\d{3}|53300|57P0[1-5])\\b',
+    'ECONN(?:REFUSED|RESET|ABORTED)|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|ENOTFOUND|EAI_AGAIN',
+    'Connection terminated|Query read timeout|timeout exceeded when trying to connect|connection error',
+    'DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections|not queryable',
+    'PGlite (?:is closed|failed)|unreachable|Aborted\\(',
+  ].join('|'),
+);
+
+function isOfDatabase(error: Error): boolean {
+  return (
+    /^(?:PrismaClient|DriverAdapter)/.test(error.name) ||
+    /^P\d{4}$/.test('code' in error ? String(error.code) : '')
+  );
+}
+
+/** Name, message and causes of an error, and what the driver's adapter adds to it, as one text. */
+function describe(error: unknown, depth = 0): string {
+  if (typeof error !== 'object' || error === null || depth > MAX_CAUSES) return String(error).slice(0, 2000);
+  const { name, message, kind, originalCode, originalMessage, cause, meta } = error as Record<
+    string,
+    unknown
+  >;
+  const own = [name, message, kind, originalCode, originalMessage].filter((part) => typeof part === 'string');
+  const inner = [cause, (meta as { driverAdapterError?: unknown } | undefined)?.driverAdapterError];
+  return [
+    ...own.map((part) => part.slice(0, 2000)),
+    ...inner.filter((part) => part !== undefined).map((part) => describe(part, depth + 1)),
+  ].join(' ');
 }
 
 /** Errors in the style of http-errors: `status`, and for body-parser `type`. */

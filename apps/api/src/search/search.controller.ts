@@ -1,10 +1,11 @@
 /** Routes of search: by words, by an image, by a vector. */
-import { Controller, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Post, Query, UseInterceptors } from '@nestjs/common';
 import type { Config } from '../config/config.js';
 import { imageFormLimits, imageJsonBytes, vectorJsonLimits } from '../http/body/limits.js';
 import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { decodeImage, formImage } from '../http/image-input.js';
+import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
@@ -21,6 +22,7 @@ import type { PageQuery } from './search.schema.js';
 import { SearchService } from './search.service.js';
 
 @Controller('search')
+@UseInterceptors(NeedsDatabase)
 export class SearchController {
   constructor(
     @Inject(SearchService) private readonly search: SearchService,

@@ -43,6 +43,8 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
   private revision = 0;
   private savedRevision = 0;
   private lastCheck = 0;
+  /** A change that the index could not be told of. */
+  private behind = false;
   private growing = false;
   private stopped = false;
   private failure: string | undefined;
@@ -86,14 +88,23 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     await this.mutex.runExclusive(() => this.save());
   }
 
-  /** Applies everything that the database has and the index has not. Called after each change. */
+  /**
+   * Applies everything that the database has and the index has not. Called after each change, which is stored by
+   * then: when the database goes away meanwhile, the next search catches up.
+   */
   async catchUp(): Promise<void> {
-    await this.mutex.runExclusive(async () => {
-      if (this.index === undefined || this.stopped) return;
-      this.revision = await this.applyChanges(this.index, this.revision);
-      if (this.revision - this.savedRevision >= CHANGES_PER_SAVE) await this.save();
-    });
-    this.growIfNeeded();
+    try {
+      await this.mutex.runExclusive(async () => {
+        if (this.index === undefined || this.stopped) return;
+        this.revision = await this.applyChanges(this.index, this.revision);
+        this.behind = false;
+        if (this.revision - this.savedRevision >= CHANGES_PER_SAVE) await this.save();
+      });
+      this.growIfNeeded();
+    } catch (error) {
+      this.behind = true;
+      this.logger.warn(`search is behind the database: ${String(error)}`);
+    }
   }
 
   /** The nearest images. Throws not_ready while loading and page_too_deep beyond the depth of the graph. */
@@ -101,7 +112,8 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     if (this.notReady !== undefined) {
       throw new Problem('not_ready', `Search cannot answer: ${this.notReady}.`, { retryAfter: 1 });
     }
-    if (this.database.shared && Date.now() - this.lastCheck > SHARED_CHECK_INTERVAL) {
+    const isDue = this.database.shared && Date.now() - this.lastCheck > SHARED_CHECK_INTERVAL;
+    if (isDue || this.behind) {
       this.lastCheck = Date.now();
       await this.catchUp();
     }
@@ -203,7 +215,12 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     if (this.revision === this.savedRevision) return;
     const snapshot = this.index?.snapshot();
     if (snapshot === undefined) return;
-    await this.snapshots.save(snapshot, { ...this.model, revision: this.revision });
+    try {
+      await this.snapshots.save(snapshot, { ...this.model, revision: this.revision });
+    } catch (error) {
+      // A snapshot only saves time at the next start; after more changes it is tried again.
+      this.logger.warn(`the search graph could not be saved: ${String(error)}`);
+    }
     this.savedRevision = this.revision;
   }
 }

@@ -3,7 +3,7 @@
  * Uses the programs of Debian's package `postgresql` where they are; they refuse to run as root.
  */
 import { execFile, execFileSync } from 'node:child_process';
-import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { existsSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -58,10 +58,34 @@ export class TestPostgres {
     }
   }
 
+  /** Freezes every process of the server: connections are taken by the kernel, and nobody answers. */
+  async freeze(during: () => Promise<void>): Promise<void> {
+    const [line] = (await readFile(join(this.folder, 'data', 'postmaster.pid'), 'utf8')).split('\n');
+    const main = Number(line);
+    const frozen = [main, ...(await childrenOf(main))];
+    for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    try {
+      await during();
+    } finally {
+      for (const pid of frozen) process.kill(pid, 'SIGCONT');
+    }
+  }
+
   async stop(): Promise<void> {
     await this.control('-m', 'immediate', 'stop');
     await rm(this.folder, { recursive: true });
   }
+}
+
+/** Processes whose parent is `pid` (field 4 of proc(5) stat). */
+async function childrenOf(pid: number): Promise<number[]> {
+  const numbers = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const children: number[] = [];
+  for (const number of numbers) {
+    const stat = await readFile(`/proc/${number}/stat`, 'utf8').catch(() => '');
+    if (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === String(pid)) children.push(Number(number));
+  }
+  return children;
 }
 
 /** The user to run as when the tests run as root. */

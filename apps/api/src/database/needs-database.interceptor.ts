@@ -1,0 +1,33 @@
+/**
+ * Answers `database_unavailable` at once while the database is away, and ends the wait of requests that it leaves
+ * without an answer. What they had asked of it may still happen when it comes back.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import type { Response } from 'express';
+import { Observable } from 'rxjs';
+import { databaseUnavailable } from '../problems/outages.js';
+import { DATABASE } from '../providers.js';
+import type { Database } from './database.js';
+
+@Injectable()
+export class NeedsDatabase implements NestInterceptor {
+  constructor(@Inject(DATABASE) private readonly database: Database) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const { monitor } = this.database;
+    if (monitor.problem !== undefined) throw monitor.problem;
+    const response = context.switchToHttp().getResponse<Response>();
+    return new Observable((subscriber) => {
+      const subscription = next.handle().subscribe(subscriber);
+      const forget = monitor.onOutage(() => {
+        // A file that is being sent came from the disk and needs the database no more.
+        if (!response.headersSent) subscriber.error(databaseUnavailable());
+      });
+      return () => {
+        forget();
+        subscription.unsubscribe();
+      };
+    });
+  }
+}

@@ -1,0 +1,192 @@
+/** What is stored, seen over time: duplicates, lost files, remains of killed uploads, a lost database. */
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { ImportView } from '../src/imports/import.schema.js';
+import { freshDataFolder } from './support/data-folder.js';
+import { colourPng, rgbPng } from './support/images.js';
+import { TestServer, formRequest, jsonRequest, runToEnd } from './support/server.js';
+import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+// Each test starts real processes, which a busy machine serves slowly.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+interface Uploaded {
+  id: string;
+  status: string;
+  fileName: string | null;
+  captions: string[];
+  tags: string[];
+  merged?: { captions: string[]; tags: string[]; file: boolean };
+}
+
+let folder: string;
+let checkpoint: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clip-storage-'));
+  checkpoint = await writeTinyCheckpoint(join(folder, 'checkpoint'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const upload = async (server: TestServer, fields: Parameters<typeof formRequest>[0]) =>
+  (await server.json<{ items: Uploaded[] }>('/images', formRequest(fields))).items;
+
+const storedNames = async (data: string, kind: 'images' | 'thumbnails', id: string) =>
+  (await readdir(join(data, kind, id.slice(0, 2)))).filter((name) => name.includes(id));
+
+async function runImport(server: TestServer, path: string): Promise<ImportView> {
+  const { id } = await server.json<ImportView>('/imports', jsonRequest({ path }));
+  for (;;) {
+    const job = await server.json<ImportView>(`/imports/${id}`);
+    if (job.status === 'done' || job.status === 'failed') return job;
+    await delay(50);
+  }
+}
+
+describe('an image that comes again', () => {
+  let data: string;
+  let root: string;
+  let server: TestServer;
+
+  beforeAll(async () => {
+    data = await freshDataFolder(join(folder, 'again'));
+    root = join(folder, 'root');
+    await mkdir(root);
+    server = await TestServer.start({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data, IMPORT_ROOT: root });
+  });
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('adds the captions and tags that were missing, keeps its name, and says what was added', async () => {
+    const image = await colourPng('red');
+    const [first] = await upload(server, { image, captions: ['one', 'two'], tags: 'warm' });
+    expect(first).toMatchObject({ status: 'created', fileName: 'file0.png' });
+    expect(first?.merged).toBeUndefined();
+    const [second] = await upload(server, { image, captions: ['two', 'three'], tags: ['cold', 'warm'] });
+    expect(second).toMatchObject({
+      id: first!.id,
+      status: 'duplicate',
+      captions: ['one', 'two', 'three'],
+      tags: ['warm', 'cold'],
+      merged: { captions: ['three'], tags: ['cold'], file: false },
+    });
+    const [third] = await upload(server, { image });
+    expect(third?.merged).toEqual({ captions: [], tags: [], file: false });
+    expect((await server.json<{ total: number }>('/search?q=red&tag=cold')).total).toBe(1);
+    const same = await upload(server, {
+      image: [await colourPng('blue'), await colourPng('blue')],
+      tags: 'x',
+    });
+    expect(same.map(({ status, tags }) => [status, tags])).toEqual([
+      ['created', ['x']],
+      ['duplicate', ['x']],
+    ]);
+  });
+
+  it('gathers at most 100 captions', async () => {
+    const image = await colourPng('green');
+    const texts = (from: number, count: number) =>
+      Array.from({ length: count }, (_, n) => `caption ${from + n}`);
+    await upload(server, { image, captions: texts(0, 90) });
+    const [again] = await upload(server, { image, captions: texts(80, 50) });
+    expect(again?.captions).toEqual(texts(0, 100));
+    expect(again?.merged?.captions).toEqual(texts(90, 10));
+  });
+
+  it('puts a lost file back, by an upload and by an import', async () => {
+    const image = await colourPng('yellow');
+    const [{ id }] = (await upload(server, { image })) as [Uploaded];
+    const file = join(data, 'images', id.slice(0, 2), `${id}.png`);
+    await server.fetch(`/images/${id}/thumbnail`);
+    for (const lose of [() => rm(file), () => writeFile(file, image.subarray(0, 20))]) {
+      await lose();
+      await rm(join(data, 'thumbnails'), { recursive: true });
+      const [again] = await upload(server, { image });
+      expect(again).toMatchObject({ status: 'duplicate', merged: { file: true } });
+      expect(new Uint8Array(await readFile(file))).toEqual(image);
+      expect((await server.fetch(`/images/${id}/thumbnail`)).status).toBe(200);
+    }
+    await rm(file);
+    expect((await server.problem(`/images/${id}/file`)).code).toBe('image_not_found');
+    await writeFile(join(root, 'yellow.png'), image);
+    expect(await runImport(server, '.')).toMatchObject({ status: 'done', added: 0, duplicates: 1 });
+    expect((await server.fetch(`/images/${id}/file`)).status).toBe(200);
+  });
+});
+
+describe('the remains of uploads that were killed', () => {
+  it('are removed at the next start when they are old, and nothing else is', async () => {
+    const data = await freshDataFolder(join(folder, 'remains'));
+    const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data };
+    let server = await TestServer.start(env);
+    const [{ id: kept }] = (await upload(server, { image: await colourPng('red') })) as [Uploaded];
+    await server.fetch(`/images/${kept}/thumbnail`);
+    await server.stop();
+    const old = new Date(Date.now() - 2 * 3_600_000);
+    const put = async (kind: 'images' | 'thumbnails', name: string, time?: Date) => {
+      const path = join(data, kind, name.replace(/^\./, '').slice(0, 2), name);
+      await mkdir(join(path, '..'), { recursive: true });
+      await writeFile(path, 'x');
+      if (time) await utimes(path, time, time);
+    };
+    const [orphan, young] = ['a'.repeat(64), 'b'.repeat(64)] as const;
+    await put('images', `${orphan}.png`, old);
+    await put('thumbnails', `${orphan}.webp`, old);
+    await put('images', `.${orphan}.png.4711-0123456789ab.tmp`, old);
+    await put('images', `${young}.jpg`);
+    for (const kind of ['images', 'thumbnails'] as const) {
+      const [name] = await storedNames(data, kind, kept);
+      await utimes(join(data, kind, kept.slice(0, 2), name!), old, old);
+    }
+    server = await TestServer.start(env);
+    await vi.waitFor(() => expect(server.output()).toMatch(/2 files without a row were removed/), 10_000);
+    expect(await storedNames(data, 'images', orphan)).toEqual([]);
+    expect(await storedNames(data, 'thumbnails', orphan)).toEqual([]);
+    expect(await storedNames(data, 'images', young)).toHaveLength(1);
+    expect(await storedNames(data, 'images', kept)).toHaveLength(1);
+    expect(await storedNames(data, 'thumbnails', kept)).toHaveLength(1);
+    await server.stop();
+  });
+});
+
+describe('a database without rows beside stored images', () => {
+  it('is refused with what to do, and doing it brings the images back', async () => {
+    const data = await freshDataFolder(join(folder, 'lost'));
+    const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data };
+    let server = await TestServer.start(env);
+    const image = await Promise.all([1, 2, 3].map((n) => rgbPng(n, 2, 3)));
+    await upload(server, { image });
+    await server.stop();
+    await rm(join(data, 'database'), { recursive: true });
+    await freshDataFolder(data);
+    const { code, output } = await runToEnd({ ...env, PORT: '0' });
+    expect(code).toBe(2);
+    expect(output).toMatch(/holds no images, but .*images holds 3 image files/);
+    expect(output).toMatch(/restore the database/);
+    expect(output).not.toMatch(/\.js:\d/);
+    const lost = join(data, 'images.lost');
+    await rename(join(data, 'images'), lost);
+    server = await TestServer.start({ ...env, IMPORT_ROOT: lost });
+    expect(await runImport(server, '.')).toMatchObject({ status: 'done', added: 3 });
+    await server.stop();
+  });
+
+  it('is an empty collection when all images were deleted, or the first upload was killed', async () => {
+    const data = await freshDataFolder(join(folder, 'emptied'));
+    const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data };
+    const stray = join(data, 'images', 'aa', `${'a'.repeat(64)}.png`);
+    await mkdir(join(stray, '..'), { recursive: true });
+    await writeFile(stray, 'x');
+    const server = await TestServer.start(env);
+    const [{ id }] = (await upload(server, { image: await colourPng('red') })) as [Uploaded];
+    await server.fetch(`/images/${id}`, { method: 'DELETE' });
+    await server.stop();
+    const again = await TestServer.start(env);
+    expect(await again.json('/images')).toMatchObject({ total: 0 });
+    await again.stop();
+  });
+});
