@@ -1,11 +1,23 @@
 /** The settings that must be the same for a run to resume from a checkpoint: all that change its numbers. */
 import type { RunSettings } from '../config/run-settings.js';
 
+/** The training split, for comparison with that of an earlier run. */
+export interface TrainedData {
+  split: string;
+  images: number;
+  /** Hash of its content. */
+  fingerprint: string;
+}
+
 /** By name, as they are kept in training/state.json. Folders, workers, device and checkpoint times may change. */
-export function resumeSettings(settings: RunSettings, images: number): Record<string, unknown> {
+export function resumeSettings(
+  settings: RunSettings,
+  { split, images, fingerprint }: TrainedData,
+): Record<string, unknown> {
   const entries: [string, unknown][] = [
-    ['split', settings.trainSplit],
+    ['split', split],
     ['training images', images],
+    ['training data', fingerprint],
   ];
   for (const [key, value] of Object.entries(settings.model)) entries.push([`model ${key}`, value]);
   for (const { name, config } of settings.stages) {
@@ -28,7 +40,11 @@ export function resumeSettings(settings: RunSettings, images: number): Record<st
 /** Names of the settings in which two runs differ, with both values. */
 export function differingSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
-  return names
-    .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
-    .map((name) => `${name} (was ${JSON.stringify(before[name])}, now ${JSON.stringify(now[name])})`);
+  return (
+    names
+      .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
+      // Checkpoints of earlier releases do not say what the data was.
+      .filter((name) => name !== 'training data' || before[name] !== undefined)
+      .map((name) => `${name} (was ${JSON.stringify(before[name])}, now ${JSON.stringify(now[name])})`)
+  );
 }

@@ -15,8 +15,12 @@ export function addEvaluateCommand(program: Command): void {
     .command('evaluate')
     .description('measure a checkpoint: retrieval R@1/5/10 both ways and zero-shot accuracy')
     .option('--checkpoint <folder>', 'the checkpoint', 'runs/coco/checkpoint')
-    .option('--data <folder>', 'dataset in COCO format', 'input/MSCOCO')
-    .option('--split <name>', 'split for retrieval', 'val2017')
+    .option(
+      '--data <path>',
+      'dataset: COCO folder, CSV, TSV or JSONL, tar shards, or a folder for each class',
+      'input/MSCOCO',
+    )
+    .option('--split <name>', 'split for retrieval (default: val2017 or the like)')
     .option('--zero-shot-splits <names...>', 'splits for zero-shot accuracy (default: all but train*)')
     .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_NAMES).default('auto'))
     .option('--batch-size <pairs>', 'images or captions at a time', integer('--batch-size', 1), 128)

@@ -15,9 +15,13 @@ export function addPretrainCommand(program: Command): void {
   program
     .command('pretrain')
     .description('train a dual encoder in two stages (heads on frozen towers, then everything) and export it')
-    .option('--data <folder>', 'dataset in COCO format', 'input/MSCOCO')
-    .option('--train-split <name>', 'split to train on', 'train2017')
-    .option('--validation-split <name>', 'split to validate on', 'val2017')
+    .option(
+      '--data <path>',
+      'dataset: COCO folder, CSV, TSV or JSONL, tar shards, or a folder for each class',
+      'input/MSCOCO',
+    )
+    .option('--train-split <name>', 'split to train on (default: train2017 or the like)')
+    .option('--validation-split <name>', 'split to validate on (default: val2017 or the like)')
     .option('--output <folder>', "the run's folder (default: output_dir of the training config)")
     .option('--model-config <file>', 'towers and heads', 'input/model_config.json')
     .option('--freeze-training-config <file>', 'stage 1', 'input/freeze_training_config.json')

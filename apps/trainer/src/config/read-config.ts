@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { InputError } from '../errors.js';
 
 /** The file's content. @throws InputError when it cannot be read or is not JSON */
-export async function readJson(file: string): Promise<unknown> {
+async function readJson(file: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

@@ -16,8 +16,9 @@ export interface Stage {
 
 export interface RunSettings {
   data: string;
-  trainSplit: string;
-  validationSplit: string;
+  /** Absent: the one with a usual name. */
+  trainSplit?: string;
+  validationSplit?: string;
   /** The run's folder. */
   output: string;
   model: ModelConfig;
@@ -29,8 +30,8 @@ export interface RunSettings {
 
 export interface SettingsOptions {
   data: string;
-  trainSplit: string;
-  validationSplit: string;
+  trainSplit?: string;
+  validationSplit?: string;
   modelConfig: string;
   freezeTrainingConfig: string;
   trainingConfig: string;

@@ -4,7 +4,7 @@ import type { AssembledModel } from '../model/assembled-model.js';
 import { tokenizeCaptions, type CaptionStore } from './caption-store.js';
 import { fingerprint } from './fingerprint.js';
 import { openPixelStore, type PixelProcessor, type PixelStore } from './pixel-store.js';
-import type { CocoSplit } from './read-coco.js';
+import type { CaptionedSplit } from './read-dataset.js';
 
 export interface PairSource {
   pixels: PixelStore;
@@ -24,7 +24,7 @@ export interface PairSourceOptions {
 
 /** Tokenises all captions; images are decoded when the first of them is asked for. */
 export async function openPairSource(
-  { split, images }: CocoSplit,
+  { split, images }: CaptionedSplit,
   { tokenizer, processor, minLength, maxLength }: AssembledModel,
   { memoryLimit, workers, printer }: PairSourceOptions,
 ): Promise<PairSource> {
@@ -36,7 +36,7 @@ export async function openPairSource(
   const { height, width } = processor;
   const open = async () => {
     const store = await openPixelStore({
-      files: images.map(({ file }) => file),
+      files: images.map(({ location }) => location),
       processor,
       height,
       width,

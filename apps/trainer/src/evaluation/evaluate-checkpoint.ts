@@ -4,7 +4,7 @@ import type { BackendName } from '../backend/names.js';
 import { openBackend } from '../backend/open-backend.js';
 import { tokenizeCaptions, type CaptionStore } from '../data/caption-store.js';
 import { openPairSource } from '../data/pair-source.js';
-import { listSplits, readCocoInstances, readCocoSplit, type CocoSplit } from '../data/read-coco.js';
+import { openData, pickEvaluationSplit, readCaptioned, type CaptionedSplit } from '../data/read-dataset.js';
 import type { ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { assertCheckpoint, reopenModel } from '../model/reopen-model.js';
@@ -21,8 +21,8 @@ import {
 export interface EvaluateOptions {
   checkpoint: string;
   data: string;
-  /** Split of the retrieval metric. */
-  split: string;
+  /** Split of the retrieval metric; that of validation when not given. */
+  split?: string;
   /** Splits of the zero-shot accuracy; all but the training split when not given. */
   zeroShotSplits?: string[];
   backend: BackendName;
@@ -45,7 +45,7 @@ interface Evaluator {
   assembled: AssembledModel;
   runner: Runner<EmbeddingProgram>;
   /** Each split is decoded and embedded once. */
-  embed: (split: CocoSplit) => Promise<EmbeddedSplit>;
+  embed: (split: CaptionedSplit) => Promise<EmbeddedSplit>;
 }
 
 interface EmbeddedSplit {
@@ -57,9 +57,13 @@ interface EmbeddedSplit {
 export async function evaluateCheckpoint(options: EvaluateOptions): Promise<Evaluation> {
   const { checkpoint, data, printer } = options;
   await assertCheckpoint(checkpoint);
-  const retrievalSplit = await readCocoSplit(data, options.split);
-  const zeroShotSplits =
-    options.zeroShotSplits ?? (await listSplits(data)).filter((name) => !/^train/.test(name));
+  const dataset = await openData(data);
+  const retrievalSplit = await readCaptioned(
+    dataset,
+    data,
+    pickEvaluationSplit(dataset, data, options.split),
+  );
+  const zeroShotSplits = options.zeroShotSplits ?? dataset.splits.filter((name) => !/^train/.test(name));
   for (const warning of retrievalSplit.warnings) printer.log(`warning: ${warning}`);
   const assembled = await reopenModel(checkpoint);
   const backend = await openBackend(options.backend, { log: printer.log });
@@ -69,7 +73,9 @@ export async function evaluateCheckpoint(options: EvaluateOptions): Promise<Eval
     const retrieval = await evaluateRetrieval(evaluator, retrievalSplit);
     const zero_shot: ZeroShotResult[] = [];
     for (const name of zeroShotSplits) {
-      const result = await evaluateZeroShot(evaluator, name);
+      const known = name === retrievalSplit.split;
+      const split = known ? retrievalSplit : await readCaptioned(dataset, data, name, 'kept');
+      const result = await evaluateZeroShot(evaluator, split);
       if (result) zero_shot.push(result);
     }
     return { retrieval, zero_shot };
@@ -96,7 +102,7 @@ function splitEmbedder(
 
 async function evaluateRetrieval(
   { embed, runner, options }: Evaluator,
-  split: CocoSplit,
+  split: CaptionedSplit,
 ): Promise<RetrievalResult> {
   const { captions, images } = await embed(split);
   const texts = await embedAllCaptions(runner, captions, options.batchSize);
@@ -104,17 +110,14 @@ async function evaluateRetrieval(
   return retrievalRecall(images, texts, owner);
 }
 
-/** Undefined for a split without images that show objects of one category. */
+/** Undefined for a split without images of one class. */
 async function evaluateZeroShot(
   { options, assembled, runner, embed }: Evaluator,
-  name: string,
+  split: CaptionedSplit,
 ): Promise<ZeroShotResult | undefined> {
-  const instances = await readCocoInstances(options.data, name);
-  if (!instances) return undefined;
-  const split = await readCocoSplit(options.data, name);
-  const { names, labelled } = labelImages(split, instances);
+  const { names, labelled } = labelImages(split);
   if (labelled.length === 0) return undefined;
   const prompts = tokenizeCaptions([promptsOf(names)], assembled.tokenizer, assembled);
   const classes = classEmbeddings(await embedAllCaptions(runner, prompts, options.batchSize));
-  return zeroShotAccuracy(name, (await embed(split)).images, classes, labelled);
+  return zeroShotAccuracy(split.split, (await embed(split)).images, classes, labelled);
 }

@@ -1,8 +1,8 @@
 /** Looks up a few validation captions among the validation images, for the report. */
+import { readImageBytes, type DatasetImage, type ImageLocation } from '@clip-ts/clip/data';
 import type { EmbeddingProgram, Runner } from '@clip-ts/clip/train';
 import sharp from 'sharp';
 import type { PairSource } from '../data/pair-source.js';
-import type { CocoImage } from '../data/read-coco.js';
 import type { SamplePrediction } from '../logging/report.js';
 import { embedCaptions, embedImages } from './embed.js';
 import { dot } from './retrieval.js';
@@ -12,9 +12,9 @@ const RESULTS = 6;
 
 const THUMBNAIL = 128;
 
-async function thumbnailUri(file: string): Promise<string> {
+async function thumbnailUri(location: ImageLocation): Promise<string> {
   const options = { fit: 'inside', withoutEnlargement: true } as const;
-  const jpeg = await sharp(file)
+  const jpeg = await sharp(await readImageBytes(location))
     .rotate()
     .resize(THUMBNAIL, THUMBNAIL, options)
     .jpeg({ quality: 85 })
@@ -25,7 +25,7 @@ async function thumbnailUri(file: string): Promise<string> {
 export async function samplePredictions(
   runner: Runner<EmbeddingProgram>,
   source: PairSource,
-  images: readonly CocoImage[],
+  images: readonly DatasetImage[],
   batchSize: number,
 ): Promise<SamplePrediction[]> {
   const count = Math.min(CAPTIONS, images.length);
@@ -38,7 +38,7 @@ export async function samplePredictions(
       const scored = imageEmbeds.map((embed, image) => ({ image, score: dot(textEmbeds[i]!, embed) }));
       scored.sort((a, b) => b.score - a.score);
       const results = scored.slice(0, RESULTS).map(async ({ image, score }) => ({
-        picture: await thumbnailUri(images[image]!.file),
+        picture: await thumbnailUri(images[image]!.location),
         score,
         right: image === owner,
       }));

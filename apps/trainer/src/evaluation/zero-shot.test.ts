@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { classEmbeddings, labelImages, PROMPTS, promptsOf, zeroShotAccuracy } from './zero-shot.js';
 
-const image = (id: number) => ({ id, fileName: `${id}.jpg`, file: `${id}.jpg`, captions: ['x'] });
+const image = (id: number, ...tags: string[]) => ({
+  name: `${id}.jpg`,
+  location: `${id}.jpg`,
+  captions: ['x'],
+  tags,
+});
 
 describe('zero-shot accuracy', () => {
   it('asks with the right article', () => {
@@ -17,17 +22,8 @@ describe('zero-shot accuracy', () => {
   });
 
   it('takes images whose objects are of one category', () => {
-    const split = { folder: '', split: '', images: [image(1), image(2), image(3), image(4)], warnings: [] };
-    const categories = new Map([
-      [7, 'cat'],
-      [5, 'dog'],
-    ]);
-    const objects = new Map([
-      [1, [7, 7]],
-      [2, [7, 5]],
-      [4, [5]],
-    ]);
-    const { names, labelled } = labelImages(split, { categories, objects });
+    const images = [image(1, 'cat'), image(2, 'cat', 'dog'), image(3), image(4, 'dog')];
+    const { names, labelled } = labelImages({ images, classes: ['dog', 'cat'] });
     expect(names).toEqual(['dog', 'cat']);
     expect(labelled).toEqual([
       { image: 0, label: 1 },

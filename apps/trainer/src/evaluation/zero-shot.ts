@@ -4,7 +4,7 @@
  * are counted; the classes are all of the dataset's categories.
  * L classes, E embedding.
  */
-import type { CocoInstances, CocoSplit } from '../data/read-coco.js';
+import type { CaptionedSplit } from '../data/read-dataset.js';
 import { dot } from './retrieval.js';
 
 export interface ZeroShotResult {
@@ -50,15 +50,14 @@ export interface LabelledImages {
   labelled: { image: number; label: number }[];
 }
 
-/** The split's images whose objects are all of one category. */
-export function labelImages({ images }: CocoSplit, { categories, objects }: CocoInstances): LabelledImages {
-  const ids = [...categories.keys()].sort((a, b) => a - b);
-  const labelled = images.flatMap(({ id }, image) => {
-    const [category, ...others] = new Set(objects.get(id) ?? []);
-    const label = category === undefined || others.length > 0 ? -1 : ids.indexOf(category);
-    return label < 0 ? [] : [{ image, label }];
+/** The split's images that are of one class: all objects of one category, or a folder of their own. */
+export function labelImages({ images, classes }: Pick<CaptionedSplit, 'images' | 'classes'>): LabelledImages {
+  const labels = new Map(classes.map((name, label) => [name, label]));
+  const labelled = images.flatMap(({ tags: [only, ...others] }, image) => {
+    const label = only === undefined || others.length > 0 ? undefined : labels.get(only);
+    return label === undefined ? [] : [{ image, label }];
   });
-  return { names: ids.map((id) => categories.get(id)!), labelled };
+  return { names: classes, labelled };
 }
 
 /** Accuracy over the labelled images. A class that scores the same as the right one counts as ahead of it. */

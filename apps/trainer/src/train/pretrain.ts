@@ -17,7 +17,7 @@ import { openExperimentLogger } from '../logging/wandb.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { openJournal } from './journal.js';
 import { openModel } from './open-model.js';
-import { openSources, readSplits, type RunSplits } from './run-data.js';
+import { openSources, readSplits, trainedData, type RunSplits } from './run-data.js';
 import { runSummary } from './run-summary.js';
 import { watchStopSignals } from './stop-signal.js';
 import { train } from './train.js';
@@ -39,7 +39,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const { settings, restart } = options;
   const printer = createProgressPrinter();
   const splits = await readSplits(settings, printer.log);
-  const state = await loadOrCreateState(settings, splits.training.images.length, restart);
+  const state = await loadOrCreateState(settings, await trainedData(splits.training), restart);
   if (state.finished && (await isExported(bestFolder(settings.output)))) {
     printer.log(`${settings.output} holds this run, finished; pass --restart to train it again`);
     return;

@@ -1,14 +1,16 @@
 /** The data of a run: both splits, read and made ready for a model. */
+import { fingerprint } from '../data/fingerprint.js';
 import { openPairSource, type PairSource } from '../data/pair-source.js';
-import { readCocoSplit, type CocoSplit } from '../data/read-coco.js';
+import { readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
+import type { TrainedData } from '../checkpoint/resume-settings.js';
 import type { RunSettings } from '../config/run-settings.js';
 import { InputError } from '../errors.js';
 import type { ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 
 export interface RunSplits {
-  training: CocoSplit;
-  validation: CocoSplit;
+  training: CaptionedSplit;
+  validation: CaptionedSplit;
 }
 
 /** @throws InputError when a split cannot be trained or validated on */
@@ -16,13 +18,20 @@ export async function readSplits(
   { data, trainSplit, validationSplit }: RunSettings,
   log: (line: string) => void,
 ): Promise<RunSplits> {
-  const training = await readCocoSplit(data, trainSplit);
-  const validation = await readCocoSplit(data, validationSplit);
+  const names = { training: trainSplit, validation: validationSplit };
+  const { training, validation } = await readTrainingData(data, names);
   if (training.images.length < 2)
-    throw new InputError(`--data ${data}: ${trainSplit} needs at least 2 images`);
+    throw new InputError(`--data ${data}: ${training.split} needs at least 2 images`);
   for (const warning of [...training.warnings, ...validation.warnings]) log(`warning: ${warning}`);
   return { training, validation };
 }
+
+/** What a resumed run compares. */
+export const trainedData = async ({ split, images }: CaptionedSplit): Promise<TrainedData> => ({
+  split,
+  images: images.length,
+  fingerprint: await fingerprint(images),
+});
 
 /** @param memoryLimit bytes of decoded images that may be kept, for each split */
 export async function openSources(
@@ -33,7 +42,7 @@ export async function openSources(
   printer: ProgressPrinter,
 ): Promise<{ training: PairSource; validation: PairSource }> {
   const { config } = stages[0]!;
-  const open = (split: CocoSplit, workers: number) =>
+  const open = (split: CaptionedSplit, workers: number) =>
     openPairSource(split, assembled, { memoryLimit, workers, printer });
   return {
     training: await open(splits.training, config.dataloader_num_workers),

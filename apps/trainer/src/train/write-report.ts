@@ -5,7 +5,7 @@ import writeFileAtomic from 'write-file-atomic';
 import type { Backend } from '../backend/open-backend.js';
 import { bestFolder } from '../checkpoint/run-folder.js';
 import type { PairSource } from '../data/pair-source.js';
-import type { CocoSplit } from '../data/read-coco.js';
+import type { CaptionedSplit } from '../data/read-dataset.js';
 import { samplePredictions } from '../evaluation/sample-predictions.js';
 import type { MetricsLog } from '../logging/metrics-log.js';
 import { reportPage, type SamplePrediction } from '../logging/report.js';
@@ -28,7 +28,7 @@ export async function bestPredictions(
   output: string,
   backend: Backend,
   source: PairSource,
-  split: CocoSplit,
+  split: CaptionedSplit,
   batchSize: number,
 ): Promise<SamplePrediction[]> {
   const { model, weights } = await reopenModel(bestFolder(output));

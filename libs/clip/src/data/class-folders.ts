@@ -43,9 +43,9 @@ export async function openImageFolder(
       })),
     );
   }
-  const classes = [...images.values()].flat().some(({ tags }) => tags.length > 0);
+  const classes = [...new Set([...images.values()].flat().flatMap(({ tags }) => tags))].sort(byCodeUnits);
   return {
-    format: classes ? 'class-folders' : 'images',
+    format: classes.length > 0 ? 'class-folders' : 'images',
     splits: [...roots.keys()],
     read: async (split) => {
       const found = images.get(split) ?? [];
@@ -56,7 +56,7 @@ export async function openImageFolder(
           name,
           detail: 'it lies in no class folder',
         }));
-      return { split, images: found, problems };
+      return { split, images: found, classes, problems };
     },
   };
 }

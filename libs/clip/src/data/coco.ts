@@ -59,6 +59,7 @@ interface Listed {
 /** What one or more annotation files of a split say; ids are those of one split. */
 interface Annotations {
   byId: Map<string, Listed>;
+  classes: Set<string>;
   problems: DatasetProblem[];
 }
 
@@ -68,16 +69,16 @@ async function readSplit(
   files: readonly string[],
   index: FileIndex,
 ): Promise<DatasetSplit> {
-  const annotations: Annotations = { byId: new Map(), problems: [] };
+  const annotations: Annotations = { byId: new Map(), classes: new Set(), problems: [] };
   for (const file of files) await readAnnotations(file, annotations);
   const { images, problems } = locateImages(folder, split, annotations, index);
-  return { split, images, problems };
+  return { split, images, classes: [...annotations.classes], problems };
 }
 
 const KEYS = ['images', 'annotations', 'categories'];
 
 /** Adds the content of an annotation file. Elements may come in any order. */
-async function readAnnotations(path: string, { byId, problems }: Annotations): Promise<void> {
+async function readAnnotations(path: string, { byId, classes, problems }: Annotations): Promise<void> {
   const listed = new Map<string, string>();
   const repeated = new Set<string>();
   const captions = new Map<string, unknown[]>();
@@ -125,6 +126,7 @@ async function readAnnotations(path: string, { byId, problems }: Annotations): P
     repeated.add(id);
     return undefined;
   };
+  for (const name of categories.values()) classes.add(name);
   for (const [id, fileName] of listed) {
     const image = keep(id, fileName);
     if (image === undefined) continue;

@@ -75,7 +75,7 @@ async function tableDataset(folder: string, files: readonly TableFile[]): Promis
   return {
     format: 'table',
     splits: [...bySplit.keys()].sort(byCodeUnits),
-    read: async (split) => bySplit.get(split)?.result() ?? { split, images: [], problems: [] },
+    read: async (split) => bySplit.get(split)?.result() ?? { split, images: [], classes: [], problems: [] },
   };
 }
 
@@ -152,7 +152,8 @@ class TableReader {
         tags: [...entry.tags],
       });
     }
-    return { split: this.split, images: mergeByFile(images), problems };
+    const classes = [...new Set(images.flatMap(({ tags }) => tags))];
+    return { split: this.split, images: mergeByFile(images), classes, problems };
   }
 }
 

@@ -39,6 +39,8 @@ export interface DatasetSplit {
   split: string;
   /** Every image that has a file. Those without a caption are here too. */
   images: DatasetImage[];
+  /** Every class or category that the dataset names, whether an image has it or not; the tags are among them. */
+  classes: string[];
   problems: DatasetProblem[];
 }
 

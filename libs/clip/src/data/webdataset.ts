@@ -43,9 +43,9 @@ function shardDataset(paths: readonly string[]): Dataset {
     format: 'webdataset',
     splits: [...bySplit.keys()].sort(byCodeUnits),
     read: async (split) => {
-      const result: DatasetSplit = { split, images: [], problems: [] };
+      const result: DatasetSplit = { split, images: [], classes: [], problems: [] };
       for (const path of bySplit.get(split) ?? []) await readShard(path, result);
-      return result;
+      return { ...result, classes: [...new Set(result.images.flatMap(({ tags }) => tags))] };
     },
   };
 }
