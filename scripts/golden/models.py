@@ -167,9 +167,17 @@ def write_model(folder, model_class, config, outputs, names, seed, training=Fals
     save_golden(folder, tensors)
 
 
+def write_half(folder):
+    """Weights in half precision, as many checkpoints on the hub have them; no outputs."""
+    model = t.BertModel(t.BertConfig(**TEXT, **BERT))
+    randomize(model, torch.Generator().manual_seed(101))
+    model.half().save_pretrained(folder, safe_serialization=True)
+
+
 def write(root):
     for seed, (name, (model_class, config, outputs, inputs)) in enumerate(models().items()):
         write_model(root / 'models' / name, model_class, config, outputs, inputs, seed)
     resnet = t.ResNetConfig(**{**RESNET, 'hidden_act': 'gelu'})
     folder = root / 'models-training-mode' / 'resnet'
     write_model(folder, t.ResNetModel, resnet, ('pooler_output',), ('pixel_values',), 100, training=True)
+    write_half(root / 'half-precision' / 'bert')

@@ -41,8 +41,8 @@ export function featureKey({ assembled, weights, fingerprint, views }: FeatureIn
 }
 
 /** Names of the towers' tensors among the weights, sorted. */
-function towerTensors({ visionPrefix, textPrefix }: DualEncoder, weights: HostTensors): string[] {
+function towerTensors(model: DualEncoder, weights: HostTensors): string[] {
   return Object.keys(weights)
-    .filter((name) => name.startsWith(visionPrefix) || name.startsWith(textPrefix))
+    .filter((name) => model.towerTensors.has(name))
     .sort();
 }

@@ -131,7 +131,7 @@ function openHeads({ run, stage, start }: StageWorkOptions): {
   });
   const heads: HostTensors = {};
   for (const [name, tensor] of Object.entries(start.weights)) {
-    if (!name.startsWith(model.visionPrefix) && !name.startsWith(model.textPrefix)) heads[name] = tensor;
+    if (!model.towerTensors.has(name)) heads[name] = tensor;
   }
   return {
     runner: run.backend.createRunner(program, initialState(heads, trainable, false, start.moments)),

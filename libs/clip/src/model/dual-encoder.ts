@@ -39,6 +39,8 @@ export interface DualEncoder {
   /** What the tower's tensor names have in front: '' where the tower's own names are unambiguous. */
   readonly visionPrefix: string;
   readonly textPrefix: string;
+  /** Names of both towers' tensors, as the checkpoint has them: all but heads, temperature and bias. */
+  readonly towerTensors: ReadonlySet<string>;
   /** E */
   readonly embeddingSize: number;
 }
@@ -66,6 +68,9 @@ export function createDualEncoder(json: unknown): DualEncoder {
     layer: dualEncoderLayer(config, vision, text),
     visionPrefix: prefix(visionKey),
     textPrefix: prefix(textKey),
+    towerTensors: new Set(
+      [...vision.layer.specs(visionKey), ...text.layer.specs(textKey)].map(({ name }) => name),
+    ),
     embeddingSize: config.projection_head === 'none' ? vision.outputSize : config.projection_dim,
   };
 }

@@ -2,11 +2,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GOLDEN } from '../../test/golden-folders.js';
 import { convertToFloat32 } from './dtype.js';
 import { SafetensorsFile } from './file.js';
 import { writeSafetensors } from './write.js';
-
-const testData = process.env.CLIP_TEST_DATA;
 
 let folder: string;
 beforeEach(async () => {
@@ -198,9 +197,9 @@ describe('a hostile or damaged file is refused with a reason', () => {
   });
 });
 
-describe.skipIf(testData === undefined)('files of the Python writer (CLIP_TEST_DATA)', () => {
+describe('files of the Python writer', () => {
   it('opens a half-precision checkpoint and converts it', async () => {
-    const file = await SafetensorsFile.open(join(testData!, 'weights/minilm-l6/model.safetensors'));
+    const file = await SafetensorsFile.open(join(GOLDEN, 'half-precision/bert/model.safetensors'));
     const [name, info] = [...file.tensors].find(([key]) => key.endsWith('word_embeddings.weight'))!;
     expect(info.dtype).toBe('F16');
     const values = await file.readFloat32(name);

@@ -21,10 +21,8 @@ export function trainableNames(
   specs: readonly TensorSpec[],
   { frozenTowers, learnTemperature }: { frozenTowers: boolean; learnTemperature: boolean },
 ): string[] {
-  const inTower = ({ name }: TensorSpec) =>
-    name.startsWith(model.visionPrefix) || name.startsWith(model.textPrefix);
   return specs
-    .filter((spec) => spec.trainable && !(frozenTowers && inTower(spec)))
+    .filter(({ name, trainable }) => trainable && !(frozenTowers && model.towerTensors.has(name)))
     .map(({ name }) => name)
     .filter((name) => learnTemperature || name !== LOGIT_SCALE);
 }
