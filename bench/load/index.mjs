@@ -1,5 +1,5 @@
 /**
- * Does loading hold a checkpoint twice? Writes a RoBERTa-base-size tower (125 M parameters) to a temporary
+ * Does loading keep two copies of a checkpoint in memory? Writes a RoBERTa-base-size tower (125 M parameters) to a temporary
  * folder and loads it in a process of its own; the peak must stay below the file's size + 200 MB.
  *
  *   npm run bench -- load

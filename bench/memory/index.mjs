@@ -1,7 +1,8 @@
 /**
- * Does training leak? A thousand replayed steps of the sample's dual encoder (batch 32) with texts of two lengths, as many
- * during which a third length is compiled again and again, and as many eager steps of a small regression: tensor count
- * and resident memory must stay where they were after warming up. Memory is read every 50 steps after a garbage collection: what V8 has not collected yet is no leak.
+ * Does training leak memory? Runs a thousand replayed steps of the sample's dual encoder (batch 32) with texts of two
+ * lengths, as many in which a third length is compiled again and again, and as many eager steps of a small regression.
+ * Tensor count and resident memory must stay what they were after warming up. Memory is read every 50 steps, after a
+ * garbage collection.
  *
  *   npm run bench -- memory [--steps 1000]
  */

@@ -1,4 +1,4 @@
-"""Decoding and resizing of bench/preprocess/resize.mjs in PIL, on the image files given as arguments."""
+"""Decoding and resizing of bench/preprocess in PIL, on the image files given as arguments."""
 
 import io
 import statistics

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import pMap from 'p-map';
 import sharp from 'sharp';
 
 /** @typedef {{ url: string, pictures: Buffer<ArrayBuffer>[], ids: string[] }} Filled */
@@ -54,7 +55,7 @@ const service = spawn(process.execPath, [MAIN], {
 try {
   const filled = await fill(await ready(), Number(values.images));
   for (const [name, send] of Object.entries(kinds(filled))) {
-    const times = await inParallel(range(0, 200), 1, (n) => timed(() => send(n)));
+    const times = await pMap(range(0, 200), (n) => timed(() => send(n)), { concurrency: 1 });
     report(`serve.${name}`, times.slice(20));
   }
   await load(filled, Number(values.requests), Number(values.concurrency));
@@ -78,12 +79,13 @@ async function ready() {
 async function fill(url, count) {
   const pictures = await Promise.all(range(0, count).map(picture));
   const start = performance.now();
-  const ids = await inParallel(pictures, 4, async (bytes) => {
+  const upload = async (/** @type {Buffer<ArrayBuffer>} */ bytes) => {
     const answer = await send(`${url}/images`, { image: new Blob([bytes]) });
     /** @type {{ items: { id: string }[] }} */
     const { items } = JSON.parse(answer);
     return items[0]?.id ?? '';
-  });
+  };
+  const ids = await pMap(pictures, upload, { concurrency: 4 });
   print('serve.upload', count / ((performance.now() - start) / 1000), 'images/s');
   return { url, pictures, ids };
 }
@@ -100,7 +102,7 @@ async function load(filled, requests, concurrency) {
   const start = performance.now();
   for (let first = 0; first < part * PARTS; first += part) {
     const work = (/** @type {number} */ n) => timed(async () => senders[n % senders.length]?.(n));
-    times.push(...(await inParallel(range(first, part), concurrency, work)));
+    times.push(...(await pMap(range(first, part), work, { concurrency })));
     memory.push(residentMemory());
     print(`serve.rss.after_${first + part}`, residentMemory(), 'MiB');
   }
@@ -163,28 +165,11 @@ async function timed(work) {
   return performance.now() - start;
 }
 
-/**
- * Runs `work` over `items`, so many at a time; results in the order of the items.
- * @template T, R
- * @param {T[]} items @param {number} workers @param {(item: T) => Promise<R>} work @returns {Promise<R[]>}
- */
-async function inParallel(items, workers, work) {
-  /** @type {R[]} */
-  const results = [];
-  const entries = items.entries();
-  await Promise.all(
-    range(0, workers).map(async () => {
-      for (const [index, item] of entries) results[index] = await work(item);
-    }),
-  );
-  return results;
-}
-
 async function listening() {
   let text = '';
   service.stdout.setEncoding('utf8').on('data', (part) => (text += part));
   while (service.exitCode === null) {
-    const url = /served at (http:\/\/\S+)/.exec(text)?.[1];
+    const url = /served at (http:\/\/[^\s"]+)/.exec(text)?.[1];
     if (url !== undefined) return url;
     await delay(20);
   }

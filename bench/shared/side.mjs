@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** Highest resident set of this process so far, MB; 0 where the system does not tell. */
+/** Highest resident set of this process so far, MB; the system's own figure where /proc is missing. */
 export function peakRssMb() {
   try {
     const status = readFileSync('/proc/self/status', 'utf8');

@@ -1,6 +1,6 @@
 /**
  * The same step, op by op, on a native TensorFlow.js backend: the peer `tfjs-node`, which `npm run native:install`
- * puts in place. Requests as in ours.mjs, but for the profile. Argument: shape.
+ * installs. Requests as in ours.mjs, except for `profile`. Argument: shape.
  */
 import { createEagerRunner, numberOf } from '@clip-ts/clip/train';
 import { selectBackend } from '../../apps/trainer/dist/backend/select-backend.js';

@@ -1,4 +1,4 @@
-/** What the machine's matrix product can do: a plain 1600×768×3072 MatMul in ONNX Runtime. */
+/** The machine's limit for matrix products: a plain 1600×768×3072 MatMul in ONNX Runtime. */
 import '@tensorflow/tfjs-layers';
 import * as tf from '@tensorflow/tfjs-core';
 import { ReplayedFunction } from 'tfjs-onnxruntime';

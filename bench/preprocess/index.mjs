@@ -1,8 +1,8 @@
 /**
- * How long does an image take on its way to a tower: decode, resize (bicubic, shorter side 224, centre crop),
- * normalise? Beside sharp's own resize, and PIL when its interpreter is given.
+ * Milliseconds to prepare an image for a tower: decode, resize (bicubic, shorter side 224, centre crop), normalise;
+ * beside sharp's own resize, and PIL's when a Python interpreter is given.
  *
- *     node bench/preprocess/resize.mjs FOLDER_OF_IMAGES [--peer-python PATH]
+ *   npm run bench -- preprocess FOLDER_OF_IMAGES [--peer-python PATH]
  *
  * Prints `preprocess.STEP.WHO: MILLISECONDS ms` (median over the images of the best of five), and how far sharp's
  * resize is from PIL's, which ours equals.
@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { decodeImage, ImageProcessor } from '@clip-ts/clip';
 import sharp from 'sharp';
+import { median } from '../shared/measure.mjs';
 
 const SIZE = 224;
 const REPEATS = 5;
@@ -25,7 +26,7 @@ const { values, positionals } = parseArgs({
 });
 const folder = positionals[0];
 if (folder === undefined) {
-  console.error('usage: node bench/preprocess/resize.mjs FOLDER_OF_IMAGES [--peer-python PATH]');
+  console.error('usage: npm run bench -- preprocess FOLDER_OF_IMAGES [--peer-python PATH]');
   process.exit(2);
 }
 const paths = readdirSync(folder)
@@ -39,9 +40,6 @@ const processor = new ImageProcessor({
   size: SIZE,
   crop_size: SIZE,
 });
-/** @type {(numbers: number[]) => number | undefined} */
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-
 /**
  * @template T
  * @param {string} name
