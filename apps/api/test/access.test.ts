@@ -300,7 +300,10 @@ describe('a service behind a proxy, with keys', () => {
       '--scope',
       scope,
     ]);
-    return { key: /clip_\S+/.exec(stdout)![0], entry: JSON.parse(/\{.*\}/.exec(stdout)![0]) as object };
+    return {
+      key: /clip_\S+/.exec(stdout)![0],
+      entry: JSON.parse(stdout.slice(stdout.indexOf('{'), stdout.lastIndexOf('}') + 1)) as object,
+    };
   };
   const as = (scope: keyof typeof keys) => ({ ...HOST, Authorization: `Bearer ${keys[scope]}` });
 

@@ -14,7 +14,7 @@ afterAll(() => remove());
 function expectRefusal({ code, stderr }: Finished, ...words: string[]): void {
   expect(code).toBe(2);
   for (const word of words) expect(stderr).toContain(word);
-  expect(stderr).not.toMatch(/\n\s+at /);
+  expect(stderr).not.toMatch(/\n {4}at /);
 }
 
 describe('command line', () => {

@@ -69,6 +69,25 @@ function parameterFields(limits: TextLimits) {
 
 const RESTS_NAME = `"${NONE_OF_THE_ABOVE}" is the class that background adds; leave it out of the labels`;
 
+/**
+ * The longest text that the template makes of a label must not be longer than a text may be. Judged before any is
+ * made: 1,000 labels in a template of 500 places are a thousand times the request.
+ */
+function requireShortPrompts(
+  labels: readonly string[],
+  template: string,
+  { MAX_TEXT_LENGTH }: TextLimits,
+  refuse: (message: string) => void,
+): void {
+  const places = template.split('{}').length - 1;
+  const longest = labels.reduce((length, label) => Math.max(length, label.length), 0);
+  const length = template.length + places * (longest - '{}'.length);
+  if (length <= MAX_TEXT_LENGTH) return;
+  refuse(
+    `with the longest label in it a text of ${length} characters; at most ${MAX_TEXT_LENGTH} are accepted`,
+  );
+}
+
 /** Fields of a form beside its file `image`. */
 export function classifyFormSchema(limits: TextLimits) {
   return z
@@ -76,6 +95,11 @@ export function classifyFormSchema(limits: TextLimits) {
     .refine(({ background, labels }) => !(background && labels.includes(NONE_OF_THE_ABOVE)), {
       message: RESTS_NAME,
       path: ['labels'],
+    })
+    .superRefine(({ labels, hypothesis_template }, context) => {
+      requireShortPrompts(labels, hypothesis_template, limits, (message) =>
+        context.addIssue({ code: 'custom', path: ['hypothesis_template'], message }),
+      );
     });
 }
 
@@ -91,7 +115,12 @@ export function classifyBodySchema(limits: TextLimits) {
       .refine(
         ({ background, candidate_labels }) => !(background && candidate_labels.includes(NONE_OF_THE_ABOVE)),
         { message: RESTS_NAME, path: ['candidate_labels'] },
-      ),
+      )
+      .superRefine(({ candidate_labels, hypothesis_template }, context) => {
+        requireShortPrompts(candidate_labels, hypothesis_template, limits, (message) =>
+          context.addIssue({ code: 'custom', path: ['hypothesis_template'], message }),
+        );
+      }),
     options: z
       .strictObject({ use_cache: flagSchema(true), wait_for_model: flagSchema(false) })
       .optional()

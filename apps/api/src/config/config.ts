@@ -129,7 +129,7 @@ const environmentSchema = z.object({
     'Requests a minute allowed to one API key, or to one address without a key; 0: no limit.',
   ),
   MAX_IMAGE_BYTES: count(1, 1024 * MIB, 20 * MIB).describe('Largest image file, in bytes.'),
-  MAX_IMAGE_PIXELS: count(1, 1_000_000_000, 50_000_000).describe(
+  MAX_IMAGE_PIXELS: count(1, 1_000_000_000, 32_000_000).describe(
     'Largest image, in pixels (width × height).',
   ),
   MAX_FILES: count(1, 1000, 32).describe('Most images in one request.'),
@@ -137,8 +137,8 @@ const environmentSchema = z.object({
   MAX_BYTES_IN_FLIGHT: count(1024, 65_536 * MIB, 256 * MIB).describe(
     'Bytes of request bodies in memory at one time, at least 4 × MAX_REQUEST_BYTES; one client has half at most.',
   ),
-  MAX_PIXELS_IN_FLIGHT: count(1, 10_000_000_000, 50_000_000).describe(
-    'Pixels that are decoded at one time, at least MAX_IMAGE_PIXELS.',
+  MAX_PIXELS_IN_FLIGHT: count(1, 10_000_000_000, 32_000_000).describe(
+    'Pixels that are decoded at one time, at least MAX_IMAGE_PIXELS; each takes up to 10 bytes of memory.',
   ),
   MAX_REQUESTS: count(1, 100_000, 256).describe('Requests worked on at one time; beyond it: 503.'),
   MAX_CONNECTIONS: count(1, 1_000_000, 2000).describe('Connections at one time.'),

@@ -9,7 +9,7 @@ describe('base64 of an image', () => {
   it.each([
     ['plain', standard],
     ['in the alphabet for URLs', bytes.toString('base64url')],
-    ['without padding', standard.replace(/=+$/, '')],
+    ['without padding', standard.replaceAll('=', '')],
     ['in lines, with spaces around it', ` ${standard.slice(0, 4)}\r\n${standard.slice(4)}\n `],
     ['with whitespace within the padding', standard.replace('==', '= =')],
     ['in a data: URL', `data:image/png;base64,${standard}`],

@@ -6,11 +6,14 @@ import { createHash } from 'node:crypto';
 import { access, readFile, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip';
+import { Semaphore } from 'async-mutex';
 import sharp from 'sharp';
 import { extensionOf } from '../image-file/image-format.js';
 
 /** Longer side of a thumbnail, in pixels. */
 const THUMBNAIL_SIZE = 320;
+/** A thumbnail that takes longer is given up, in seconds. */
+const THUMBNAIL_TIMEOUT = 30;
 const ID = /^[0-9a-f]{64}$/;
 
 /** The id of an image: SHA-256 of its file, in hexadecimal. */
@@ -41,9 +44,15 @@ export interface StoredFile {
 
 export class FileStore {
   private marked = false;
+  private readonly decoding: Semaphore;
 
-  /** `root` is DATA_DIR. */
-  constructor(private readonly root: string) {}
+  /** @param root DATA_DIR @param maxPixels pixels that are decoded for thumbnails at one time */
+  constructor(
+    private readonly root: string,
+    private readonly maxPixels = 32_000_000,
+  ) {
+    this.decoding = new Semaphore(maxPixels);
+  }
 
   /** Path of an image's file, whether it is there or not. */
   path(id: string, mediaType: string): string {
@@ -123,15 +132,26 @@ export class FileStore {
     await rm(this.thumbnailPath(id), { force: true });
   }
 
-  /** Path of the WebP thumbnail, made when it is not there yet. */
-  async thumbnail(id: string, mediaType: string): Promise<string> {
+  /** Path of the WebP thumbnail, made when it is not there yet. `pixels` of the image: width × height. */
+  async thumbnail(id: string, mediaType: string, pixels: number): Promise<string> {
     const path = this.thumbnailPath(id);
     if (await exists(path)) return path;
+    await this.decoding.runExclusive(
+      async () => {
+        // Whoever waited for the same one finds it made.
+        if (!(await exists(path))) await this.makeThumbnail(path, id, mediaType);
+      },
+      Math.min(pixels, this.maxPixels),
+    );
+    return path;
+  }
+
+  private async makeThumbnail(path: string, id: string, mediaType: string): Promise<void> {
     const image = sharp(await this.read(id, mediaType), { failOn: 'error' })
+      .timeout({ seconds: THUMBNAIL_TIMEOUT })
       .autoOrient()
       .resize(THUMBNAIL_SIZE, THUMBNAIL_SIZE, { fit: 'inside', withoutEnlargement: true });
     await writeFileAtomic(path, await image.webp({ quality: 80 }).toBuffer());
-    return path;
   }
 
   private thumbnailPath(id: string): string {

@@ -51,7 +51,7 @@ export class ImageService {
     @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
     @Inject(SEARCH_INDEX) private readonly index: SearchIndex,
   ) {
-    this.files = new FileStore(config.DATA_DIR);
+    this.files = new FileStore(config.DATA_DIR, config.MAX_IMAGE_PIXELS);
   }
 
   /** Adds all files or none: the first that is refused refuses the request, with every bad file listed. */
@@ -106,9 +106,9 @@ export class ImageService {
 
   /** Path of the WebP thumbnail. */
   async thumbnail(id: string): Promise<string> {
-    const { mediaType } = await this.row(id);
+    const { mediaType, width, height } = await this.row(id);
     try {
-      return await this.files.thumbnail(id, mediaType);
+      return await this.files.thumbnail(id, mediaType, width * height);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw fileGone();
       throw error;

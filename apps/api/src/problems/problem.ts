@@ -12,6 +12,18 @@ interface ProblemDetails {
   cause?: unknown;
 }
 
+/** Most field errors that one answer lists. */
+const MAX_FIELD_ERRORS = 20;
+/** Longest message, and longest name or path of the client's that an answer repeats, in characters. */
+const MAX_DETAIL = 1000;
+const MAX_ECHO = 200;
+
+/** A text for an answer: cut, and without control characters and halves of characters that a client might send. */
+function bounded(text: string, length: number): string {
+  const cut = text.length > length ? `${text.slice(0, length)}…` : text;
+  return cut.replace(/[\p{Cc}\p{Surrogate}]/gu, '\ufffd');
+}
+
 /** An error with a code of the catalogue. `message` is the `detail` that the client reads. */
 export class Problem extends Error {
   readonly errors?: readonly FieldError[];
@@ -39,9 +51,15 @@ export class Problem extends Error {
       title: PROBLEMS[this.code].title,
       status: this.status,
       code: this.code,
-      detail: this.message,
-      instance,
-      ...(this.errors && { errors: [...this.errors] }),
+      detail: bounded(this.message, MAX_DETAIL),
+      instance: bounded(instance, MAX_ECHO),
+      ...(this.errors && {
+        errors: this.errors.slice(0, MAX_FIELD_ERRORS).map(({ field, detail, ...rest }) => ({
+          field: bounded(field, MAX_ECHO),
+          detail: bounded(detail, MAX_DETAIL),
+          ...rest,
+        })),
+      }),
     };
   }
 }
@@ -51,9 +69,6 @@ interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[];
 }
-
-/** Most field errors that one answer lists. */
-const MAX_FIELD_ERRORS = 20;
 
 /** The problem for input that a schema refuses; each issue names its field. */
 export function invalidRequest(issues: readonly SchemaIssue[]): Problem {

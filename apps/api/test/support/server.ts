@@ -41,6 +41,11 @@ export class TestServer {
     return server;
   }
 
+  /** Of the process. */
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   async untilReady(): Promise<void> {
     for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await delay(50)) {
       const response = await fetch(`${this.url}/readyz`);

@@ -36,7 +36,7 @@ export async function* tarMembers(path: string): AsyncGenerator<TarMember> {
         throw damaged(path, `the member at byte ${position} has ${size} bytes, more than the archive`);
       }
       if (type === 'L')
-        extendedName = (await read(file, content, size, path)).toString('utf8').replace(/\0.*$/s, '');
+        extendedName = (await read(file, content, size, path)).toString('utf8').split('\0', 1)[0]!;
       else if (type === 'x') {
         const fields = paxFields(await read(file, content, size, path));
         extendedName = fields.get('path') ?? extendedName;

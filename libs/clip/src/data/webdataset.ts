@@ -32,10 +32,18 @@ export async function openShards(folder: string): Promise<Dataset | undefined> {
 /** The dataset of one shard. */
 export const openShard = (path: string): Dataset => shardDataset([path]);
 
+/** A name without the number at its end and what joins the two: `train-00012` is `train`. */
+function withoutNumber(name: string): string {
+  let end = name.length;
+  while (end > 0 && /\d/.test(name[end - 1]!)) end--;
+  while (end > 0 && '-_.'.includes(name[end - 1]!)) end--;
+  return name.slice(0, end);
+}
+
 function shardDataset(paths: readonly string[]): Dataset {
   const bySplit = new Map<string, string[]>();
   for (const path of paths) {
-    const stem = basename(path, extname(path)).replace(/[-_.]*\d*$/, '');
+    const stem = withoutNumber(basename(path, extname(path)));
     const split = stem === '' ? ONLY_SPLIT : stem;
     bySplit.set(split, [...(bySplit.get(split) ?? []), path]);
   }

@@ -20,7 +20,7 @@ export async function readHubEnvironment(env: NodeJS.ProcessEnv = process.env): 
   const tokenPath = env.HF_TOKEN_PATH || join(home, 'token');
   const token = env.HF_TOKEN || (await readFile(tokenPath, 'utf8').catch(() => '')).trim();
   return {
-    endpoint: (env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, ''),
+    endpoint: withoutSlash(env.HF_ENDPOINT || 'https://huggingface.co'),
     cacheFolder: env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home, 'hub'),
     token: token || undefined,
     offline: isTrue(env.HF_HUB_OFFLINE) || isTrue(env.TRANSFORMERS_OFFLINE),
@@ -29,4 +29,8 @@ export async function readHubEnvironment(env: NodeJS.ProcessEnv = process.env): 
 
 function isTrue(value: string | undefined): boolean {
   return ['1', 'true', 'yes', 'on'].includes((value ?? '').toLowerCase());
+}
+
+function withoutSlash(address: string): string {
+  return address.endsWith('/') ? withoutSlash(address.slice(0, -1)) : address;
 }

@@ -55,7 +55,7 @@ function summarise(events: readonly TraceEvent[]): ProfileEntry[] {
   const entries = new Map<string, ProfileEntry>();
   for (const { name, dur, args } of fastest.values()) {
     const op = args?.op_name ?? '';
-    const kernel = name.replace(/_kernel_time$/, '').replace(/_\d+.*$/, '');
+    const kernel = name.replace(/_kernel_time$/, '').split(/_\d/, 1)[0]!;
     const shapes = `${describe(args?.input_type_shape)} → ${describe(args?.output_type_shape)}`;
     const key = `${op} ${kernel} ${shapes}`;
     const entry = entries.get(key) ?? { op, kernel, shapes, count: 0, ms: 0 };

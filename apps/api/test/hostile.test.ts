@@ -1,0 +1,83 @@
+/** Requests meant to take the service down: none blocks it, fills its memory or makes it fail. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { attack, fuzz } from './hostile/index.mjs';
+import type { Result } from './hostile/index.mjs';
+import { exchange, head } from './hostile/wire.mjs';
+import { freshDataFolder } from './support/data-folder.js';
+import { colourPng } from './support/images.js';
+import { TestServer, formRequest } from './support/server.js';
+import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 240_000 });
+
+/** Longest time that /healthz may wait, in milliseconds. */
+const DEADLINE = 1000;
+/** Most memory, in MiB. */
+const MEMORY = 1024;
+
+let folder: string;
+let server: TestServer;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clip-api-'));
+  server = await TestServer.start({
+    CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
+    DATA_DIR: await freshDataFolder(join(folder, 'data')),
+  });
+});
+afterAll(async () => {
+  expect(await server.stop()).toBe(0);
+  await rm(folder, { recursive: true });
+});
+
+/** What a result does that it must not; on a busy machine /healthz may wait for others, so the server's own time counts. */
+function faults({ name, statuses, seen, text }: Result): string[] {
+  const found: string[] = [];
+  const say = (what: string) => found.push(`${name}: ${what}`);
+  if (statuses.some((status) => status !== undefined && status >= 500 && status !== 503)) say(text);
+  if (Math.min(seen.wait, seen.blocked) > DEADLINE) say(`/healthz waited ${Math.round(seen.wait)} ms`);
+  if (seen.memory > MEMORY) say(`${Math.round(seen.memory)} MiB of memory`);
+  if (seen.failures > 0) say(`${seen.failures} health checks failed`);
+  return found;
+}
+
+async function classifiesStill(): Promise<void> {
+  const form = formRequest({ image: await colourPng('red'), labels: ['blue', 'red', 'green'] });
+  const answer = await server.fetch('/classify', form);
+  expect(answer.status).toBe(200);
+  expect(((await answer.json()) as { label: string }[])[0]?.label).toBe('red');
+}
+
+describe('hostile requests', () => {
+  it('do no harm, each of the known ones', async () => {
+    const found: string[] = [];
+    for await (const result of attack(server.url, server.pid)) found.push(...faults(result));
+    expect(found).toEqual([]);
+    await classifiesStill();
+  });
+
+  it('do no harm, 5,000 made from the OpenAPI document', async () => {
+    const found: string[] = [];
+    for await (const result of fuzz(server.url, server.pid, { count: 5000, seed: 13 })) {
+      found.push(...faults(result));
+    }
+    expect(found).toEqual([]);
+    await classifiesStill();
+  });
+
+  it('are refused before their body is sent when the client asks first', async () => {
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': 10, Expect: '100-continue' };
+    const refused = await exchange(server.url, { parts: [head('POST', '/nothing', headers)] });
+    expect([refused.status, refused.text.includes('100 Continue')]).toEqual([404, false]);
+    const large = { ...headers, 'Content-Length': 100_000_000 };
+    const tooLarge = await exchange(server.url, { parts: [head('POST', '/imports', large)] });
+    expect(tooLarge.status).toBe(413);
+    const body = '{"texts":["red"]}';
+    const taken = { ...headers, 'Content-Length': body.length };
+    const accepted = await exchange(server.url, { parts: [head('POST', '/embed', taken), body], pause: 50 });
+    expect(accepted.status).toBe(200);
+  });
+});
