@@ -42,7 +42,7 @@ function maskOfOutputs(mask: tf.Tensor, { outputPositions }: ForwardContext): tf
 /**
  * The context of one query without keys and values of all tokens: a score q·(W_k x + b_k) is (W_kᵀ q)·x + q·b_k, and
  * the weighted sum of W_v x + b_v is W_v applied to the weighted sum of x. So the two projections, which are most of
- * the work, see one vector a head instead of T tokens.
+ * the work, see one vector per head instead of T tokens.
  * @param query [B, 1, D]
  * @param x [B, T, D]
  * @returns [B, 1, D]

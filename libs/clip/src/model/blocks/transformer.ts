@@ -25,7 +25,7 @@ export function runBlocks(
   return blocks.reduce((input, block, i) => block(input, i === last ? ctx : everyPosition(ctx), mask), x);
 }
 
-/** What one model calls differently from the next. */
+/** The parts of a block by role; models name them differently. */
 export interface BlockParts extends Pick<AttentionOptions, 'numHeads' | 'dropoutRate'> {
   readonly projections: Projections;
   /** From the heads' context to what the residual connection adds: the output projection, dropout, scaling. */

@@ -9,7 +9,7 @@ const towerConfig = z.looseObject({ model_type: z.string().optional() });
 
 /** The fields of this project; a plain transformers config has none of them. */
 const OPTIONS = {
-  /** 'residual': the head of the original script, with three more tensors a side. */
+  /** 'residual': the head of the original script, with three more tensors per side. */
   projection_head: z.enum(['linear', 'residual']).default('linear'),
   /** Dropout in training: on the features before a linear head, inside a residual one. */
   projection_dropout: rate().default(0),
@@ -17,7 +17,7 @@ const OPTIONS = {
   text_pooling: z.enum(['pooler', 'cls', 'mean']).default('pooler'),
 };
 
-/** The learned scale and bias, repeated for readers of the ONNX models; the weights are the truth here. */
+/** The learned scale and bias, repeated for readers of the ONNX models; here the values in the weights count. */
 const LEARNED = { logit_scale: noEffect(), logit_bias: noEffect() };
 
 const dualSchema = configSchema({

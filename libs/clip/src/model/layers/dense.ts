@@ -8,7 +8,7 @@ import { layer, parameter, type Layer } from './layer.js';
 /** A function of one tensor. */
 export type Unary = (x: tf.Tensor) => tf.Tensor;
 
-/** x [..., I] → [..., O]; it shows its tensors to those who multiply them in another order. */
+/** x [..., I] → [..., O]; its tensors are exposed for attention that multiplies them in another order. */
 export type Linear = Unary & {
   /** [O, I] */
   readonly weight: tf.Tensor;

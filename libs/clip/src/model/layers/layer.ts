@@ -19,7 +19,7 @@ export interface Layer<Applied> {
 /** Layers by checkpoint key; lists count 0, 1, …; undefined is a layer that the config leaves out. */
 export type Tree = Layer<unknown> | undefined | readonly Tree[] | { readonly [key: string]: Tree };
 
-/** A tree with each layer replaced by what it is bound. */
+/** A tree with each layer replaced by what it binds to. */
 export type Bound<T> = T extends Layer<infer Applied> ? Applied : { readonly [K in keyof T]: Bound<T[K]> };
 
 /** A layer made of others. `apply` gets them bound, each when it is first asked for, and the layer's own name. */
@@ -56,7 +56,7 @@ export function optional<Applied>(inner: Layer<Applied>): Layer<Applied> {
   return describedAs(inner, (spec) => ({ ...spec, optional: true }));
 }
 
-/** The same layer, its tensors left as they are in training. */
+/** The same layer, with tensors that training leaves as they are. */
 export function untrained<Applied>(inner: Layer<Applied>): Layer<Applied> {
   return describedAs(inner, (spec) => ({ ...spec, trainable: false }));
 }
