@@ -238,10 +238,12 @@ function successes(responses: RouteDescription['responses'], components: Compone
 }
 
 function failures(route: RouteDescription, need: Need, components: Components): JsonSchema {
-  const codes: ProblemCode[] = [...(route.problems ?? []), 'internal_error', 'not_ready'];
+  const codes: ProblemCode[] = [...(route.problems ?? []), 'internal_error', 'not_ready', 'overloaded'];
+  // Routes that say so themselves wait for the model.
+  if (route.problems?.includes('overloaded')) codes.push('request_too_costly');
   const hasBody = route.json !== undefined || route.form !== undefined;
   if (route.query || hasBody) codes.push('invalid_request');
-  if (hasBody) codes.push('malformed_body', 'request_too_large', 'unsupported_media_type');
+  if (hasBody) codes.push('malformed_body', 'body_too_slow', 'request_too_large', 'unsupported_media_type');
   codes.push('host_not_allowed', 'rate_limited');
   if (need !== 'open') codes.push('unauthorized');
   if (need === 'write' || need === 'admin') codes.push('insufficient_scope');
