@@ -1,7 +1,7 @@
 /**
  * Checks towers against golden folders, from source.
  *
- *   npm run parity -- [--backend onnxruntime|cpu] FOLDER…
+ *   npm run parity -- [--backend onnxruntime|cpu] [FOLDER…]
  */
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';

@@ -43,6 +43,14 @@ export function patchEmbedding(
   });
 }
 
+/** Zeros below and to the right up to whole patches: [B, C, H, W]. */
+export function padToPatches(pixels: tf.Tensor, [ph, pw]: Sides): tf.Tensor {
+  const [, , H, W] = pixels.shape as [number, number, number, number];
+  const rows = [0, (ph - (H % ph)) % ph] as [number, number];
+  const columns = [0, (pw - (W % pw)) % pw] as [number, number];
+  return rows[1] + columns[1] === 0 ? pixels : tf.pad(pixels, [[0, 0], [0, 0], rows, columns]);
+}
+
 /** @throws ClipError CONFIG_INVALID when pixel_values do not have the shape [B, channels, height, width]. */
 export function checkPixels(pixels: tf.Tensor, channels: number, size?: Sides): void {
   const [, C, H, W] = pixels.shape;

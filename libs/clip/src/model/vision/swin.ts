@@ -10,7 +10,7 @@ import type { ForwardContext } from '../context.js';
 import { layer, layerNorm, linear, normal, type Layer } from '../layers/index.js';
 import { activation, dropout, dropPath, dropPathRates } from '../ops/index.js';
 import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
-import { checkPixels, patchEmbedding, patchGrid } from './patches.js';
+import { checkPixels, padToPatches, patchEmbedding, patchGrid } from './patches.js';
 import { patchMerging } from './patch-merging.js';
 import { windowAttention, type Grid } from './window-attention.js';
 
@@ -127,7 +127,7 @@ function swinTower(config: Config): Layer<Forward<VisionInputs>> {
     ({ embeddings, encoder, layernorm }) =>
       ({ pixel_values }, ctx) => {
         checkPixels(pixel_values, num_channels);
-        const pixels = padPixels(pixel_values, patch_size);
+        const pixels = padToPatches(pixel_values, patch_size);
         const [B, , H, W] = pixels.shape as [number, number, number, number];
         let [h, w] = patchGrid([H, W], patch_size);
         const patches = tf.reshape(embeddings.patch_embeddings.projection(pixels), [B, h * w, embed_dim]);
@@ -143,14 +143,6 @@ function swinTower(config: Config): Layer<Forward<VisionInputs>> {
         return { last_hidden_state, pooler_output: tf.mean(last_hidden_state, 1) };
       },
   );
-}
-
-/** Zeros below and to the right up to whole patches: [B, C, H, W]. */
-function padPixels(pixels: tf.Tensor, [ph, pw]: readonly [number, number]): tf.Tensor {
-  const [, , H, W] = pixels.shape as [number, number, number, number];
-  const rows = [0, (ph - (H % ph)) % ph] as [number, number];
-  const columns = [0, (pw - (W % pw)) % pw] as [number, number];
-  return rows[1] + columns[1] === 0 ? pixels : tf.pad(pixels, [[0, 0], [0, 0], rows, columns]);
 }
 
 /** The bias table is of the window's size, so a grid smaller than the window cannot use it. */
