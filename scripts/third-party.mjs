@@ -39,7 +39,7 @@ for (const workspace of workspaces) {
     const entry = packages.get(name) ?? {
       version,
       license: String(license ?? licenses?.[0]?.type),
-      usedBy: [],
+      usedBy: /** @type {string[]} */ ([]),
     };
     entry.usedBy.push(workspace);
     packages.set(name, entry);
