@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { attack, fuzz } from '../../apps/api/test/hostile/index.mjs';
+import { attack, fuzz } from '../../apps/api/hostile/attack.mjs';
 
 const MAIN = fileURLToPath(new URL('../../apps/api/dist/main.js', import.meta.url));
 
@@ -58,7 +58,7 @@ try {
 }
 
 /** @typedef {{ wait: number, blocked: number, memory: number, faults: number }} Worst */
-/** @typedef {import('../../apps/api/test/hostile/index.mjs').Result} Result */
+/** @typedef {import('../../apps/api/hostile/attack.mjs').Result} Result */
 
 /** @param {Worst} worst @param {Result} result */
 function add(worst, { seen, text }) {

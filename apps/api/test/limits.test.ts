@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { exchange, head } from './hostile/wire.mjs';
+import { exchange, head } from '../hostile/wire.mjs';
 import { freshDataFolder } from './support/data-folder.js';
 import { colourPng } from './support/images.js';
 import { TestServer, formRequest, jsonRequest } from './support/server.js';
