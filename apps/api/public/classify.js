@@ -3,6 +3,8 @@ import { callJson } from './api.js';
 import { byId, create, filled, say } from './dom.js';
 
 const LABELS_KEY = 'labels';
+/** The class that `background` adds. */
+const NONE = 'none of the above';
 const EXAMPLE_LABELS = 'a person, a dog, a cat, a car, a building, food, a circle, a square, a triangle';
 
 /** @returns {{ use: (image: Blob, name: string) => void }} */
@@ -12,6 +14,7 @@ export function startClassify() {
   const labels = /** @type {HTMLTextAreaElement} */ (byId('labels'));
   const template = /** @type {HTMLInputElement} */ (byId('template'));
   const multi = /** @type {HTMLInputElement} */ (byId('multi'));
+  const background = /** @type {HTMLInputElement} */ (byId('background'));
   const preview = /** @type {HTMLImageElement} */ (byId('preview'));
   const drop = byId('drop');
   const status = byId('classify-status');
@@ -47,13 +50,16 @@ export function startClassify() {
     body.append('labels', JSON.stringify(list));
     body.append('hypothesis_template', template.value || '{}');
     body.append('multi_label', String(multi.checked));
+    body.append('background', String(background.checked));
     button.disabled = true;
     say(status, 'Classifying…');
     try {
       /** @type {{ label: string, score: number, similarity: number }[]} */
       const scores = await callJson('/classify', { method: 'POST', body });
       byId('bars').replaceChildren(...scores.map(bar));
-      say(status, scores[0] === undefined ? 'None of the labels.' : `Most likely: ${scores[0].label}`);
+      const [best] = scores;
+      const isNone = best === undefined || best.label === NONE;
+      say(status, isNone ? 'None of the labels fits.' : `Most likely: ${best.label}`);
     } catch (error) {
       byId('bars').replaceChildren();
       say(status, error instanceof Error ? error.message : 'Something went wrong.', true);

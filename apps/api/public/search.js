@@ -5,7 +5,7 @@ import { byId, create, filled, say } from './dom.js';
 /**
  * @typedef {{ id: string, url: string, thumbnailUrl: string, width: number, height: number, bytes: number,
  *   fileName: string | null, caption: string | null, captions: string[], tags: string[], score?: number }} Image
- * @typedef {{ items: Image[], total?: number }} Page
+ * @typedef {{ items: Image[], total?: number, depth?: number }} Page
  */
 
 const PAGE = 24;
@@ -24,6 +24,8 @@ export function startSearch(actions) {
 
   /** Fetches one page of what is shown now. @type {(offset: number) => Promise<Page>} */
   let source = latest;
+  /** Says what the list is. @type {(page: Page) => string} */
+  let caption = describeLatest;
   let shown = 0;
   let turn = 0;
 
@@ -36,6 +38,7 @@ export function startSearch(actions) {
   async function show(from, describe, append = false) {
     const mine = ++turn;
     source = from;
+    if (!append) caption = describe;
     grid.classList.add('waiting');
     try {
       const page = await from(append ? shown : 0);
@@ -47,7 +50,7 @@ export function startSearch(actions) {
       const best = page.items[0]?.score ?? 1;
       grid.append(...page.items.map((image) => tile(image, best)));
       shown += page.items.length;
-      more.hidden = page.items.length < PAGE || shown === page.total;
+      more.hidden = page.items.length < PAGE || shown === page.total || shown >= (page.depth ?? Infinity);
       if (!append) say(status, describe(page));
     } catch (error) {
       if (mine === turn) say(status, messageOf(error), true);
@@ -86,11 +89,7 @@ export function startSearch(actions) {
   }
 
   function showLatest() {
-    return show(latest, ({ total = 0 }) =>
-      total === 0
-        ? 'The collection is empty. Add some images.'
-        : `${total.toLocaleString('en')} images, newest first`,
-    );
+    return show(latest, describeLatest);
   }
 
   /** @param {Image} image @param {number} best */
@@ -141,29 +140,41 @@ export function startSearch(actions) {
         .then((blob) => actions.classify(blob, image.fileName ?? 'image'))
         .catch((error) => say(status, messageOf(error), true));
     };
+    byId('viewer-remove').onclick = () => {
+      if (!confirm('Remove this image from the collection?')) return;
+      dialog.close();
+      call(`/images/${image.id}`, { method: 'DELETE' })
+        .then(() => Promise.all([show(source, caption), showExamples()]))
+        .catch((error) => say(status, messageOf(error), true));
+    };
     dialog.showModal();
   }
 
-  /** @param {FileList} list */
+  /**
+   * Adds files one by one: a file that is refused does not keep the others out.
+   * @param {FileList} list
+   */
   async function add(list) {
     const chosen = [...list];
-    let added = 0;
-    try {
-      for (const [index, file] of chosen.entries()) {
-        say(status, `Adding ${index + 1} of ${chosen.length}…`);
-        const body = new FormData();
-        body.append('image', file, file.name);
-        /** @type {{ items: { status: string }[] }} */
+    const counts = { created: 0, duplicate: 0 };
+    /** @type {string[]} */
+    const refused = [];
+    byId('refused').replaceChildren();
+    for (const [index, file] of chosen.entries()) {
+      say(status, `Adding ${index + 1} of ${chosen.length}…`);
+      const body = new FormData();
+      body.append('image', file, file.name);
+      try {
+        /** @type {{ items: { status: 'created' | 'duplicate' }[] }} */
         const { items } = await callJson('/images', { method: 'POST', body });
-        added += items.filter(({ status }) => status === 'created').length;
+        for (const item of items) counts[item.status]++;
+      } catch (error) {
+        refused.push(`${file.name}: ${messageOf(error)}`);
       }
-      await showLatest();
-      say(status, `${added} of ${chosen.length} images added; the others were there already.`);
-      if (added === chosen.length)
-        say(status, added === 1 ? 'The image was added.' : `${added} images were added.`);
-    } catch (error) {
-      say(status, messageOf(error), true);
     }
+    await Promise.all([showLatest(), showExamples().catch(() => undefined)]);
+    byId('refused').replaceChildren(...refused.map((text) => create('li', { text })));
+    say(status, addedText(counts, refused.length), counts.created + counts.duplicate === 0);
   }
 
   async function showExamples() {
@@ -209,6 +220,26 @@ export function startSearch(actions) {
 /** @param {number} offset @returns {Promise<Page>} */
 function latest(offset) {
   return callJson(`/images?limit=${PAGE}&offset=${offset}`);
+}
+
+/** @param {Page} page */
+function describeLatest({ total = 0 }) {
+  return total === 0
+    ? 'The collection is empty. Add some images.'
+    : `${total.toLocaleString('en')} images, newest first`;
+}
+
+/**
+ * What became of the files that were chosen.
+ * @param {{ created: number, duplicate: number }} counts
+ * @param {number} refused
+ */
+function addedText({ created, duplicate }, refused) {
+  const images = (/** @type {number} */ count) => (count === 1 ? '1 image' : `${count} images`);
+  const parts = [`${images(created)} added`];
+  if (duplicate > 0) parts.push(`${images(duplicate)} there already`);
+  if (refused > 0) parts.push(refused === 1 ? '1 file refused' : `${refused} files refused`);
+  return `${parts.join(', ')}.`;
 }
 
 /** @param {unknown} error */

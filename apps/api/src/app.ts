@@ -8,6 +8,8 @@ import { anonymousScope } from './access/access.guard.js';
 import { admit } from './access/admission.js';
 import { AppModule } from './app.module.js';
 import type { Resources } from './app.module.js';
+import { documentationPage } from './http/docs-page.js';
+import { refuseOtherMethods } from './http/methods.js';
 import { openApiDocument } from './http/openapi.js';
 import { limitRequests } from './http/request-limit.js';
 import { LimitedExpressAdapter } from './http/http-server.js';
@@ -40,11 +42,12 @@ export async function createApp(resources: Resources): Promise<NestExpressApplic
   if (config.CORS_ORIGIN !== undefined) app.enableCors(corsOptions(config.CORS_ORIGIN));
   app.use(admit(config, keys));
   app.use(limitRequests(config.MAX_REQUESTS));
+  app.use(refuseOtherMethods(app.getHttpAdapter().getInstance(), PAGE_FOLDER));
+  app.use(documentationPage());
   app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0, redirect: false });
   SwaggerModule.setup('docs', app, openApiDocument(app, config, VERSION, anonymousScope(config, keys)), {
     jsonDocumentUrl: 'openapi.json',
     raw: ['json'],
-    customSiteTitle: 'CLIP service: API',
   });
   return app;
 }

@@ -156,7 +156,9 @@ describe('the search graph', () => {
       server.json<Found>(`/search?q=yellow&limit=20&offset=${offset}`),
     );
     expect((await Promise.all(pages)).flatMap(({ items }) => items)).toEqual(found.items);
-    expect((await server.problem('/search?q=yellow&limit=20&offset=50')).code).toBe('page_too_deep');
+    const end = await server.json<Found & { depth?: number }>('/search?q=yellow&limit=20&offset=50');
+    expect([end.items, end.depth]).toEqual([found.items.slice(50), 60]);
+    expect((await server.problem('/search?q=yellow&limit=20&offset=60')).code).toBe('page_too_deep');
     const gone = found.items[0]!.id;
     await server.fetch(`/images/${gone}`, { method: 'DELETE' });
     await fill(server, 10, 90);

@@ -7,12 +7,18 @@ import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freshDataFolder } from './support/data-folder.js';
-import { colourPng } from './support/images.js';
+import { colourPng, rgbPng } from './support/images.js';
 import { TestServer, formRequest } from './support/server.js';
 import { COLOURS, writeTinyCheckpoint } from './support/tiny-checkpoint.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+/** As much of an element of the page as is measured here. */
+interface PageElement {
+  getBoundingClientRect(): { top: number; height: number };
+  querySelector(selector: string): PageElement;
+}
 
 const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
   (path) => existsSync(path),
@@ -102,19 +108,94 @@ describe.skipIf(!browserPath)(title, () => {
     await page.getByText('Most likely: blue').waitFor();
   });
 
-  it('adds images and says what is wrong with a file that is none', async () => {
+  it('says when none of the labels fits', async () => {
+    const file = join(folder, 'black.png');
+    await writeFile(file, await colourPng('blue', 4));
+    await page.goto(`${server.url}/#classify`);
+    await page.locator('#labels').fill('yellow, red');
+    await page.locator('#classify-file').setInputFiles(file);
+    await page.getByText('None of the labels fits.').waitFor();
+    expect(await page.locator('.bar span').first().textContent()).toBe('none of the above');
+    await page.getByLabel('Allow for none of these').uncheck();
+    await page.locator('#panel-classify').getByRole('button', { name: 'Classify', exact: true }).click();
+    await page.getByText('Most likely:').waitFor();
+    expect(await page.locator('.bar').count()).toBe(2);
+  });
+
+  it('adds the files that are images, names the others, shows the new ones, and removes one', async () => {
     await page.goto(server.url);
     await page.locator('.tile').first().waitFor();
-    const good = join(folder, 'new.png');
-    await writeFile(good, await colourPng('white', 9));
-    await page.locator('#add-files').setInputFiles(good);
-    await page.getByText('The image was added.').waitFor();
-    const bad = join(folder, 'bad.png');
-    await writeFile(bad, 'not an image');
-    await page.locator('#add-files').setInputFiles(bad);
-    await page.getByText('The file is not an image').waitFor();
+    const before = await page.locator('.tile').count();
+    const put = async (name: string, content: string | Uint8Array) => {
+      await writeFile(join(folder, name), content);
+      return join(folder, name);
+    };
+    await page
+      .locator('#add-files')
+      .setInputFiles([
+        await put('new-1.png', await colourPng('white', 9)),
+        await put('no-image.png', 'not an image'),
+        await put('old.png', await colourPng('red')),
+        await put('new-2.png', await colourPng('black', 9)),
+      ]);
+    await page.getByText('2 images added, 1 image there already, 1 file refused.').waitFor();
+    expect(await page.locator('#refused li').allTextContents()).toEqual([
+      expect.stringMatching(/^no-image\.png: The file is not an image/),
+    ]);
     expect(complaints).toEqual([expect.stringMatching(/422/)]);
     complaints = [];
+    expect(await page.locator('.tile').count()).toBe(before + 2);
+    expect(await firstCaption()).toBe('new-2.png');
+    page.on('dialog', (dialog) => void dialog.accept());
+    await page.locator('.tile').first().click();
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.getByText(`${before + 1} images, newest first`).waitFor();
+    expect(await firstCaption()).toBe('new-1.png');
+    expect(await page.locator('.tile').count()).toBe(before + 1);
+  });
+
+  it('lets tiles with short and long captions begin and end on one line', async () => {
+    const form = formRequest({
+      image: await colourPng('green', 8),
+      captions: 'a caption that is long enough to need a second line below its picture',
+    });
+    await server.json('/images', form);
+    await page.setViewportSize({ width: 700, height: 900 });
+    await page.goto(server.url);
+    await page.locator('.tile').nth(2).waitFor();
+    const boxes = await page.locator('.tile').evaluateAll((tiles) =>
+      (tiles as unknown as PageElement[]).slice(0, 3).map((tile) => {
+        const [outer, picture] = [
+          tile.getBoundingClientRect(),
+          tile.querySelector('img').getBoundingClientRect(),
+        ];
+        return { top: Math.round(picture.top - outer.top), height: Math.round(outer.height) };
+      }),
+    );
+    expect(new Set(boxes.map(({ top }) => top)).size).toBe(1);
+    expect(boxes[0]!.top).toBeLessThanOrEqual(1);
+    expect(new Set(boxes.map(({ height }) => height)).size).toBe(1);
+  });
+
+  it('shows the last page that the search graph ranks, and asks for no more', async () => {
+    const deep = await TestServer.start({
+      CLIP_CHECKPOINT: join(folder, 'checkpoint'),
+      DATA_DIR: await freshDataFolder(join(folder, 'deep')),
+      EXACT_SEARCH_LIMIT: '10',
+      SEARCH_DEPTH: '48',
+      MAX_FILES: '60',
+    });
+    const image = await Promise.all(Array.from({ length: 60 }, (_, n) => rgbPng(4 * n, 9, 200)));
+    await deep.json('/images', formRequest({ image }));
+    await vi.waitFor(async () =>
+      expect(await deep.json('/readyz')).toMatchObject({ index: { kind: 'hnsw' } }),
+    );
+    await page.goto(`${deep.url}/?q=red`);
+    await page.locator('.tile').nth(23).waitFor();
+    await page.getByRole('button', { name: 'Show more' }).click();
+    await page.locator('.tile').nth(47).waitFor();
+    expect(await page.getByRole('button', { name: 'Show more' }).isVisible()).toBe(false);
+    await deep.stop();
   });
 
   it('sends every element of a list from Swagger UI', async () => {
@@ -170,7 +251,9 @@ describe.skipIf(!browserPath)(title, () => {
     await page.locator('.tile-score').first().waitFor();
     const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
     expect(overflow).toBeLessThanOrEqual(0);
-    await page.goto(`${server.url}/docs`);
+    await page.goto(`${server.url}/docs/?from=phone`);
     await page.getByText('Score candidate labels for an image').waitFor();
+    expect(await page.evaluate('innerWidth')).toBe(360);
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
   });
 });

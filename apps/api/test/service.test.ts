@@ -500,7 +500,7 @@ describe('POST /embed', () => {
 describe('requests that cannot be answered', () => {
   it.each([
     ['an unknown route', '/nothing', undefined, 404, 'route_not_found'],
-    ['a method that a route does not have', '/search', { method: 'DELETE' }, 404, 'route_not_found'],
+    ['a method that a route does not have', '/search', { method: 'DELETE' }, 405, 'method_not_allowed'],
     ['no query', '/search', undefined, 400, 'invalid_request'],
     ['an empty query', '/search?q=%20', undefined, 400, 'invalid_request'],
     ['a query given twice', '/search?q=a&q=b', undefined, 400, 'invalid_request'],
@@ -587,6 +587,34 @@ describe('requests that cannot be answered', () => {
     },
   );
 
+  it.each([
+    ['/images', 'PUT', 'GET, HEAD, POST, OPTIONS'],
+    [`/images/${'0'.repeat(64)}`, 'POST', 'DELETE, GET, HEAD, OPTIONS'],
+    ['/images/x/file', 'DELETE', 'GET, HEAD, OPTIONS'],
+    ['/search/vector', 'GET', 'POST, OPTIONS'],
+    ['/classify', 'HEAD', 'POST, OPTIONS'],
+    ['/healthz', 'POST', 'GET, HEAD, OPTIONS'],
+    ['/', 'POST', 'GET, HEAD, OPTIONS'],
+    ['/app.js', 'DELETE', 'GET, HEAD, OPTIONS'],
+    ['/docs', 'PATCH', 'GET, HEAD, OPTIONS'],
+    ['/docs/?x=1', 'PUT', 'GET, HEAD, OPTIONS'],
+    ['/openapi.json', 'POST', 'GET, HEAD, OPTIONS'],
+  ])('are told which methods a path takes: %s %s', async (path, method, allow) => {
+    const refused = await server.fetch(path, { method });
+    expect([refused.status, refused.headers.get('allow')]).toEqual([405, allow]);
+    if (method !== 'HEAD') expect(await refused.json()).toMatchObject({ code: 'method_not_allowed' });
+    const asked = await server.fetch(path, { method: 'OPTIONS' });
+    expect([asked.status, asked.headers.get('allow')]).toEqual([204, allow]);
+  });
+
+  it('may ask for the headers alone wherever they may read', async () => {
+    for (const path of ['/', '/docs', '/openapi.json', '/healthz', '/images', '/search?q=red', '/app.css']) {
+      const head = await server.fetch(path, { method: 'HEAD' });
+      expect([path, head.status, await head.text()]).toEqual([path, 200, '']);
+    }
+    expect((await server.problem('/nothing', { method: 'PUT' })).code).toBe('route_not_found');
+  });
+
   it('are refused when there are too many files', async () => {
     const image = await Promise.all([1, 2, 3, 4, 5].map((mark) => colourPng('white', mark)));
     const problem = await server.problem('/images', formRequest({ image }));
@@ -646,6 +674,10 @@ describe('the pages of the service', () => {
       components: { schemas: object };
     }>('/openapi.json');
     expect(document.openapi).toMatch(/^3\./);
+    expect(document.paths['/images']?.post?.responses).toMatchObject({
+      503: { description: expect.stringMatching(/database_unavailable/) as string },
+      507: { description: 'storage_full' },
+    });
     expect(Object.keys(document.paths).sort()).toEqual([
       '/classify',
       '/embed',
@@ -716,8 +748,15 @@ describe('the pages of the service', () => {
   });
 
   it('have Swagger UI, the web page, and strict headers', async () => {
-    const docs = await server.fetch('/docs');
-    expect(await docs.text()).toMatch(/swagger-ui/);
+    for (const address of ['/docs', '/docs/', '/docs?x=1', '/docs/?x=1', '/docs/index.html']) {
+      const docs = await server.fetch(address);
+      const text = await docs.text();
+      expect([address, docs.status]).toEqual([address, 200]);
+      expect(text).toMatch(/name="viewport"/);
+      for (const [, file] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+        expect([file, (await server.fetch(file!)).status]).toEqual([file, 200]);
+      }
+    }
     const page = await server.fetch('/');
     expect(await page.text()).toMatch(/<title>CLIP/);
     expect(page.headers.get('content-security-policy')).toMatch(

@@ -37,6 +37,8 @@ interface RouteDescription {
   form?: FormDescription;
   /** Answer by status: a schema for JSON, or content types for anything else. */
   responses: Record<number, { description: string; schema?: z.ZodType; content?: readonly string[] }>;
+  /** The route asks the database, which may be away. */
+  needsDatabase?: true;
   /** Codes that the route can answer with, besides those that every route can. */
   problems?: readonly ProblemCode[];
 }
@@ -245,6 +247,7 @@ function failures(route: RouteDescription, need: Need, components: Components): 
   if (route.query || hasBody) codes.push('invalid_request');
   if (hasBody) codes.push('malformed_body', 'body_too_slow', 'request_too_large', 'unsupported_media_type');
   codes.push('host_not_allowed', 'rate_limited');
+  if (route.needsDatabase) codes.push('database_unavailable');
   if (need !== 'open') codes.push('unauthorized');
   if (need === 'write' || need === 'admin') codes.push('insufficient_scope');
   if (hasBody || need === 'write') codes.push('cross_site_request');

@@ -147,7 +147,8 @@ export class FileStore {
   }
 
   private async makeThumbnail(path: string, id: string, mediaType: string): Promise<void> {
-    const image = sharp(await this.read(id, mediaType), { failOn: 'error' })
+    // Its pixels were counted when it was taken in; sharp's own limit is lower than MAX_IMAGE_PIXELS may be.
+    const image = sharp(await this.read(id, mediaType), { failOn: 'error', limitInputPixels: false })
       .timeout({ seconds: THUMBNAIL_TIMEOUT })
       .autoOrient()
       .resize(THUMBNAIL_SIZE, THUMBNAIL_SIZE, { fit: 'inside', withoutEnlargement: true });

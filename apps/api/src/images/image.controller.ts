@@ -57,6 +57,7 @@ export class ImageController {
       'captions and tags that the image lacks are added to it, up to 100 of each, and `merged` says which. ' +
       '201 when at least one was new, 200 when all were there.',
     tag: 'images',
+    needsDatabase: true,
     form: { fields: uploadFieldsSchema, files: { image: 'many' } },
     responses: {
       201: { description: 'At least one image was new', schema: uploadResultSchema },
@@ -70,6 +71,8 @@ export class ImageController {
       'undecodable_image',
       'overloaded',
       'conflict',
+      'storage_full',
+      'storage_unavailable',
     ],
   })
   async upload(
@@ -93,6 +96,7 @@ export class ImageController {
   @ApiRoute({
     summary: 'List the images, newest first',
     tag: 'images',
+    needsDatabase: true,
     query: listQuerySchema,
     responses: { 200: { description: 'One page', schema: imageListSchema } },
   })
@@ -104,6 +108,7 @@ export class ImageController {
   @ApiRoute({
     summary: 'One image',
     tag: 'images',
+    needsDatabase: true,
     params: imageParamsSchema,
     responses: { 200: { description: 'The image', schema: imageSchema } },
     problems: ['image_not_found'],
@@ -116,6 +121,7 @@ export class ImageController {
   @ApiRoute({
     summary: 'The original file',
     tag: 'images',
+    needsDatabase: true,
     params: imageParamsSchema,
     responses: { 200: { description: 'The bytes as they came', content: IMAGE_MEDIA_TYPES } },
     problems: ['image_not_found'],
@@ -132,6 +138,7 @@ export class ImageController {
   @ApiRoute({
     summary: 'A small version, WebP, at most 320 × 320 pixels',
     tag: 'images',
+    needsDatabase: true,
     params: imageParamsSchema,
     responses: { 200: { description: 'The thumbnail', content: ['image/webp'] } },
     problems: ['image_not_found'],
@@ -146,6 +153,7 @@ export class ImageController {
   @ApiRoute({
     summary: 'Remove an image',
     tag: 'images',
+    needsDatabase: true,
     params: imageParamsSchema,
     responses: { 204: { description: 'Removed' } },
     problems: ['image_not_found'],

@@ -25,6 +25,7 @@ export class ImportController {
       'Starts a job and answers at once; GET /imports/:id shows its progress. Images that are in the collection ' +
       'already are skipped, so an import can be repeated. While a job for the same request is unfinished, it is returned.',
     tag: 'imports',
+    needsDatabase: true,
     json: importBodySchema,
     responses: {
       202: { description: 'The job was started', schema: importSchema },
@@ -43,6 +44,7 @@ export class ImportController {
   @ApiRoute({
     summary: 'The newest imports',
     tag: 'imports',
+    needsDatabase: true,
     responses: { 200: { description: 'Up to 100, newest first', schema: importListSchema } },
   })
   async list() {
@@ -54,6 +56,7 @@ export class ImportController {
   @ApiRoute({
     summary: 'Progress of an import',
     tag: 'imports',
+    needsDatabase: true,
     params: importParamsSchema,
     responses: { 200: { description: 'The job', schema: importSchema } },
     problems: ['import_not_found'],

@@ -33,6 +33,7 @@ export class SearchController {
   @ApiRoute((limits) => ({
     summary: 'Search images by words',
     tag: 'search',
+    needsDatabase: true,
     query: searchQuerySchema(limits.MAX_TEXT_LENGTH),
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
     problems: ['page_too_deep', 'overloaded'],
@@ -51,6 +52,7 @@ export class SearchController {
   @ApiRoute({
     summary: 'Search images by an image',
     tag: 'search',
+    needsDatabase: true,
     query: pageQuerySchema,
     form: { files: { image: 'one' } },
     json: imageBodySchema,
@@ -82,6 +84,7 @@ export class SearchController {
   @ApiRoute({
     summary: 'Search images by an embedding',
     tag: 'search',
+    needsDatabase: true,
     query: pageQuerySchema,
     json: vectorBodySchema,
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },

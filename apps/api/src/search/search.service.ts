@@ -48,14 +48,20 @@ export class SearchService {
   private async byUnitVector(vector: Float32Array, page: PageQuery): Promise<SearchResult> {
     const { limit, offset, minScore, tag } = page;
     const among = tag === undefined || tag.length === 0 ? undefined : await this.images.keysWithTags(tag);
-    const { matches, total } = await this.index.search({ vector, limit, offset, minScore, among });
+    const { matches, total, depth } = await this.index.search({ vector, limit, offset, minScore, among });
     const rows = await this.images.findByKeys(matches.map(({ key }) => key));
     const byKey = new Map(rows.map((row) => [row.key, row]));
     const items = matches.flatMap(({ key, score }) => {
       const row = byKey.get(key);
       return row === undefined ? [] : [{ ...toView(row), score: clampCosine(score) }];
     });
-    return { items, ...(total !== undefined && { total }), limit, offset };
+    return {
+      items,
+      ...(total !== undefined && { total }),
+      ...(depth !== undefined && { depth }),
+      limit,
+      offset,
+    };
   }
 }
 

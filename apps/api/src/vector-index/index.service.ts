@@ -107,8 +107,8 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     }
   }
 
-  /** The nearest images. Throws not_ready while loading and page_too_deep beyond the depth of the graph. */
-  async search(query: VectorQuery & { offset: number }): Promise<VectorResult> {
+  /** The nearest images. Throws not_ready while loading and page_too_deep from the depth of the graph on. */
+  async search(query: VectorQuery & { offset: number }): Promise<VectorResult & { depth?: number }> {
     if (this.notReady !== undefined) {
       throw new Problem('not_ready', `Search cannot answer: ${this.notReady}.`, { retryAfter: 1 });
     }
@@ -118,15 +118,16 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
       await this.catchUp();
     }
     const index = this.index!;
-    const last = query.offset + query.limit;
-    if (last > index.depth) {
+    if (query.offset >= index.depth) {
       throw new Problem(
         'page_too_deep',
-        `offset + limit is ${last}; the search graph ranks the first ${index.depth} images (SEARCH_DEPTH).`,
+        `offset is ${query.offset}; the search graph ranks the first ${index.depth} images (SEARCH_DEPTH).`,
       );
     }
+    const last = Math.min(query.offset + query.limit, index.depth);
     const { matches, total } = index.search({ ...query, limit: last });
-    return { matches: matches.slice(query.offset), total };
+    const depth = Number.isFinite(index.depth) ? index.depth : undefined;
+    return { matches: matches.slice(query.offset), total, depth };
   }
 
   private async open(): Promise<void> {
