@@ -128,6 +128,13 @@ const environmentSchema = z.object({
   RATE_LIMIT: count(0, 1_000_000, 0).describe(
     'Requests a minute allowed to one API key, or to one address without a key; 0: no limit.',
   ),
+  STRIP_METADATA: z
+    .enum(['0', '1'])
+    .default('1')
+    .transform((value) => value === '1')
+    .describe(
+      '1: files are served without GPS, camera data and other metadata, originals to admins; 0: as they came.',
+    ),
   MAX_IMAGE_BYTES: count(1, 1024 * MIB, 20 * MIB).describe('Largest image file, in bytes.'),
   MAX_IMAGE_PIXELS: count(1, 1_000_000_000, 32_000_000).describe(
     'Largest image, in pixels (width × height).',
@@ -229,7 +236,7 @@ export function helpText(): string {
   const width = Math.max(...Object.keys(environmentSchema.shape).map((name) => name.length));
   const lines = Object.entries(environmentSchema.shape).map(([name, schema]) => {
     const fallback = schema instanceof z.ZodOptional ? undefined : schema.safeParse(undefined).data;
-    const shown = Array.isArray(fallback) ? fallback.join(delimiter) : fallback;
+    const shown = Array.isArray(fallback) ? fallback.join(delimiter) : fallback === true ? 1 : fallback;
     const suffix = shown === undefined || shown === '' || shown === false ? '' : ` [${shown}]`;
     return `  ${name.padEnd(width)}  ${schema.description ?? ''}${suffix}`;
   });

@@ -46,7 +46,7 @@ export class FileStore {
   private marked = false;
   private readonly decoding: Semaphore;
 
-  /** @param root DATA_DIR @param maxPixels pixels that are decoded for thumbnails at one time */
+  /** @param root DATA_DIR @param maxPixels pixels that are decoded at one time */
   constructor(
     private readonly root: string,
     private readonly maxPixels = 32_000_000,
@@ -94,9 +94,9 @@ export class FileStore {
     return { marked: await exists(join(folder, USED_MARK)), files };
   }
 
-  /** Stored files, images and thumbnails, a folder at a time. Unfinished writes that are old are removed on the way. */
+  /** Stored files, their thumbnails and versions encoded again, a folder at a time. Unfinished writes that are old are removed on the way. */
   async *stored(): AsyncGenerator<StoredFile[]> {
-    for (const kind of ['images', 'thumbnails']) {
+    for (const kind of ['images', 'thumbnails', 'reencoded']) {
       for (const shard of await shards(join(this.root, kind))) {
         const names = await readdir(shard);
         for (const name of names) {
@@ -130,6 +130,7 @@ export class FileStore {
   async remove(id: string, mediaType: string): Promise<void> {
     await rm(this.path(id, mediaType), { force: true });
     await rm(this.thumbnailPath(id), { force: true });
+    await rm(this.locate('reencoded', id, extensionOf(mediaType)), { force: true });
   }
 
   /** Path of the WebP thumbnail, made when it is not there yet. `pixels` of the image: width × height. */
@@ -155,11 +156,24 @@ export class FileStore {
     await writeFileAtomic(path, await image.webp({ quality: 80 }).toBuffer());
   }
 
+  /** Path and size of a file with the pixels of `bytes` (the first frame) and nothing else, made when it is not there yet. */
+  async reencoded(id: string, mediaType: string, bytes: Uint8Array): Promise<{ path: string; size: number }> {
+    const path = this.locate('reencoded', id, extensionOf(mediaType));
+    // All of the budget: this is rare, and what such a file holds is not known.
+    await this.decoding.runExclusive(async () => {
+      if (await exists(path)) return;
+      const image = sharp(bytes, { failOn: 'error', limitInputPixels: false }).autoOrient().keepIccProfile();
+      const format = mediaType.replace('image/', '') as 'jpeg' | 'png' | 'webp' | 'gif';
+      await writeFileAtomic(path, await image.toFormat(format, { quality: 95 }).toBuffer());
+    }, this.maxPixels);
+    return { path, size: (await stat(path)).size };
+  }
+
   private thumbnailPath(id: string): string {
     return this.locate('thumbnails', id, 'webp');
   }
 
-  private locate(kind: 'images' | 'thumbnails', id: string, extension: string): string {
+  private locate(kind: 'images' | 'thumbnails' | 'reencoded', id: string, extension: string): string {
     if (!isImageId(id)) throw new Error('not an image id');
     return join(this.root, kind, id.slice(0, 2), `${id}.${extension}`);
   }

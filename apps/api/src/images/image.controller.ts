@@ -8,11 +8,14 @@ import {
   Param,
   Post,
   Query,
+  Req,
   Res,
   UseInterceptors,
 } from '@nestjs/common';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
+import { AccessGuard } from '../access/access.guard.js';
 import { Access } from '../access/scope.js';
+import type { Config } from '../config/config.js';
 import { filledFields } from '../http/fields.js';
 import { filesFormLimits } from '../http/body/limits.js';
 import { RequestBody, TakesBody, formOf } from '../http/body/request-body.js';
@@ -23,9 +26,11 @@ import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
 import { Problem } from '../problems/problem.js';
+import { CONFIG } from '../providers.js';
 import { IMAGE_MEDIA_TYPES } from '../image-file/image-format.js';
 import {
   MAX_LIST,
+  fileQuerySchema,
   imageListSchema,
   imageParamsSchema,
   imageSchema,
@@ -33,13 +38,18 @@ import {
   uploadFieldsSchema,
   uploadResultSchema,
 } from './image.schema.js';
-import type { ImageParams, ListQuery } from './image.schema.js';
+import type { FileQuery, ImageParams, ListQuery } from './image.schema.js';
 import { ImageService, fileGone } from './image.service.js';
+import { sendParts } from './served-file.js';
 
 @Controller('images')
 @UseInterceptors(NeedsDatabase)
 export class ImageController {
-  constructor(@Inject(ImageService) private readonly images: ImageService) {}
+  constructor(
+    @Inject(ImageService) private readonly images: ImageService,
+    @Inject(AccessGuard) private readonly access: AccessGuard,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
 
   @Post()
   @Access('write')
@@ -119,19 +129,38 @@ export class ImageController {
 
   @Get(':id/file')
   @ApiRoute({
-    summary: 'The original file',
+    summary: 'The file',
+    description:
+      'Without GPS, camera data, XMP, IPTC, comments and embedded thumbnails; the pixels are those that came. ' +
+      '`original=true` gives the bytes as they came; where the service has keys, that needs one with the scope admin.',
     tag: 'images',
     needsDatabase: true,
     params: imageParamsSchema,
-    responses: { 200: { description: 'The bytes as they came', content: IMAGE_MEDIA_TYPES } },
-    problems: ['image_not_found'],
+    query: fileQuerySchema,
+    responses: {
+      200: { description: 'The file', content: IMAGE_MEDIA_TYPES },
+      206: { description: 'The range that was asked for', content: IMAGE_MEDIA_TYPES },
+    },
+    problems: ['image_not_found', 'insufficient_scope'],
   })
-  async file(@Param({ schema: imageParamsSchema }) { id }: ImageParams, @Res() response: Response) {
-    const { path, mediaType, fileName } = await this.images.file(id);
-    if (fileName !== null) {
-      response.setHeader('Content-Disposition', `inline; filename*=UTF-8''${encodeURIComponent(fileName)}`);
+  async file(
+    @Param({ schema: imageParamsSchema }) { id }: ImageParams,
+    @Query({ schema: fileQuerySchema }) { original }: FileQuery,
+    @Req() request: Request,
+    @Res() response: Response,
+  ) {
+    const isStripped = this.config.STRIP_METADATA && !original;
+    if (this.config.STRIP_METADATA && original) this.access.demand(request, 'admin');
+    if (!isStripped) {
+      const { path, mediaType, fileName } = await this.images.file(id);
+      setFileName(response, fileName);
+      await sendFile(response, path, mediaType, id);
+      return;
     }
-    await sendFile(response, path, mediaType, id);
+    const { tag, mediaType, fileName, ...file } = await this.images.strippedFile(id);
+    setFileName(response, fileName);
+    setContent(response, mediaType, tag);
+    await sendParts(request, response, file);
   }
 
   @Get(':id/thumbnail')
@@ -164,10 +193,19 @@ export class ImageController {
 }
 
 /** The bytes behind an id never change, so a client may keep them for good. */
-function sendFile(response: Response, path: string, mediaType: string, tag: string): Promise<void> {
+function setContent(response: Response, mediaType: string, tag: string): void {
   response.setHeader('Content-Type', mediaType);
   response.setHeader('Cache-Control', 'private, max-age=31536000, immutable');
   response.setHeader('ETag', `"${tag}"`);
+}
+
+function setFileName(response: Response, fileName: string | null): void {
+  if (fileName === null) return;
+  response.setHeader('Content-Disposition', `inline; filename*=UTF-8''${encodeURIComponent(fileName)}`);
+}
+
+function sendFile(response: Response, path: string, mediaType: string, tag: string): Promise<void> {
+  setContent(response, mediaType, tag);
   return new Promise((resolve, reject) => {
     response.sendFile(path, { cacheControl: false, etag: false, dotfiles: 'allow' }, (error?: Error) => {
       if (error === undefined || response.destroyed) resolve();

@@ -1,6 +1,6 @@
 /** What a client sees of an image, and what it may send with one. One Zod schema each: check, type, OpenAPI. */
 import { z } from 'zod';
-import { limitSchema, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
+import { flagSchema, limitSchema, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
 
 /** An image of the collection. */
 export const imageSchema = z
@@ -50,6 +50,11 @@ export type ListQuery = z.infer<typeof listQuerySchema>;
 export const imageListSchema = z
   .object({ items: z.array(imageSchema), total: z.int(), limit: z.int(), offset: z.int() })
   .meta({ id: 'ImageList' });
+
+export const fileQuerySchema = z.strictObject({
+  original: flagSchema(false).describe('The bytes as they came, with all metadata'),
+});
+export type FileQuery = z.infer<typeof fileQuerySchema>;
 
 export const imageParamsSchema = z.object({ id: z.string().describe('SHA-256 of the file') });
 export type ImageParams = z.infer<typeof imageParamsSchema>;

@@ -12,6 +12,8 @@ import type { UploadedFile } from '../http/body/form-body.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
+import { StrippedFiles } from './stripped-files.js';
+import type { StrippedFile } from './stripped-files.js';
 import { FileStore, imageId, isImageId } from './file-store.js';
 import type { StoredFile } from './file-store.js';
 import { inspectImage } from '../image-file/image-format.js';
@@ -42,6 +44,7 @@ const MAX_GATHERED = 100;
 @Injectable()
 export class ImageService {
   private readonly files: FileStore;
+  private readonly stripped: StrippedFiles;
   /** Files and rows change together: a deletion must not take the file of an upload of the same bytes. */
   private readonly mutex = new Mutex();
 
@@ -52,6 +55,7 @@ export class ImageService {
     @Inject(SEARCH_INDEX) private readonly index: SearchIndex,
   ) {
     this.files = new FileStore(config.DATA_DIR, config.MAX_IMAGE_PIXELS);
+    this.stripped = new StrippedFiles(this.files);
   }
 
   /** Adds all files or none: the first that is refused refuses the request, with every bad file listed. */
@@ -104,6 +108,17 @@ export class ImageService {
     return { path: this.files.path(id, mediaType), mediaType, fileName };
   }
 
+  /** The file as it is served to everybody: without GPS, camera data and the like. */
+  async strippedFile(id: string): Promise<StrippedFile & { mediaType: string; fileName: string | null }> {
+    const { mediaType, fileName } = await this.row(id);
+    try {
+      return { ...(await this.stripped.get(id, mediaType)), mediaType, fileName };
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw fileGone();
+      throw error;
+    }
+  }
+
   /** Path of the WebP thumbnail. */
   async thumbnail(id: string): Promise<string> {
     const { mediaType, width, height } = await this.row(id);
@@ -149,6 +164,7 @@ export class ImageService {
       const row = isImageId(id) ? await this.images.remove(id) : null;
       if (row === null) throw notFound(id);
       await this.files.remove(id, row.mediaType);
+      this.stripped.forget(id);
     });
     await this.index.catchUp();
   }

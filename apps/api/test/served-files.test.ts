@@ -1,0 +1,253 @@
+/** What the service gives of stored pictures, and to which pages: metadata, ranges, originals, pictures on other sites. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freshDataFolder } from './support/data-folder.js';
+import { send } from './support/raw-request.js';
+import { TestServer, formRequest } from './support/server.js';
+import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+
+// Each test starts real processes, which a busy machine serves slowly.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+const KEY = 'a-key-for-everything-123';
+const SECRETS = /GPS|SecretCam|48\.8584|adobe:ns/;
+
+let folder: string;
+let checkpoint: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'clip-served-'));
+  checkpoint = await writeTinyCheckpoint(join(folder, 'model'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const start = async (name: string, env: Record<string, string> = {}) =>
+  TestServer.start({
+    CLIP_CHECKPOINT: checkpoint,
+    DATA_DIR: await freshDataFolder(join(folder, name)),
+    ...env,
+  });
+
+/** A picture with a place and a camera, turned by its Exif. */
+const photo = async (format: 'jpeg' | 'png' | 'webp'): Promise<Uint8Array<ArrayBuffer>> =>
+  new Uint8Array(
+    await sharp({ create: { width: 60, height: 40, channels: 3, background: 'teal' } })
+      .withExif({
+        IFD0: { Make: 'SecretCam', ImageDescription: 'GPS 48.8584 N' },
+        IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '51/1 30/1 3230/100' },
+      })
+      .withXmp('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
+      .withMetadata({ orientation: 6 })
+      .toFormat(format)
+      .toBuffer(),
+  );
+
+async function upload(
+  server: TestServer,
+  image: Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+): Promise<string> {
+  const { items } = await server.json<{ items: { id: string }[] }>('/images', {
+    ...formRequest({ image }),
+    headers,
+  });
+  return items[0]!.id;
+}
+
+const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
+
+describe('a stored picture', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await start('stripped', { API_KEY: KEY });
+  });
+  afterAll(() => server.stop());
+
+  it.each(['jpeg', 'png', 'webp'] as const)(
+    'in %s is served without place and camera; its bytes as they came are for admins',
+    async (format) => {
+      const original = await photo(format);
+      const id = await upload(server, original, { 'X-API-Key': KEY });
+      const response = await server.fetch(`/images/${id}/file`);
+      const served = await bytesOf(response);
+      expect(served.toString('latin1')).not.toMatch(SECRETS);
+      expect(await sharp(served).metadata()).toMatchObject({ width: 60, height: 40, orientation: 6 });
+      expect([
+        response.headers.get('content-length'),
+        response.headers.get('content-type'),
+        response.headers.get('etag'),
+      ]).toEqual([String(served.length), `image/${format}`, `"${id}-stripped"`]);
+      const thumbnail = await bytesOf(await server.fetch(`/images/${id}/thumbnail`));
+      expect(thumbnail.toString('latin1')).not.toMatch(SECRETS);
+      expect((await sharp(thumbnail).metadata()).exif).toBeUndefined();
+      expect((await server.problem(`/images/${id}/file?original=true`)).code).toBe('unauthorized');
+      const whole = await server.fetch(`/images/${id}/file?original=true`, { headers: { 'X-API-Key': KEY } });
+      expect(await bytesOf(whole)).toEqual(Buffer.from(original));
+      expect(whole.headers.get('etag')).toBe(`"${id}"`);
+    },
+  );
+
+  it('is given by ranges and conditions as it is whole', async () => {
+    const id = await upload(server, await photo('jpeg'), { 'X-API-Key': KEY });
+    const path = `/images/${id}/file`;
+    const whole = await bytesOf(await server.fetch(path));
+    const total = whole.length;
+    const ask = async (range: string, headers: Record<string, string> = {}) => {
+      const response = await server.fetch(path, { headers: { Range: range, ...headers } });
+      return {
+        status: response.status,
+        range: response.headers.get('content-range'),
+        bytes: await bytesOf(response),
+      };
+    };
+    for (const [from, to] of [
+      [0, 0],
+      [0, 9],
+      [1, 30],
+      [25, 60],
+      [total - 1, total - 1],
+      [0, total - 1],
+    ] as const) {
+      expect(await ask(`bytes=${from}-${to}`)).toEqual({
+        status: 206,
+        range: `bytes ${from}-${to}/${total}`,
+        bytes: whole.subarray(from, to + 1),
+      });
+    }
+    expect(await ask('bytes=-5')).toMatchObject({ status: 206, bytes: whole.subarray(total - 5) });
+    expect(await ask(`bytes=10-${total * 2}`)).toMatchObject({ status: 206, bytes: whole.subarray(10) });
+    expect(await ask(`bytes=${total}-`)).toMatchObject({ status: 416, range: `bytes */${total}` });
+    for (const range of ['bytes=0-1,5-6', 'bytes=x', 'lines=0-1'])
+      expect(await ask(range)).toMatchObject({ status: 200, bytes: whole });
+    expect(await ask('bytes=0-1', { 'If-Range': `"${id}-stripped"` })).toMatchObject({ status: 206 });
+    expect(await ask('bytes=0-1', { 'If-Range': `"${id}"` })).toMatchObject({ status: 200, bytes: whole });
+    // Not by fetch, which asks caches on the way not to answer such a request.
+    const unchanged = await send(server.url, path, { headers: { 'If-None-Match': `"${id}-stripped"` } });
+    expect([unchanged.status, unchanged.body]).toEqual([304, '']);
+    const head = await server.fetch(path, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length'), (await bytesOf(head)).length]).toEqual([
+      200,
+      String(total),
+      0,
+    ]);
+  });
+
+  it('that is not built as its format says is encoded again, and forgotten with the image', async () => {
+    const good = Buffer.from(await photo('jpeg'));
+    const table = good.indexOf(Buffer.from('ffdb', 'hex'));
+    const repeated = good.subarray(table, table + 2 + good.readUInt16BE(table + 2));
+    const comment = Buffer.from('fffe0005475053', 'hex');
+    const many = Array.from({ length: 1100 }, () => [repeated, comment]).flat();
+    const odd = Buffer.concat([good.subarray(0, table), ...many, good.subarray(table)]);
+    const id = await upload(server, new Uint8Array(odd), { 'X-API-Key': KEY });
+    const response = await server.fetch(`/images/${id}/file`);
+    const served = await bytesOf(response);
+    expect([response.status, response.headers.get('etag')]).toEqual([200, `"${id}-encoded"`]);
+    expect(served.toString('latin1')).not.toMatch(SECRETS);
+    expect(await sharp(served).metadata()).toMatchObject({ format: 'jpeg', width: 40, height: 60 });
+    await server.fetch(`/images/${id}`, { method: 'DELETE', headers: { 'X-API-Key': KEY } });
+    expect((await server.problem(`/images/${id}/file`)).code).toBe('image_not_found');
+    expect(existsSync(join(folder, 'stripped', 'reencoded', id.slice(0, 2), `${id}.jpg`))).toBe(false);
+  });
+
+  it('is served as it came with STRIP_METADATA=0', async () => {
+    const plain = await start('plain', { STRIP_METADATA: '0' });
+    const original = await photo('jpeg');
+    const id = await upload(plain, original);
+    expect(await bytesOf(await plain.fetch(`/images/${id}/file`))).toEqual(Buffer.from(original));
+    await plain.stop();
+  });
+});
+
+/** Runs in the page; text, since it uses what only browsers have. */
+const PAGE_SCRIPT = `async (base, id) => {
+  const shows = (path) =>
+    new Promise((resolve) => {
+      const picture = new Image();
+      picture.onload = () => resolve(picture.naturalWidth > 0);
+      picture.onerror = () => resolve(false);
+      picture.src = base + path;
+    });
+  const status = (path, options) => fetch(base + path, options).then((answer) => answer.status, () => 'blocked');
+  const body = '{"texts":["red"]}';
+  return {
+    file: await shows('/images/' + id + '/file'),
+    thumbnail: await shows('/images/' + id + '/thumbnail'),
+    read: await status('/images/' + id),
+    text: await status('/embed', { method: 'POST', body }),
+    json: await status('/embed', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body }),
+    deleted: await status('/images/' + id, { method: 'DELETE' }),
+  };
+}`;
+
+const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  (path) => existsSync(path),
+);
+const title = browserPath
+  ? 'a page of another site'
+  : 'a page of another site (skipped: there is no Chromium; on Debian: apt-get install chromium)';
+
+describe.skipIf(!browserPath)(title, () => {
+  let site: Server;
+  let origin: string;
+  beforeAll(async () => {
+    site = createServer((_request, response) => {
+      response.setHeader('Content-Type', 'text/html');
+      response.end('<!doctype html><title>another site</title>');
+    }).listen(0, '127.0.0.1');
+    await once(site, 'listening');
+    origin = `http://localhost:${(site.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    site.close();
+  });
+
+  /** What a page at `origin` can do with the pictures of the service. */
+  async function tryFrom(server: TestServer) {
+    const image = await photo('jpeg');
+    const id = await upload(server, image);
+    const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+    try {
+      const page = await browser.newPage();
+      await page.goto(origin);
+      return await page.evaluate(`(${PAGE_SCRIPT})(${JSON.stringify(server.url)}, ${JSON.stringify(id)})`);
+    } finally {
+      await browser.close();
+    }
+  }
+
+  it('that CORS_ORIGIN lists can show pictures and use the API', async () => {
+    const server = await start('listed', { CORS_ORIGIN: origin });
+    expect(await tryFrom(server)).toEqual({
+      file: true,
+      thumbnail: true,
+      read: 200,
+      text: 415,
+      json: 200,
+      deleted: 204,
+    });
+    await server.stop();
+  });
+
+  it('that it does not list can do nothing of it', async () => {
+    const server = await start('unlisted');
+    expect(await tryFrom(server)).toEqual({
+      file: false,
+      thumbnail: false,
+      read: 'blocked',
+      text: 'blocked',
+      json: 'blocked',
+      deleted: 'blocked',
+    });
+    expect((await server.json<{ total: number }>('/images')).total).toBe(1);
+    await server.stop();
+  });
+});
