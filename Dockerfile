@@ -20,6 +20,7 @@ COPY package.json package-lock.json .npmrc ./
 COPY apps/api/package.json apps/api/
 COPY apps/trainer/package.json apps/trainer/
 COPY libs/clip/package.json libs/clip/
+COPY libs/ort-native/package.json libs/ort-native/
 COPY libs/tfjs-onnxruntime/package.json libs/tfjs-onnxruntime/
 RUN npm ci --ignore-scripts --omit=dev --workspace apps/api && npm rebuild hnswlib-node
 

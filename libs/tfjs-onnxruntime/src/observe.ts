@@ -60,6 +60,7 @@ export function profile(): ProfileEntry[] {
     currentBackend().runner.sessionOptions,
     feeds,
     Object.fromEntries(outputs.map((o) => [o, null])),
+    { native: false },
   );
 }
 

@@ -23,9 +23,9 @@ async function setBackend(registeredName: string): Promise<void> {
 }
 
 async function selectOnnxRuntime(reason: string): Promise<SelectedBackend> {
-  await import('tfjs-onnxruntime');
+  const { nativeStatus } = await import('tfjs-onnxruntime');
   await setBackend('onnxruntime');
-  return { name: 'onnxruntime', reason };
+  return { name: 'onnxruntime', reason: `${reason}; ${nativeStatus()}` };
 }
 
 /** The same backend on ONNX Runtime's WebGPU provider, which keeps the weights on the device. */

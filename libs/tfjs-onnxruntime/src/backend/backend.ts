@@ -18,6 +18,8 @@ export const BACKEND_NAME = 'onnxruntime';
 export interface TraceScope {
   /** Shown in errors. */
   name: string;
+  /** Record the fused ops of the native addon: the graph will run there. */
+  native: boolean;
 }
 
 export interface BackendOptions {
@@ -167,6 +169,11 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
         hint: 'Return it as an output instead of reading it inside the function.',
       },
     );
+  }
+
+  /** Whether kernels may record ops of the native addon. */
+  get recordsNative(): boolean {
+    return this.#trace?.native ?? false;
   }
 
   #compute(values: readonly Value[]): void {

@@ -8,7 +8,7 @@ import { sizeOf, type Value } from '../graph/value.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import { SessionCache, type CompiledGraph } from '../session/cache.js';
-import { OrtSession, type HostArray, type SessionOptions } from '../session/ort.js';
+import { OrtSession, type GraphSession, type HostArray, type SessionOptions } from '../session/ort.js';
 
 /**
  * Work that one thread finishes before others would have woken up. Sessions for it get no thread pool, whose threads
@@ -87,7 +87,7 @@ export class GraphRunner {
   }
 
   /** Counts the compilation of a new session. */
-  noteSession(session: OrtSession): void {
+  noteSession(session: GraphSession): void {
     this.counters.compileMs += session.compileMs;
   }
 }

@@ -47,7 +47,7 @@ export async function exportOnnx(
   const low = axes.map((_, k) => 2 + 3 * k);
   const high = axes.map((_, k) => 3 + 5 * k);
   const traceAt = (sizes: readonly number[]): Trace =>
-    trace('exportOnnx', signaturesAt(spec, axes, sizes), fn);
+    trace({ name: 'exportOnnx', native: false }, signaturesAt(spec, axes, sizes), fn);
   const corners = Array.from({ length: 1 << axes.length }, (_, corner) =>
     traceAt(axes.map((__, k) => (corner & (1 << k) ? high[k]! : low[k]!))),
   );

@@ -9,6 +9,7 @@ import { add, exp, mul, sub, unary } from '../graph/ops.js';
 import { sizeOf } from '../graph/shape.js';
 import { scalar, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
+import { nativeBiasGelu, nativeBiasGeluGradient } from './native.js';
 
 type GeluAttrs = { approximate: 'none' | 'tanh' };
 
@@ -37,8 +38,13 @@ function twiceTanhDerivative(x: Value): Value {
 }
 
 export const geluKernels: KernelDefinition[] = [
-  define<'x', GeluAttrs>('FusedGelu', ({ x }, { approximate }) => gelu(x, approximate)),
-  define<'dy' | 'x', GeluAttrs>('FusedGeluGrad', ({ dy, x }, { approximate }) => {
+  define<'x', GeluAttrs>('FusedGelu', ({ x }, { approximate }, { recordsNative }) => {
+    const fused = recordsNative && approximate === 'none' ? nativeBiasGelu(x) : undefined;
+    return fused ?? gelu(x, approximate);
+  }),
+  define<'dy' | 'x', GeluAttrs>('FusedGeluGrad', ({ dy, x }, { approximate }, { recordsNative }) => {
+    const fused = recordsNative && approximate === 'none' ? nativeBiasGeluGradient(dy, x) : undefined;
+    if (fused) return fused;
     const twiceDerivative = approximate === 'tanh' ? twiceTanhDerivative : twiceExactDerivative;
     const flat = (v: Value): Value => reshape(v, [sizeOf(v.shape) / v.shape.at(-1)!, v.shape.at(-1)!]);
     // The factor ½ is applied to dy, where it usually fuses with the product that computed dy.

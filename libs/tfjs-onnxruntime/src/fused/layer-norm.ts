@@ -11,6 +11,7 @@ import { columnSum } from '../graph/reductions.js';
 import { sizeOf } from '../graph/shape.js';
 import { node, type Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
+import { nativeAddLayerNorm, nativeLayerNormGradient } from './native.js';
 
 interface LayerNormAttrs {
   epsilon: number;
@@ -63,11 +64,15 @@ function layerNormGradient(
 }
 
 export const layerNormKernels: KernelDefinition[] = [
-  define<'x' | 'gamma' | 'beta', LayerNormAttrs>('FusedLayerNorm', ({ x, gamma, beta }, { epsilon }) =>
-    layerNorm(x, gamma, beta, epsilon),
+  define<'x' | 'gamma' | 'beta', LayerNormAttrs>(
+    'FusedLayerNorm',
+    ({ x, gamma, beta }, { epsilon }, { recordsNative }) => {
+      const fused = recordsNative ? nativeAddLayerNorm(x, gamma, beta, epsilon) : undefined;
+      return fused ?? layerNorm(x, gamma, beta, epsilon);
+    },
   ),
-  define<'dy' | 'x' | 'gamma' | 'y'>('FusedLayerNormGrad', ({ dy, x, gamma, y }) =>
-    layerNormGradient(dy, x, gamma, y),
+  define<'dy' | 'x' | 'gamma' | 'y'>('FusedLayerNormGrad', ({ dy, x, gamma, y }, _, { recordsNative }) =>
+    recordsNative ? nativeLayerNormGradient(dy, x, gamma, y.companions!) : layerNormGradient(dy, x, gamma, y),
   ),
 ];
 

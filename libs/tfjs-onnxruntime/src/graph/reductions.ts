@@ -21,6 +21,14 @@ export function reduce(
     return reduce('ReduceSumSquare', x.producer!.inputs[0]!, axis, keepDims);
   }
   if (name !== 'ReduceSumSquare' && axes.every((a) => x.shape[a] === 1)) return reshape(x, shape);
+  if (
+    name === 'ReduceSum' &&
+    x.companions?.columnSum &&
+    axes.length === x.shape.length - 1 &&
+    !axes.includes(axes.length)
+  ) {
+    return reshape(x.companions.columnSum, shape);
+  }
   const leading = axes.length < x.shape.length && axes.every((a, i) => a === i);
   if (name === 'ReduceSum' && leading && x.type === 'float32' && sizeOf(x.shape) >= LARGE_SUM) {
     const D = sizeOf(x.shape.slice(axes.length));

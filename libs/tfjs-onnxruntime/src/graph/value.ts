@@ -45,8 +45,8 @@ export interface Value {
 
 export interface GraphNode {
   readonly op: string;
-  /** '' is the ONNX domain; 'com.microsoft' ONNX Runtime's own ops. */
-  readonly domain: '' | 'com.microsoft';
+  /** '' is the ONNX domain, 'com.microsoft' ONNX Runtime's own ops, 'ort.native' those of the native addon. */
+  readonly domain: '' | 'com.microsoft' | 'ort.native';
   /** undefined: an optional input that is left out. */
   readonly inputs: readonly (Value | undefined)[];
   readonly attributes: Readonly<Record<string, AttributeValue>>;

@@ -34,14 +34,14 @@ export function modelMessage(
   options: ModelOptions,
 ): { message: ModelMessage; names: ReadonlyMap<Value, string>; external: ExternalData[] } {
   const external: ExternalData[] = [];
-  const { message, names, usesContrib } = graphMessage(graph, options, '', external);
-  return { message: modelOf(message, usesContrib), names, external };
+  const { message, names, domains } = graphMessage(graph, options, '', external);
+  return { message: modelOf(message, domains), names, external };
 }
 
 /** A graph with the versions that this library writes. */
-export function modelOf(graph: GraphMessage, usesContrib = false): ModelMessage {
+export function modelOf(graph: GraphMessage, domains: ReadonlySet<string> = new Set()): ModelMessage {
   const opsetImport = [{ domain: '', version: OPSET }];
-  if (usesContrib) opsetImport.push({ domain: 'com.microsoft', version: 1 });
+  for (const domain of domains) opsetImport.push({ domain, version: 1 });
   return {
     irVersion: IR_VERSION,
     producerName: 'tfjs-onnxruntime',
@@ -76,7 +76,7 @@ function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string
       leaf.data.byteLength < (options.externalBytes ?? Infinity) ? tensor : outside(tensor, external),
     );
   }
-  const writer: Writer = { nodes: [], names, portable: options.portable ?? false, usesContrib: false };
+  const writer: Writer = { nodes: [], names, portable: options.portable ?? false, domains: new Set() };
   graph.nodes.forEach((node, i) => {
     node.outputs.forEach((value, k) => {
       const own = k === 0 ? `${prefix}v${i}` : `${prefix}v${i}_${k}`;
@@ -98,7 +98,7 @@ function graphMessage(graph: OrderedGraph, options: ModelOptions, prefix: string
     return valueInfo(name, value.type, value.shape);
   });
   const message: GraphMessage = { name: `${prefix}graph`, node: writer.nodes, initializer, input, output };
-  return { message, names, usesContrib: writer.usesContrib };
+  return { message, names, domains: writer.domains };
 }
 
 function outside(tensor: TensorMessage, external: ExternalData[]): TensorMessage {
@@ -111,14 +111,15 @@ interface Writer {
   nodes: NodeMessage[];
   names: Map<Value, string>;
   portable: boolean;
-  usesContrib: boolean;
+  /** Domains of the ops, but for ONNX's own. */
+  domains: Set<string>;
 }
 
 function writeNode(writer: Writer, node: GraphNode, name: string): void {
   const { nodes, names } = writer;
   const input = node.inputs.map((value) => (value === undefined ? '' : names.get(value)!));
   const output = node.outputs.map((value) => names.get(value)!);
-  if (node.domain === 'com.microsoft') {
+  if (node.domain !== '') {
     if (writer.portable) {
       if (node.op !== 'FusedMatMul') {
         throw new EngineError('UNSUPPORTED_KERNEL', `${node.op} has no portable form.`, {
@@ -128,7 +129,7 @@ function writeNode(writer: Writer, node: GraphNode, name: string): void {
       writePortableMatMul(nodes, node, name, input, output);
       return;
     }
-    writer.usesContrib = true;
+    writer.domains.add(node.domain);
   }
   const attribute = Object.entries(node.attributes).map(([key, value]) =>
     typeof value === 'object' && 'body' in value
@@ -141,13 +142,13 @@ function writeNode(writer: Writer, node: GraphNode, name: string): void {
 function bodyMessage(writer: Writer, body: Subgraph, prefix: string): GraphMessage {
   const inputs = new Map(body.inputs.map((value, i) => [value, `${prefix}in${i}`]));
   const outputs = body.outputs.map((value, i) => ({ name: `${prefix}out${i}`, value }));
-  const { message, usesContrib } = graphMessage(
+  const { message, domains } = graphMessage(
     order(body.outputs),
     { inputs, outputs, portable: writer.portable },
     prefix,
     [],
   );
-  writer.usesContrib ||= usesContrib;
+  for (const domain of domains) writer.domains.add(domain);
   return message;
 }
 

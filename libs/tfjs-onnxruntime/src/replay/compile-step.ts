@@ -15,11 +15,13 @@ import { allocate, type TypedArray, type Value } from '../graph/value.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import { keepsOnDevice, leaveOnDevice, type DeviceTensor } from '../session/device.js';
-import { OrtSession, type HostArray, type SessionOptions } from '../session/ort.js';
+import type { NativeRuntime } from 'ort-native';
+import { openSession } from '../session/native.js';
+import type { HostArray, SessionOptions } from '../session/ort.js';
 import { profileModel, type ProfileEntry } from '../session/profile.js';
 import { hostTensor, type HostTensor } from './host-tensor.js';
 import { findNonFinite, type NonFinite } from './non-finite.js';
-import type { LazyOptimizer } from './optimizer.js';
+import type { InPlaceOptimizer } from './optimizer.js';
 import { planUpdates, type PlannedUpdate } from './planned-update.js';
 import type { Slots, StateSlot } from './state-slot.js';
 import type { Trace } from './trace.js';
@@ -29,6 +31,8 @@ type Inputs = Readonly<Record<string, HostTensor>>;
 export interface StepOptions {
   /** Handed to ONNX Runtime; they take precedence over those of the backend. */
   sessionOptions?: SessionOptions;
+  /** Use the native addon where it has been built and the session options allow it. Default true. */
+  native?: boolean;
 }
 
 export interface CompiledStep {
@@ -61,10 +65,11 @@ function entriesUnder(entries: ReadonlyMap<string, Value>, prefix: string): Map<
 export function compileStep(
   backend: OnnxRuntimeBackend,
   trace: Trace,
-  optimizer: LazyOptimizer,
+  optimizer: InPlaceOptimizer,
   slots: Slots,
   { sessionOptions: options = {} }: StepOptions,
   contentsOf: (slot: StateSlot) => TypedArray,
+  native: NativeRuntime | undefined,
 ): CompiledStep {
   const next = entriesUnder(trace.outputs, STATE);
   const previous = entriesUnder(trace.inputs, STATE);
@@ -95,11 +100,15 @@ export function compileStep(
     outputs: named,
     externalBytes: EXTERNAL_BYTES,
   });
-  const session = new OrtSession(encodeModel(message), {
-    ...sessionOptions,
-    ...(onDevice ? leaveOnDevice(written.map(([name]) => NEXT + name)) : {}),
-    externalData: external,
-  });
+  const session = openSession(
+    encodeModel(message),
+    {
+      ...sessionOptions,
+      ...(onDevice ? leaveOnDevice(written.map(([name]) => NEXT + name)) : {}),
+      externalData: external,
+    },
+    native,
+  );
   backend.runner.noteSession(session);
 
   const feedsOf = (current: Slots, given: Inputs): Record<string, HostArray | DeviceTensor> => {
@@ -143,6 +152,7 @@ export function compileStep(
         sessionOptions,
         hostFeedsOf(current, given),
         Object.fromEntries(named.map((o) => [o.name, null])),
+        { native: native !== undefined },
       ),
     run(current, given) {
       const feeds = feedsOf(current, given);
@@ -150,7 +160,9 @@ export function compileStep(
       return backend.runner.timed(() => {
         const { host: results, device } = session.runOnDevice(feeds, fetches);
         // Nothing has changed the state yet: a bad step leaves it as it was.
-        assertFinite(outputs, results, () => findNonFinite(graph, inputs, hostFeedsOf(current, given)));
+        assertFinite(outputs, results, () =>
+          findNonFinite(graph, inputs, hostFeedsOf(current, given), native),
+        );
         for (const [name] of written) {
           const slot = current.get(name)!;
           const onDeviceNow = device[NEXT + name];
@@ -158,17 +170,16 @@ export function compileStep(
           else slot.device?.dispose();
           slot.device = onDeviceNow;
         }
-        for (const update of updates) {
+        optimizer.apply(updates, current, (update) => {
           const number = (key: (typeof SCALARS)[number]): number =>
             Number(results[SCALAR + scalarNames.get(update[key])!]![0]);
-          const [lr, clip, correction1, correction2] = SCALARS.map(number) as [
-            number,
-            number,
-            number,
-            number,
-          ];
-          optimizer.apply(update, current, { lr, clip, correction1, correction2 });
-        }
+          return {
+            lr: number('lr'),
+            clip: number('clip'),
+            correction1: number('correction1'),
+            correction2: number('correction2'),
+          };
+        });
         const returned = [...outputs].map(([name, { type, shape }]) => [
           name,
           hostTensor(type, shape, results[OUTPUT + name]!),

@@ -6,7 +6,9 @@ import type { OrderedGraph } from '../graph/order.js';
 import type { GraphNode, Value } from '../graph/value.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
-import { OrtSession, type HostArray } from '../session/ort.js';
+import type { NativeRuntime } from 'ort-native';
+import { openSession } from '../session/native.js';
+import type { HostArray } from '../session/ort.js';
 
 export interface NonFinite {
   /** TensorFlow.js kernel and ONNX op. */
@@ -24,6 +26,7 @@ export function findNonFinite(
   graph: OrderedGraph,
   inputs: ReadonlyMap<Value, string>,
   feeds: Readonly<Record<string, HostArray>>,
+  native: NativeRuntime | undefined,
 ): NonFinite | undefined {
   const outputs = graph.nodes
     .flatMap((node) =>
@@ -31,7 +34,7 @@ export function findNonFinite(
     )
     .map(({ node, value }, i) => ({ node, value, name: `probe${i}` }));
   const model = encodeModel(modelMessage(graph, { inputs, outputs }).message);
-  const session = new OrtSession(model, { graphOptimizationLevel: 'disabled' });
+  const session = openSession(model, { graphOptimizationLevel: 'disabled' }, native);
   try {
     const results = session.run(feeds, Object.fromEntries(outputs.map(({ name }) => [name, null])));
     const bad = new Set<Value>();

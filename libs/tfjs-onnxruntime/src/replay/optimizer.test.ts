@@ -50,7 +50,7 @@ describe('the optimiser outside the graph', () => {
       const home = new LazyOptimizer();
       home.prepare([planned], slots);
       home.gradientOf('p').set(grad);
-      home.apply(planned, slots, scalars);
+      home.apply([planned], slots, () => scalars);
       ['p', 'm', 'v'].forEach((name, k) => {
         slots.get(name)!.current.forEach((x, i) => {
           expect(Number(x)).toBeCloseTo(expected[k]![i]!, 5);
@@ -65,7 +65,7 @@ describe('the optimiser outside the graph', () => {
     home.prepare([planned], slots);
     slots.get('m')!.current = slots.get('m')!.current.slice();
     home.gradientOf('p').set(grad);
-    home.apply(planned, slots, scalars);
+    home.apply([planned], slots, () => scalars);
     ['p', 'm', 'v'].forEach((name, k) => {
       slots.get(name)!.current.forEach((x, i) => {
         expect(Number(x)).toBeCloseTo(expected[k]![i]!, 5);

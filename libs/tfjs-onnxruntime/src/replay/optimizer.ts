@@ -7,6 +7,29 @@ import type { Slots, StateSlot } from './state-slot.js';
 /** Elements of a block of a staged update: four blocks of 32 KiB stay in the second-level cache. */
 const STAGE = 8192;
 
+export interface UpdateScalars {
+  lr: number;
+  clip: number;
+  correction1: number;
+  correction2: number;
+}
+
+/** AdamW over the state's arrays, outside the graph of the step. */
+export interface InPlaceOptimizer {
+  /** Makes ready for steps that make these updates. */
+  prepare(updates: readonly PlannedUpdate[], slots: Slots): void;
+  /** Where the session writes the gradient of a parameter. */
+  gradientOf(param: string): Float32Array;
+  readonly gradientBytes: number;
+  /** Updates the parameters and their moments. */
+  apply(
+    updates: readonly PlannedUpdate[],
+    slots: Slots,
+    scalarsOf: (update: PlannedUpdate) => UpdateScalars,
+  ): void;
+  dispose(): void;
+}
+
 class Optimizer {
   readonly #arena: Arena | undefined;
   readonly #stage: Arena;
@@ -53,11 +76,7 @@ class Optimizer {
   }
 
   /** Updates one parameter and its moments. */
-  apply(
-    update: PlannedUpdate,
-    slots: Slots,
-    scalars: { lr: number; clip: number; correction1: number; correction2: number },
-  ): void {
+  apply(update: PlannedUpdate, slots: Slots, scalars: UpdateScalars): void {
     const { beta1, beta2, epsilon, weightDecay } = update;
     const factors = { ...scalars, beta1, beta2, epsilon, weightDecay };
     const at = (name: string): Float32Array => slots.get(name)!.current as Float32Array;
@@ -100,7 +119,7 @@ class Optimizer {
 }
 
 /** Creates the optimiser when a step first needs it, and anew when a step updates further parameters. */
-export class LazyOptimizer {
+export class LazyOptimizer implements InPlaceOptimizer {
   #optimizer: Optimizer | undefined;
   readonly #known = new Map<string, PlannedUpdate>();
 
@@ -119,7 +138,15 @@ export class LazyOptimizer {
     return this.#optimizer!.gradientOf(param);
   }
 
-  apply(...args: Parameters<Optimizer['apply']>): void {
-    this.#optimizer!.apply(...args);
+  apply(
+    updates: readonly PlannedUpdate[],
+    slots: Slots,
+    scalarsOf: (update: PlannedUpdate) => UpdateScalars,
+  ): void {
+    for (const update of updates) this.#optimizer!.apply(update, slots, scalarsOf(update));
+  }
+
+  dispose(): void {
+    this.#optimizer = undefined;
   }
 }

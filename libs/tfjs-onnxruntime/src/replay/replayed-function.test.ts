@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
+import { loadNative } from 'ort-native';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   ReplayedFunction,
   type HostTensor,
   type OnnxRuntimeBackend,
+  type ReplayOptions,
   type StatefulFunction,
 } from '../index.js';
 
@@ -43,9 +45,18 @@ beforeAll(async () => {
   await tf.setBackend('onnxruntime');
 });
 
-describe('ReplayedFunction', () => {
+/** With and without the native addon, where it has been built. */
+const GEARS = loadNative().runtime ? [false, true] : [false];
+
+describe.each(GEARS)('ReplayedFunction, native: %s', (native) => {
+  const replay = (
+    fn: StatefulFunction,
+    state: Readonly<Record<string, HostTensor>>,
+    options: ReplayOptions = {},
+  ): ReplayedFunction => new ReplayedFunction(fn, state, { ...options, native });
+
   it('carries its state from step to step and learns', async () => {
-    const step = new ReplayedFunction(leastSquares, zeroState());
+    const step = replay(leastSquares, zeroState());
     let loss = Infinity;
     for (let i = 0; i < 500; i++) loss = (await step.run(batch)).loss!.data[0] as number;
     expect(loss).toBeLessThan(1e-3);
@@ -56,7 +67,7 @@ describe('ReplayedFunction', () => {
   it('traces once for each signature and leaves the tensor count unchanged', async () => {
     let traces = 0;
     const before = tf.memory().numTensors;
-    const step = new ReplayedFunction((state, inputs) => {
+    const step = replay((state, inputs) => {
       traces++;
       return leastSquares(state, inputs);
     }, zeroState());
@@ -71,7 +82,7 @@ describe('ReplayedFunction', () => {
   });
 
   it('computes what eager execution computes', async () => {
-    const step = new ReplayedFunction(leastSquares, zeroState());
+    const step = replay(leastSquares, zeroState());
     const tensors = (map: Record<string, HostTensor>) =>
       Object.fromEntries(
         Object.entries(map).map(([k, t]) => [k, tf.tensor(t.data as Float32Array, t.shape)]),
@@ -88,7 +99,7 @@ describe('ReplayedFunction', () => {
   });
 
   it('reads and writes state by name', async () => {
-    const step = new ReplayedFunction(
+    const step = replay(
       (state, inputs) => ({
         state: { n: tf.add(state.n!, inputs.by!) },
         outputs: { twice: tf.mul(state.n!, 2) },
@@ -106,7 +117,7 @@ describe('ReplayedFunction', () => {
 
   it('returns outputs that are state, inputs or constants unchanged', async () => {
     const captured = tf.tensor1d([7]);
-    const step = new ReplayedFunction(
+    const step = replay(
       (state, inputs) => ({
         state: {},
         outputs: { s: state.s!, i: inputs.i!, c: captured, again: inputs.i! },
@@ -119,7 +130,7 @@ describe('ReplayedFunction', () => {
   });
 
   it('says which input a read inside the function depends on', async () => {
-    const step = new ReplayedFunction((_state, inputs) => {
+    const step = replay((_state, inputs) => {
       tf.mul(inputs.x!, 2).dataSync();
       return { state: {}, outputs: {} };
     }, {});
@@ -128,21 +139,17 @@ describe('ReplayedFunction', () => {
   });
 
   it('refuses state of another shape, unknown state and inputs that do not fit their shape', async () => {
-    const grow = new ReplayedFunction((s) => ({ state: { s: tf.concat([s.s!, s.s!]) }, outputs: {} }), {
+    const grow = replay((s) => ({ state: { s: tf.concat([s.s!, s.s!]) }, outputs: {} }), {
       s: f32([1]),
     });
     await expect(grow.run({})).rejects.toMatchObject({ code: 'BAD_STATE' });
-    const invent = new ReplayedFunction((s) => ({ state: { t: s.s! }, outputs: {} }), { s: f32([1]) });
+    const invent = replay((s) => ({ state: { t: s.s! }, outputs: {} }), { s: f32([1]) });
     await expect(invent.run({})).rejects.toMatchObject({ code: 'BAD_STATE' });
     await expect(invent.run({ x: f32([1, 2], [3]) })).rejects.toMatchObject({ code: 'BAD_INPUT' });
   });
 
   it('keeps a bounded number of signatures compiled', async () => {
-    const step = new ReplayedFunction(
-      (_s, i) => ({ state: {}, outputs: { y: tf.sum(i.x!) } }),
-      {},
-      { maxSignatures: 2 },
-    );
+    const step = replay((_s, i) => ({ state: {}, outputs: { y: tf.sum(i.x!) } }), {}, { maxSignatures: 2 });
     for (let n = 1; n <= 5; n++) {
       const { y } = await step.run({ x: f32(new Array<number>(n).fill(1)) });
       expect(y!.data[0]).toBe(n);
@@ -152,7 +159,7 @@ describe('ReplayedFunction', () => {
   });
 
   it('names the op that made the loss non-finite and leaves the state as it was', async () => {
-    const step = new ReplayedFunction(
+    const step = replay(
       (state, { x }) => ({
         state: { n: tf.add(state.n!, 1) },
         outputs: { loss: tf.mean(tf.mul(tf.log(tf.sub(x!, 1)), 2)) },
@@ -167,7 +174,7 @@ describe('ReplayedFunction', () => {
   });
 
   it('profiles a step and shows its graph without changing the state', async () => {
-    const step = new ReplayedFunction(leastSquares, zeroState());
+    const step = replay(leastSquares, zeroState());
     await step.run(batch);
     const before = step.readState();
     const entries = step.profile(batch);

@@ -16,7 +16,10 @@ import {
   type HostTensor,
   type TensorSignature,
 } from './host-tensor.js';
-import { LazyOptimizer } from './optimizer.js';
+import type { NativeRuntime } from 'ort-native';
+import { nativeRuntimeFor } from '../session/native.js';
+import { NativeOptimizer } from './native-optimizer.js';
+import { LazyOptimizer, type InPlaceOptimizer } from './optimizer.js';
 import type { StateSlot } from './state-slot.js';
 import { currentBackend, trace } from './trace.js';
 
@@ -41,7 +44,8 @@ export class ReplayedFunction {
   readonly #name: string;
   readonly #options: ReplayOptions;
   readonly #slots = new Map<string, StateSlot>();
-  readonly #optimizer = new LazyOptimizer();
+  readonly #native: NativeRuntime | undefined;
+  readonly #optimizer: InPlaceOptimizer;
   readonly #compiled = new Map<string, CompiledStep>();
   #downloader: Downloader | undefined;
   #disposed = false;
@@ -55,10 +59,20 @@ export class ReplayedFunction {
     this.#fn = fn;
     this.#name = options.name ?? (fn.name || 'function');
     this.#options = options;
+    const sessionOptions = { ...currentBackend().runner.sessionOptions, ...options.sessionOptions };
+    this.#native = options.native === false ? undefined : nativeRuntimeFor(sessionOptions);
+    this.#optimizer = this.#native
+      ? new NativeOptimizer(this.#native, sessionOptions.intraOpNumThreads ?? 0)
+      : new LazyOptimizer();
     for (const name in initialState) {
       const { data, shape, dtype } = checkHostTensor(name, initialState[name]);
       this.#slots.set(name, { type: dtype, shape: [...shape], ...EMPTY, current: data.slice() });
     }
+  }
+
+  /** Whether the native addon runs the steps. */
+  get isNative(): boolean {
+    return this.#native !== undefined;
   }
 
   /** Signatures that are compiled now. */
@@ -122,7 +136,7 @@ export class ReplayedFunction {
       signatures[`input/${name}`] = { type: inputs[name]!.dtype, shape: inputs[name]!.shape };
     }
     const started = performance.now();
-    const traced = trace(this.#name, signatures, (tensors) => {
+    const traced = trace({ name: this.#name, native: this.#native !== undefined }, signatures, (tensors) => {
       const state = stripPrefix(tensors, 'state/');
       const result = this.#fn(state, stripPrefix(tensors, 'input/'));
       for (const name in result.state) {
@@ -140,8 +154,14 @@ export class ReplayedFunction {
     });
     const backend = currentBackend();
     backend.runner.counters.traceMs += performance.now() - started;
-    return compileStep(backend, traced, this.#optimizer, this.#slots, this.#options, (slot) =>
-      this.#contentsOf(slot),
+    return compileStep(
+      backend,
+      traced,
+      this.#optimizer,
+      this.#slots,
+      this.#options,
+      (slot) => this.#contentsOf(slot),
+      this.#native,
     );
   }
 
@@ -213,6 +233,7 @@ export class ReplayedFunction {
     this.#slots.clear();
     for (const step of this.#compiled.values()) step.dispose();
     this.#compiled.clear();
+    this.#optimizer.dispose();
     this.#downloader?.dispose();
     this.#disposed = true;
   }

@@ -2,7 +2,7 @@
  * Records a function once with symbolic inputs. Tensors that the function creates or captures become constants.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { BACKEND_NAME, type OnnxRuntimeBackend } from '../backend/backend.js';
+import { BACKEND_NAME, type OnnxRuntimeBackend, type TraceScope } from '../backend/backend.js';
 import { EngineError } from '../errors.js';
 import { cast } from '../graph/ops.js';
 import { placeholder, type Value } from '../graph/value.js';
@@ -39,12 +39,12 @@ function onBackend<T>(body: (backend: OnnxRuntimeBackend) => T): T {
 
 /** int64 inputs are int32 tensors inside: TensorFlow.js has no int64. */
 export function trace(
-  name: string,
+  { name, native }: TraceScope,
   signatures: Readonly<Record<string, TensorSignature>>,
   body: (tensors: tf.NamedTensorMap) => Readonly<Record<string, tf.Tensor>>,
 ): Trace {
   return onBackend((backend) =>
-    backend.trace({ name }, () => {
+    backend.trace({ name, native }, () => {
       const engine = tf.engine();
       engine.startScope(name);
       try {

@@ -26,7 +26,28 @@ const DEFAULT_SESSION_OPTIONS: SessionOptions = {
   logSeverityLevel: 3,
 };
 
-export class OrtSession {
+/** A compiled graph that runs on the calling thread. */
+export interface GraphSession {
+  readonly compileMs: number;
+  /**
+   * @param feeds every input of the model
+   * @param fetches names of the outputs wanted; with an array, the result is written into it
+   */
+  run(
+    feeds: Readonly<Record<string, HostArray | OrtTensor>>,
+    fetches: Readonly<Record<string, HostArray | null>>,
+  ): Record<string, TypedArray>;
+  /** The same, for sessions that leave some of their outputs on the device. */
+  runOnDevice(
+    feeds: Readonly<Record<string, HostArray | OrtTensor>>,
+    fetches: Readonly<Record<string, HostArray | null>>,
+  ): { host: Record<string, TypedArray>; device: Record<string, OrtTensor> };
+  /** Writes ONNX Runtime's profile; only for sessions made with `enableProfiling`. */
+  endProfiling(): void;
+  dispose(): void;
+}
+
+export class OrtSession implements GraphSession {
   readonly #session: InstanceType<Binding['binding']['InferenceSession']>;
   readonly compileMs: number;
   #disposed = false;
@@ -49,10 +70,6 @@ export class OrtSession {
     this.compileMs = performance.now() - started;
   }
 
-  /**
-   * @param feeds every input of the model
-   * @param fetches names of the outputs wanted; with an array, the result is written into it
-   */
   run(
     feeds: Readonly<Record<string, HostArray | OrtTensor>>,
     fetches: Readonly<Record<string, HostArray | null>>,
@@ -60,7 +77,6 @@ export class OrtSession {
     return this.runOnDevice(feeds, fetches).host;
   }
 
-  /** The same, for sessions that leave some of their outputs on the device. */
   runOnDevice(
     feeds: Readonly<Record<string, HostArray | OrtTensor>>,
     fetches: Readonly<Record<string, HostArray | null>>,
@@ -94,7 +110,6 @@ export class OrtSession {
     return { host, device };
   }
 
-  /** Writes ONNX Runtime's profile; only for sessions made with `enableProfiling`. */
   endProfiling(): void {
     this.#session.endProfiling();
   }
@@ -108,4 +123,4 @@ export class OrtSession {
 const toOrt = ({ type, data, shape }: HostArray): OrtTensor =>
   new OrtTensor(type as 'float32', data as Float32Array, shape);
 
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -2,7 +2,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OrtSession, type HostArray, type SessionOptions } from './ort.js';
+import { nativeRuntimeFor, openSession } from './native.js';
+import type { HostArray, SessionOptions } from './ort.js';
 
 export interface ProfileEntry {
   /** ONNX op, e.g. 'FusedMatMul'. */
@@ -29,12 +30,12 @@ export function profileModel(
   options: SessionOptions,
   feeds: Readonly<Record<string, HostArray>>,
   fetches: Readonly<Record<string, HostArray | null>>,
-  runs = 3,
+  { native, runs = 3 }: { native: boolean; runs?: number },
 ): ProfileEntry[] {
   const folder = mkdtempSync(join(tmpdir(), 'tfjs-onnxruntime-'));
   try {
     const profiling = { ...options, enableProfiling: true, profileFilePrefix: join(folder, 'profile') };
-    const session = new OrtSession(model, profiling);
+    const session = openSession(model, profiling, native ? nativeRuntimeFor(options) : undefined);
     for (let i = 0; i < runs; i++) session.run(feeds, fetches);
     session.endProfiling();
     session.dispose();

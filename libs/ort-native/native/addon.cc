@@ -1,0 +1,272 @@
+/**
+ * The doors of the addon for JavaScript (Node-API, no C++ exceptions across it):
+ *   open(path) → version
+ *   createSession(model, { threads, optimization, spinning, profile, external: { path, data }[] }) → session
+ *   run(session, inputs, outputs) → results
+ *   endProfiling(session)
+ *   release(session)
+ * inputs: { name, type, shape, data }[]; outputs: { name, type?, shape?, data? }[]. With data, the result is written
+ * there; without, it comes back as { type, buffer }. Types are ONNX's element types.
+ */
+#include <node_api.h>
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "runtime.h"
+
+namespace {
+
+using runtime::Session;
+
+/** A pending JavaScript exception is left as it is; others become one. */
+struct JsException {};
+
+void Js(napi_status status) {
+  if (status != napi_ok) throw JsException{};
+}
+
+napi_value Property(napi_env env, napi_value object, const char* name) {
+  napi_value value;
+  Js(napi_get_named_property(env, object, name, &value));
+  return value;
+}
+
+bool IsUndefined(napi_env env, napi_value value) {
+  napi_valuetype type;
+  Js(napi_typeof(env, value, &type));
+  return type == napi_undefined;
+}
+
+std::string String(napi_env env, napi_value value) {
+  size_t length = 0;
+  Js(napi_get_value_string_utf8(env, value, nullptr, 0, &length));
+  std::string text(length, '\0');
+  Js(napi_get_value_string_utf8(env, value, text.data(), length + 1, &length));
+  return text;
+}
+
+int Integer(napi_env env, napi_value value) {
+  int32_t number = 0;
+  Js(napi_get_value_int32(env, value, &number));
+  return number;
+}
+
+std::vector<napi_value> Elements(napi_env env, napi_value array) {
+  uint32_t count = 0;
+  Js(napi_get_array_length(env, array, &count));
+  std::vector<napi_value> elements(count);
+  for (uint32_t i = 0; i < count; i++) Js(napi_get_element(env, array, i, &elements[i]));
+  return elements;
+}
+
+struct Bytes {
+  void* data;
+  size_t size;
+};
+
+Bytes BytesOf(napi_env env, napi_value array) {
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  Js(napi_get_typedarray_info(env, array, &type, &length, &data, nullptr, nullptr));
+  const size_t width = type == napi_float32_array || type == napi_int32_array || type == napi_uint32_array ? 4
+                       : type == napi_bigint64_array || type == napi_float64_array                         ? 8
+                       : type == napi_int16_array || type == napi_uint16_array                             ? 2
+                                                                                                           : 1;
+  return {data, length * width};
+}
+
+/** Tensors of one run, over JavaScript's memory where JavaScript gave it. */
+struct Job {
+  std::vector<std::string> names;
+  std::vector<const ort::Value*> inputs;
+  std::vector<ort::Value*> outputs;
+  std::vector<bool> given;
+
+  ~Job() {
+    for (const ort::Value* value : inputs) ort::ReleaseValue::call(runtime::Api(), const_cast<ort::Value*>(value));
+    for (ort::Value* value : outputs) ort::ReleaseValue::call(runtime::Api(), value);
+  }
+
+  void Run(Session& session) {
+    std::vector<const char*> in, out;
+    for (size_t i = 0; i < names.size(); i++) (i < inputs.size() ? in : out).push_back(names[i].c_str());
+    session.Run(in, inputs, out, outputs);
+  }
+};
+
+ort::Value* Wrap(napi_env env, napi_value tensor, napi_value data) {
+  std::vector<int64_t> shape;
+  for (napi_value d : Elements(env, Property(env, tensor, "shape"))) shape.push_back(Integer(env, d));
+  const Bytes bytes = BytesOf(env, data);
+  static char nothing[1];
+  ort::Value* value = nullptr;
+  runtime::Check(ort::CreateTensorWithData::call(runtime::Api(), runtime::CpuMemory(),
+                                                 bytes.data ? bytes.data : nothing, bytes.size, shape.data(),
+                                                 shape.size(), Integer(env, Property(env, tensor, "type")), &value));
+  return value;
+}
+
+/** What a handle of JavaScript's points to; empty after its release. */
+using Handle = std::unique_ptr<Session>;
+
+Handle& SessionOf(napi_env env, napi_value handle) {
+  void* pointer = nullptr;
+  Js(napi_get_value_external(env, handle, &pointer));
+  auto& session = *static_cast<Handle*>(pointer);
+  if (session == nullptr) throw std::runtime_error("the session has been released.");
+  return session;
+}
+
+void Fill(napi_env env, napi_value inputs, napi_value outputs, Job& job) {
+  for (napi_value input : Elements(env, inputs)) {
+    job.inputs.push_back(Wrap(env, input, Property(env, input, "data")));
+    job.names.push_back(String(env, Property(env, input, "name")));
+  }
+  for (napi_value output : Elements(env, outputs)) {
+    napi_value data = Property(env, output, "data");
+    const bool given = !IsUndefined(env, data);
+    job.outputs.push_back(given ? Wrap(env, output, data) : nullptr);
+    job.given.push_back(given);
+    job.names.push_back(String(env, Property(env, output, "name")));
+  }
+}
+
+/** A copy of an output that ONNX Runtime allocated: { type, buffer }. */
+napi_value ResultOf(napi_env env, ort::Value* value) {
+  ort::Table api = runtime::Api();
+  ort::TensorInfo* info = nullptr;
+  runtime::Check(ort::GetTensorTypeAndShape::call(api, value, &info));
+  int type = 0;
+  size_t count = 0;
+  ort::Status* status = ort::GetTensorElementType::call(api, info, &type);
+  if (status == nullptr) status = ort::GetTensorShapeElementCount::call(api, info, &count);
+  ort::ReleaseTensorInfo::call(api, info);
+  runtime::Check(status);
+  const size_t width = type == ort::kInt64                         ? 8
+                       : type == ort::kFloat || type == ort::kInt32 ? 4
+                       : type == ort::kFloat16                      ? 2
+                       : type == ort::kBool || type == ort::kUint8  ? 1
+                                                                    : 0;
+  if (width == 0) throw std::runtime_error("outputs of element type " + std::to_string(type) + " are not supported.");
+  void* data = nullptr;
+  runtime::Check(ort::GetTensorMutableData::call(api, value, &data));
+  napi_value result, buffer, number;
+  void* copy = nullptr;
+  Js(napi_create_arraybuffer(env, count * width, &copy, &buffer));
+  if (count > 0) std::copy_n(static_cast<char*>(data), count * width, static_cast<char*>(copy));
+  Js(napi_create_object(env, &result));
+  Js(napi_create_int32(env, type, &number));
+  Js(napi_set_named_property(env, result, "type", number));
+  Js(napi_set_named_property(env, result, "buffer", buffer));
+  return result;
+}
+
+/** An array with a result for each output; null for those that were written where JavaScript asked. */
+napi_value Results(napi_env env, const Job& job) {
+  napi_value results;
+  Js(napi_create_array_with_length(env, job.outputs.size(), &results));
+  for (size_t i = 0; i < job.outputs.size(); i++) {
+    napi_value result;
+    if (job.given[i]) {
+      Js(napi_get_null(env, &result));
+    } else {
+      result = ResultOf(env, job.outputs[i]);
+    }
+    Js(napi_set_element(env, results, static_cast<uint32_t>(i), result));
+  }
+  return results;
+}
+
+napi_value Error(napi_env env, const std::string& message) {
+  napi_value text, error;
+  napi_create_string_utf8(env, message.c_str(), message.size(), &text);
+  napi_create_error(env, nullptr, text, &error);
+  return error;
+}
+
+/** Runs `body` with the arguments; its exceptions become JavaScript's. */
+template <size_t Count, napi_value (*Body)(napi_env, const napi_value*)>
+napi_value Door(napi_env env, napi_callback_info info) {
+  napi_value args[Count];
+  size_t count = Count;
+  try {
+    Js(napi_get_cb_info(env, info, &count, args, nullptr, nullptr));
+    return Body(env, args);
+  } catch (const JsException&) {
+    bool pending = false;
+    napi_is_exception_pending(env, &pending);
+    if (!pending) napi_throw_type_error(env, nullptr, "an argument has the wrong type.");
+  } catch (const std::exception& error) {
+    napi_throw(env, Error(env, error.what()));
+  }
+  return nullptr;
+}
+
+napi_value Open(napi_env env, const napi_value* args) {
+  napi_value version;
+  Js(napi_create_string_utf8(env, runtime::Open(String(env, args[0])), NAPI_AUTO_LENGTH, &version));
+  return version;
+}
+
+napi_value CreateSession(napi_env env, const napi_value* args) {
+  const Bytes model = BytesOf(env, args[0]);
+  runtime::Options options;
+  options.threads = Integer(env, Property(env, args[1], "threads"));
+  options.optimization = Integer(env, Property(env, args[1], "optimization"));
+  Js(napi_get_value_bool(env, Property(env, args[1], "spinning"), &options.spinning));
+  options.profile = String(env, Property(env, args[1], "profile"));
+  for (napi_value each : Elements(env, Property(env, args[1], "external"))) {
+    const Bytes bytes = BytesOf(env, Property(env, each, "data"));
+    options.external.push_back({String(env, Property(env, each, "path")), static_cast<char*>(bytes.data), bytes.size});
+  }
+  auto session = std::make_unique<Handle>(std::make_unique<Session>(model.data, model.size, options));
+  auto finalize = [](napi_env, void* pointer, void*) { delete static_cast<Handle*>(pointer); };
+  napi_value handle;
+  Js(napi_create_external(env, session.get(), finalize, nullptr, &handle));
+  session.release();
+  return handle;
+}
+
+napi_value Run(napi_env env, const napi_value* args) {
+  Session& session = *SessionOf(env, args[0]);
+  Job job;
+  Fill(env, args[1], args[2], job);
+  job.Run(session);
+  return Results(env, job);
+}
+
+napi_value EndProfiling(napi_env env, const napi_value* args) {
+  SessionOf(env, args[0])->EndProfiling();
+  return nullptr;
+}
+
+napi_value Release(napi_env env, const napi_value* args) {
+  SessionOf(env, args[0]).reset();
+  return nullptr;
+}
+
+napi_value Init(napi_env env, napi_value exports) {
+  const struct {
+    const char* name;
+    napi_callback door;
+  } doors[] = {{"open", Door<1, Open>},
+               {"createSession", Door<2, CreateSession>},
+               {"run", Door<3, Run>},
+               {"endProfiling", Door<1, EndProfiling>},
+               {"release", Door<1, Release>}};
+  for (const auto& [name, door] : doors) {
+    napi_value function;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, door, nullptr, &function);
+    napi_set_named_property(env, exports, name, function);
+  }
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(NODE_GYP_MODULE_NAME, Init)

@@ -1,0 +1,49 @@
+/**
+ * The arithmetic of the fused ops on plain arrays, for a range of rows (or elements). Letters: N rows, D columns.
+ * Nothing here knows of ONNX Runtime or of threads; a range gives the same numbers whoever computes it.
+ */
+#pragma once
+
+#include <cstddef>
+
+namespace kernels {
+
+struct Rows {
+  size_t begin;
+  size_t end;
+  /** Columns. */
+  size_t D;
+};
+
+/**
+ * Gradient of layer normalisation (Ba et al. 2016): with x̂ = (x − mean)·inverse and g = dy∘gamma,
+ * dx = (g − Σg/D − x̂·Σ(g∘x̂)/D)·inverse. Adds Σ dy∘x̂ to d_gamma [D] and Σ dy to d_beta [D].
+ */
+void LayerNormGradient(Rows, const float* dy, const float* x, const float* gamma, const float* mean,
+                       const float* inverse, float* dx, float* d_gamma, float* d_beta);
+
+/** sum = a + b, and y = layer normalisation of sum; writes mean [N] and inverse deviation [N] of each row. */
+void AddLayerNorm(Rows, const float* a, const float* b, const float* gamma, const float* beta, float epsilon,
+                  float* sum, float* y, float* mean, float* inverse);
+
+/** y = z·Φ(z) with z = x + bias (Hendrycks & Gimpel 2016, exact form). */
+void BiasGelu(Rows, const float* x, const float* bias, float* y);
+
+/** dx = dy·(Φ(z) + z·φ(z)) with z = x + bias. Adds Σ dx to d_bias [D]. */
+void BiasGeluGradient(Rows, const float* dy, const float* x, const float* bias, float* dx, float* d_bias);
+
+/** Adds `count` rows [count, D] of `parts` from column `begin` to `end` into `sums` [D], in order. */
+void SumRows(size_t begin, size_t end, size_t D, size_t count, const float* parts, float* sums);
+
+struct AdamWFactors {
+  float clip, beta1, one_minus_beta1, beta2, one_minus_beta2, correction2, epsilon;
+  /** lr·correction1 */
+  float rate;
+  /** 1 − lr·weight_decay */
+  float decay;
+};
+
+/** AdamW (Loshchilov & Hutter 2019) in the arithmetic of PyTorch, in place, for elements begin … end. */
+void AdamW(size_t begin, size_t end, const AdamWFactors&, float* param, float* m, float* v, const float* grad);
+
+}  // namespace kernels

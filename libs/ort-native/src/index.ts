@@ -1,0 +1,98 @@
+/**
+ * Loads the addon where it has been built (`npm run native -w libs/ort-native`) for the ONNX Runtime that
+ * onnxruntime-node ships. Everything works without it; callers ask `loadNative` and take their other path.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** ONNX's element types that tensors may have here: float32 1, uint8 2, int32 6, int64 7, bool 9, float16 10. */
+export type ElementCode = 1 | 2 | 6 | 7 | 9 | 10;
+export type TensorData = Float32Array | Int32Array | Uint8Array | BigInt64Array | Uint16Array;
+
+/** An input, or an output whose contents are written into `data`. */
+export interface NativeTensor {
+  name: string;
+  type: ElementCode;
+  shape: readonly number[];
+  data: TensorData;
+}
+export type NativeOutput = NativeTensor | { name: string };
+/** An output that ONNX Runtime allocated; null for outputs that were given `data`. */
+export type NativeResult = { type: ElementCode; buffer: ArrayBuffer } | null;
+
+export interface NativeSessionOptions {
+  /** Threads within an op; 0: as many as there are cores. */
+  threads: number;
+  /** ONNX Runtime's graph optimisation: 0 none, 1 basic, 2 extended, 99 all. */
+  optimization: 0 | 1 | 2 | 99;
+  /** Let threads spin while they wait for work: quicker, at the cost of other processes. */
+  spinning: boolean;
+  /** Profile into a file with this prefix; empty: not at all. */
+  profile: string;
+  /** Contents of constants that the model refers to by path. */
+  external: readonly { path: string; data: Uint8Array }[];
+}
+
+declare const session: unique symbol;
+/** A session of the addon; opaque. */
+export interface NativeSession {
+  readonly [session]: true;
+}
+
+/** The functions of the addon (native/addon.cc). All throw Error with ONNX Runtime's own message. */
+export interface NativeRuntime {
+  createSession(model: Uint8Array, options: NativeSessionOptions): NativeSession;
+  /** Runs on the calling thread, which waits. */
+  run(
+    session: NativeSession,
+    inputs: readonly NativeTensor[],
+    outputs: readonly NativeOutput[],
+  ): NativeResult[];
+  endProfiling(session: NativeSession): void;
+  /** Frees the session; it must not be used afterwards. */
+  release(session: NativeSession): void;
+}
+
+const require = createRequire(import.meta.url);
+const ADDON = fileURLToPath(new URL('../build/ort-native.node', import.meta.url));
+
+export type NativeLoad =
+  | { runtime: NativeRuntime; version: string }
+  /** Why the addon is not there, in a sentence. */
+  | { runtime: undefined; reason: string };
+
+let loaded: NativeLoad | undefined;
+
+/** The addon, or why there is none. The first call decides for the whole process. */
+export function loadNative(): NativeLoad {
+  return (loaded ??= load());
+}
+
+function load(): NativeLoad {
+  if (!existsSync(ADDON)) {
+    return { runtime: undefined, reason: 'the native addon has not been built.' };
+  }
+  const library = libraryPath();
+  if (library === undefined) {
+    return {
+      runtime: undefined,
+      reason: `onnxruntime-node has no library for ${process.platform}-${process.arch}.`,
+    };
+  }
+  try {
+    const addon = require(ADDON) as NativeRuntime & { open(path: string): string };
+    return { runtime: addon, version: addon.open(library) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { runtime: undefined, reason: `the native addon did not load: ${reason}` };
+  }
+}
+
+/** The shared library that onnxruntime-node's binding has loaded. */
+function libraryPath(): string | undefined {
+  const root = dirname(require.resolve('onnxruntime-node/package.json'));
+  const folder = join(root, 'bin', 'napi-v6', process.platform, process.arch);
+  return ['libonnxruntime.so.1', 'libonnxruntime.1.dylib'].map((name) => join(folder, name)).find(existsSync);
+}

@@ -1,0 +1,226 @@
+/** The fused ops of the native addon against the composed ops: values, gradients, odd shapes, threads. */
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
+import { loadNative } from 'ort-native';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { exportOnnx, ReplayedFunction, type HostTensor, type ReplayOptions } from '../index.js';
+
+type Tensors = Record<string, tf.Tensor>;
+interface Case {
+  inputs: Record<string, HostTensor>;
+  /** Everything that is compared, values and gradients; shapes as in `results`. */
+  f: (inputs: Tensors) => Tensors;
+  results: Record<string, number[]>;
+  /** Relative to the largest element. */
+  tolerance?: number;
+}
+
+const size = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+const numbers = (shape: number[], salt: number): HostTensor => ({
+  data: Float32Array.from({ length: size(shape) }, (_, i) => 3 * Math.sin(12.9898 * (i + 1) + 78.233 * salt)),
+  shape,
+  dtype: 'float32',
+});
+const squares = (n: number): HostTensor => {
+  const tensor = numbers([n], 3);
+  return { ...tensor, data: (tensor.data as Float32Array).map((x) => x * x) };
+};
+const kernel = (name: string, inputs: Tensors, attributes: tf.NamedAttrMap): tf.Tensor =>
+  tf.engine().runKernel<tf.Tensor>(name, inputs, attributes);
+
+/** The gradients of Σ y∘weight by these inputs. */
+function gradients(
+  f: (inputs: Tensors) => tf.Tensor,
+  inputs: Tensors,
+  names: string[],
+  weight: tf.Tensor,
+): Tensors {
+  const loss = (...args: tf.Tensor[]) =>
+    tf.sum<tf.Scalar>(
+      tf.mul(f({ ...inputs, ...Object.fromEntries(names.map((name, i) => [name, args[i]!])) }), weight),
+    );
+  const found = tf.grads(loss)(names.map((name) => inputs[name]!));
+  return Object.fromEntries(names.map((name, i) => [`d_${name}`, found[i]!]));
+}
+
+/** Results go into the state, which may hold NaN. */
+async function evaluate(
+  { inputs, f, results }: Case,
+  options: ReplayOptions,
+): Promise<Record<string, HostTensor>> {
+  const state = Object.fromEntries(
+    Object.entries(results).map(([name, shape]) => [name, { ...numbers(shape, 0) }]),
+  );
+  const step = new ReplayedFunction((_, tensors) => ({ state: f(tensors), outputs: {} }), state, options);
+  expect(step.isNative).toBe(options.native);
+  await step.run(inputs);
+  const found = step.readState();
+  step.dispose();
+  return found;
+}
+
+function closeTo(found: HostTensor, expected: HostTensor, name: string, tolerance = 3e-6): void {
+  const wanted = expected.data as Float32Array;
+  const scale = wanted.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1);
+  let worst = 0;
+  wanted.forEach((e, i) => {
+    const x = found.data[i] as number;
+    if (Number.isNaN(e) && Number.isNaN(x)) return;
+    const error = Math.abs(x - e) / scale;
+    worst = error <= worst ? worst : error;
+  });
+  expect(worst, name).toBeLessThan(tolerance);
+}
+
+function layerNormOfSum(B: number, T: number, D: number, x?: HostTensor): Case {
+  const inputs = {
+    a: x ?? numbers([B, T, D], 1),
+    b: numbers([B, T, D], 2),
+    gamma: numbers([D], 3),
+    beta: numbers([D], 4),
+    weight: numbers([B, T, D], 5),
+  };
+  const forward = ({ a, b, gamma, beta }: Tensors): tf.Tensor => {
+    const sum = tf.add(a!, b!);
+    // The sum has another reader, as in a residual stream.
+    return tf.add(kernel('FusedLayerNorm', { x: sum, gamma: gamma!, beta: beta! }, { epsilon: 1e-5 }), sum);
+  };
+  return {
+    inputs,
+    f: (t) => ({ y: forward(t), ...gradients(forward, t, ['a', 'gamma', 'beta'], t.weight!) }),
+    results: { y: [B, T, D], d_a: [B, T, D], d_gamma: [D], d_beta: [D] },
+  };
+}
+
+function geluOfSum(N: number, D: number, x?: HostTensor): Case {
+  const inputs = { x: x ?? numbers([N, D], 1), bias: numbers([D], 2), weight: numbers([1, N, D], 3) };
+  const forward = (t: Tensors): tf.Tensor =>
+    kernel('FusedGelu', { x: tf.reshape(tf.add(t.x!, t.bias!), [1, N, D]) }, { approximate: 'none' });
+  return {
+    inputs,
+    f: (t) => ({ y: forward(t), ...gradients(forward, t, ['x', 'bias'], t.weight!) }),
+    results: { y: [1, N, D], d_x: [N, D], d_bias: [D] },
+  };
+}
+
+function withNaN(shape: number[]): HostTensor {
+  const tensor = numbers(shape, 1);
+  tensor.data[7] = NaN;
+  return tensor;
+}
+
+const native = loadNative();
+const reason = native.runtime ? '' : ` (skipped: ${native.reason})`;
+
+beforeAll(async () => {
+  await tf.setBackend('onnxruntime');
+});
+
+describe.skipIf(native.runtime === undefined)(`the fused ops of the native addon${reason}`, () => {
+  const cases: Record<string, Case> = {
+    'layer normalisation of a sum': layerNormOfSum(3, 5, 32),
+    // The gradient of gamma is 0; composed ops leave what does not cancel, times 1/√ε = 316.
+    'layer normalisation of one column': { ...layerNormOfSum(2, 3, 1), tolerance: 3e-4 },
+    'layer normalisation of an odd width': layerNormOfSum(4, 7, 37),
+    'layer normalisation of many rows': layerNormOfSum(16, 129, 384),
+    'layer normalisation with NaN in one row': layerNormOfSum(2, 3, 17, withNaN([2, 3, 17])),
+    'layer normalisation of no rows': layerNormOfSum(0, 3, 8),
+    'GELU of a sum with a bias': geluOfSum(5, 16),
+    'GELU of one number': geluOfSum(1, 1),
+    'GELU of an odd width': geluOfSum(33, 67),
+    'GELU of many rows': geluOfSum(2000, 130),
+    'GELU far out in both tails': geluOfSum(3, 5, {
+      ...numbers([3, 5], 0),
+      data: Float32Array.of(-40, -15, -9, -6, -5, -4, -3, 3, 4, 5, 6, 9, 15, 40, 100),
+    }),
+    'GELU with NaN': geluOfSum(4, 9, withNaN([4, 9])),
+    'GELU of no rows': geluOfSum(0, 9),
+  };
+  for (const [name, testCase] of Object.entries(cases)) {
+    it(`${name} agrees with the composed ops in values and gradients`, async () => {
+      const expected = await evaluate(testCase, { native: false });
+      const found = await evaluate(testCase, { native: true });
+      for (const key of Object.keys(testCase.results))
+        closeTo(found[key]!, expected[key]!, key, testCase.tolerance);
+    });
+
+    it(`${name} is the same bit for bit with any number of threads`, async () => {
+      const [one, four] = await Promise.all(
+        [1, 4].map((intraOpNumThreads) =>
+          evaluate(testCase, { native: true, sessionOptions: { intraOpNumThreads } }),
+        ),
+      );
+      expect(four).toEqual(one);
+    });
+  }
+
+  it('AdamW takes the same steps as the WebAssembly kernel, for lengths with and without a tail', async () => {
+    const lengths = [1, 3, 16, 16_384, 16_385, 100_003];
+    const run = async (options: ReplayOptions) => {
+      const state = Object.fromEntries(
+        lengths.flatMap((n) => [
+          [`p${n}`, numbers([n], 1)],
+          [`m${n}`, numbers([n], 2)],
+          [`v${n}`, squares(n)],
+        ]),
+      );
+      const step = new ReplayedFunction(
+        (s, { lr, clip, correction1, correction2 }) => ({
+          state: Object.assign(
+            {},
+            ...lengths.map((n) => {
+              const [param, m, v] = [s[`p${n}`]!, s[`m${n}`]!, s[`v${n}`]!];
+              const inputs = { param, m, v, grad: tf.mul(param, 3), lr, clip, correction1, correction2 };
+              const hyper = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
+              const updated = tf.engine().runKernel<tf.Tensor[]>('FusedAdamW', inputs as Tensors, hyper);
+              return { [`p${n}`]: updated[0], [`m${n}`]: updated[1], [`v${n}`]: updated[2] };
+            }),
+          ) as Tensors,
+          outputs: {},
+        }),
+        state,
+        options,
+      );
+      const scalar = (x: number): HostTensor => ({ data: Float32Array.of(x), shape: [], dtype: 'float32' });
+      for (let t = 1; t <= 5; t++) {
+        await step.run({
+          lr: scalar(0.01 * t),
+          clip: scalar(0.5),
+          correction1: scalar(1 / (1 - 0.9 ** t)),
+          correction2: scalar(1 / (1 - 0.999 ** t)),
+        });
+      }
+      const found = step.readState();
+      step.dispose();
+      return found;
+    };
+    const expected = await run({ native: false });
+    const found = await run({ native: true });
+    const single = await run({ native: true, sessionOptions: { intraOpNumThreads: 1 } });
+    for (const name in expected) closeTo(found[name]!, expected[name]!, name);
+    expect(single).toEqual(found);
+  });
+
+  it('options that the addon does not know leave the step to onnxruntime-node', () => {
+    const state = { x: numbers([1], 1) };
+    const step = new ReplayedFunction((s) => ({ state: s, outputs: {} }), state, {
+      sessionOptions: { enableMemPattern: false },
+    });
+    expect(step.isNative).toBe(false);
+    step.dispose();
+  });
+
+  it('an exported model stays pure ONNX', async () => {
+    const gamma = tf.ones([8]);
+    const beta = tf.zeros([8]);
+    const model = await exportOnnx(
+      ({ x }) => {
+        const sum = tf.add(x!, x!);
+        const y = kernel('FusedLayerNorm', { x: sum, gamma, beta }, { epsilon: 1e-5 });
+        return { y: kernel('FusedGelu', { x: tf.add(y, beta) }, { approximate: 'none' }) };
+      },
+      { inputs: { x: { shape: ['batch', 8], dtype: 'float32' } } },
+    );
+    expect(Buffer.from(model).includes('ort.native')).toBe(false);
+  });
+});

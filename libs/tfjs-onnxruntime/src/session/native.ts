@@ -1,0 +1,120 @@
+/**
+ * Sessions of the optional native addon: the same ONNX Runtime with fused ops for training and one arena for all
+ * sessions. Only replayed steps on the CPU use them; without the addon everything runs in session/ort.ts.
+ */
+import { loadNative, type ElementCode, type NativeRuntime, type NativeSession } from 'ort-native';
+import { EngineError } from '../errors.js';
+import { ONNX_ELEMENT, allocate, type ElementType, type TypedArray } from '../graph/value.js';
+import { messageOf, OrtSession, type GraphSession, type HostArray, type SessionOptions } from './ort.js';
+
+/** What the addon understands; sessions with any other option go through onnxruntime-node. */
+const KNOWN: ReadonlySet<string> = new Set([
+  'executionProviders',
+  'graphOptimizationLevel',
+  'intraOpNumThreads',
+  'externalData',
+  'enableProfiling',
+  'profileFilePrefix',
+] satisfies (keyof SessionOptions)[]);
+
+const LEVELS = { disabled: 0, basic: 1, extended: 2, layout: 99, all: 99 } as const;
+
+/** The addon, when it is there and knows all of these options. */
+export function nativeRuntimeFor(options: SessionOptions): NativeRuntime | undefined {
+  const { executionProviders = ['cpu'] } = options;
+  if (executionProviders.length !== 1 || executionProviders[0] !== 'cpu') return undefined;
+  if (Object.keys(options).some((key) => !KNOWN.has(key))) return undefined;
+  return loadNative().runtime;
+}
+
+/** Which of the two runs replayed steps on the CPU, and why, for a line on the terminal. */
+export function nativeStatus(): string {
+  const found = loadNative();
+  return found.runtime
+    ? `native addon on ONNX Runtime ${found.version}`
+    : `no native addon: ${found.reason.replace(/[.]$/, '')}`;
+}
+
+/** A session of the addon when `runtime` is given, otherwise one of onnxruntime-node. */
+export const openSession = (
+  model: Uint8Array,
+  options: SessionOptions,
+  runtime: NativeRuntime | undefined,
+): GraphSession =>
+  runtime ? new NativeGraphSession(runtime, model, options) : new OrtSession(model, options);
+
+class NativeGraphSession implements GraphSession {
+  readonly #runtime: NativeRuntime;
+  readonly #session: NativeSession;
+  readonly compileMs: number;
+  #disposed = false;
+
+  /** @throws EngineError SESSION_CREATE_FAILED with ONNX Runtime's own message */
+  constructor(runtime: NativeRuntime, model: Uint8Array, options: SessionOptions) {
+    this.#runtime = runtime;
+    const started = performance.now();
+    try {
+      this.#session = runtime.createSession(model, {
+        threads: options.intraOpNumThreads ?? 0,
+        optimization: LEVELS[options.graphOptimizationLevel ?? 'all'],
+        spinning: true,
+        profile: options.enableProfiling ? (options.profileFilePrefix ?? 'profile') : '',
+        external: (options.externalData ?? []) as { path: string; data: Uint8Array }[],
+      });
+    } catch (cause) {
+      throw new EngineError('SESSION_CREATE_FAILED', `ONNX Runtime refused the graph: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+    this.compileMs = performance.now() - started;
+  }
+
+  run(
+    feeds: Readonly<Record<string, HostArray>>,
+    fetches: Readonly<Record<string, HostArray | null>>,
+  ): Record<string, TypedArray> {
+    if (this.#disposed) throw new EngineError('DISPOSED', 'the session has been released.');
+    const tensor = ([name, { type, shape, data }]: [string, HostArray]) => ({
+      name,
+      type: ONNX_ELEMENT[type] as ElementCode,
+      shape,
+      data,
+    });
+    const inputs = Object.entries(feeds).map(tensor);
+    const names = Object.keys(fetches);
+    const outputs = names.map((name) => (fetches[name] ? tensor([name, fetches[name]]) : { name }));
+    try {
+      const results = this.#runtime.run(this.#session, inputs, outputs);
+      return Object.fromEntries(
+        results.map((result, i) => [names[i]!, result ? arrayOf(result) : fetches[names[i]!]!.data]),
+      );
+    } catch (cause) {
+      throw new EngineError(
+        'SESSION_RUN_FAILED',
+        `ONNX Runtime could not run the graph: ${messageOf(cause)}`,
+        { cause },
+      );
+    }
+  }
+
+  runOnDevice(...args: Parameters<NativeGraphSession['run']>) {
+    return { host: this.run(...args), device: {} };
+  }
+
+  endProfiling(): void {
+    this.#runtime.endProfiling(this.#session);
+  }
+
+  dispose(): void {
+    if (!this.#disposed) this.#runtime.release(this.#session);
+    this.#disposed = true;
+  }
+}
+
+const TYPES = new Map(Object.entries(ONNX_ELEMENT).map(([type, code]) => [code, type as ElementType]));
+
+/** The typed array over an output's bytes. */
+function arrayOf({ type, buffer }: { type: ElementCode; buffer: ArrayBuffer }): TypedArray {
+  const { constructor } = allocate(TYPES.get(type)!, 0);
+  return new (constructor as new (buffer: ArrayBuffer) => TypedArray)(buffer);
+}
