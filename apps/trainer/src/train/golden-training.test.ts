@@ -63,46 +63,47 @@ async function readBatch(golden: SafetensorsFile, index: number): Promise<PairBa
   };
 }
 
-/** Trains as the reference did; returns its log's numbers and the largest difference of final weights, by tensor. */
-async function follow(folder: string, createRunner: Backend['createRunner']) {
+/** What a run of the reference started from. The caller closes `golden`. */
+async function openRun(folder: string) {
   const trajectory = readJson(path.join(folder, 'trajectory.json')) as Trajectory;
-  const { options, log, micro_batches_per_step: micro } = trajectory;
+  const { options, log } = trajectory;
   const model = createDualEncoder(readJson(path.join(folder, 'config.json')));
-  const specs = dualEncoderSpecs(model);
   const weights: HostTensors = {};
   const source = await SafetensorsFile.open(path.join(folder, 'model.safetensors'));
   for (const [name, { shape }] of source.tensors)
     weights[name] = float32(await source.readFloat32(name), [...shape]);
   await source.close();
   const golden = await SafetensorsFile.open(path.join(folder, 'golden.safetensors'));
-  const trainable = trainableNames(model, specs, {
-    frozenTowers: trajectory.frozen_towers,
-    learnTemperature: true,
-  });
+  const frozenTowers = trajectory.frozen_towers;
+  const learning = { frozenTowers, learnTemperature: true };
+  const trainable = trainableNames(model, dualEncoderSpecs(model), learning);
   const [beta1, beta2] = options.betas;
-  const program = contrastiveProgram(model, trainable, {
-    beta1,
-    beta2,
-    epsilon: options.eps,
-    weightDecay: options.wd,
-    maxGradNorm: options.clip,
-    frozenTowers: trajectory.frozen_towers,
+  const update = { beta1, beta2, epsilon: options.eps, weightDecay: options.wd, maxGradNorm: options.clip };
+  const rateOf = (step: number) =>
+    learningRate(
+      { kind: options.schedule, peak: options.lr, warmupSteps: options.warmup, totalSteps: options.steps },
+      step,
+    );
+  const microBatches = trajectory.micro_batches_per_step;
+  return { log, model, weights, golden, frozenTowers, trainable, update, rateOf, microBatches };
+}
+
+/** Trains as the reference did; returns its log's numbers and the largest difference of final weights, by tensor. */
+async function follow(folder: string, createRunner: Backend['createRunner']) {
+  const run = await openRun(folder);
+  const { log, weights, golden, frozenTowers, trainable, update, rateOf, microBatches } = run;
+  const program = contrastiveProgram(run.model, trainable, {
+    ...update,
+    frozenTowers,
     batchNorm: 'evaluation',
   });
-  const runner = createRunner(program, initialState(weights, trainable, micro > 1));
-  const schedule = {
-    kind: options.schedule,
-    peak: options.lr,
-    warmupSteps: options.warmup,
-    totalSteps: options.steps,
-  };
+  const runner = createRunner(program, initialState(weights, trainable, microBatches > 1));
   const found = [];
   const tensorCounts = [];
   for (const { step } of log) {
     const batches = [];
-    for (let i = 0; i < micro; i++) batches.push(await readBatch(golden, step * micro + i));
-    const rate = learningRate(schedule, step);
-    found.push(await trainStep(runner, batches, { learningRate: rate, step, beta1, beta2, seed: 0 }));
+    for (let i = 0; i < microBatches; i++) batches.push(await readBatch(golden, step * microBatches + i));
+    found.push(await trainStep(runner, batches, { learningRate: rateOf(step), step, ...update, seed: 0 }));
     tensorCounts.push(tf.memory().numTensors);
   }
   const final = await runner.readState(Object.keys(weights));
@@ -116,6 +117,30 @@ async function follow(folder: string, createRunner: Backend['createRunner']) {
   await golden.close();
   runner.dispose();
   return { log, found, differences, tensorCounts };
+}
+
+/** The frozen run again, on features that the towers gave once. */
+async function followOnFeatures(folder: string, createRunner: Backend['createRunner']) {
+  const { log, model, weights, golden, trainable, update, rateOf } = await openRun(folder);
+  const heads = Object.fromEntries(trainable.map((name) => [name, weights[name]!]));
+  const towers = createRunner(featureProgram(model), weights);
+  const head = createRunner(headProgram(model, trainable, update), initialState(heads, trainable, false));
+  const losses = [];
+  for (const { step } of log) {
+    const { pixel_values, input_ids, attention_mask } = await readBatch(golden, step);
+    const { image_features } = await towers.run.featuresOfImages({ pixel_values });
+    const { text_features } = await towers.run.featuresOfTexts({ input_ids, attention_mask });
+    const inputs = { image_features, text_features, seed: intScalar(0) };
+    const { loss } = await head.run.stepOnFeatures({
+      ...inputs,
+      ...updateInputs(rateOf(step), step, update),
+    });
+    losses.push(numberOf(loss));
+  }
+  await golden.close();
+  towers.dispose();
+  head.dispose();
+  return { expected: log.map(({ loss }) => loss), losses };
 }
 
 const RUNS = ['vit-roberta', 'swin-roberta', 'vit-roberta-frozen', 'vit-roberta-large-batch'];
@@ -132,46 +157,6 @@ const BACKENDS = [
     ? [{ backend: 'tfjs-node', createRunner: createEagerRunner, runs: RUNS }]
     : []),
 ];
-
-/** The frozen run again, on features that the towers gave once. */
-async function followOnFeatures(folder: string, createRunner: Backend['createRunner']) {
-  const trajectory = readJson(path.join(folder, 'trajectory.json')) as Trajectory;
-  const { options, log } = trajectory;
-  const model = createDualEncoder(readJson(path.join(folder, 'config.json')));
-  const specs = dualEncoderSpecs(model);
-  const weights: HostTensors = {};
-  const source = await SafetensorsFile.open(path.join(folder, 'model.safetensors'));
-  for (const [name, { shape }] of source.tensors)
-    weights[name] = float32(await source.readFloat32(name), [...shape]);
-  await source.close();
-  const golden = await SafetensorsFile.open(path.join(folder, 'golden.safetensors'));
-  const trainable = trainableNames(model, specs, { frozenTowers: true, learnTemperature: true });
-  const heads = Object.fromEntries(trainable.map((name) => [name, weights[name]!]));
-  const [beta1, beta2] = options.betas;
-  const update = { beta1, beta2, epsilon: options.eps, weightDecay: options.wd, maxGradNorm: options.clip };
-  const towers = createRunner(featureProgram(model), weights);
-  const head = createRunner(headProgram(model, trainable, update), initialState(heads, trainable, false));
-  const schedule = {
-    kind: options.schedule,
-    peak: options.lr,
-    warmupSteps: options.warmup,
-    totalSteps: options.steps,
-  };
-  const losses = [];
-  for (const { step } of log) {
-    const { pixel_values, input_ids, attention_mask } = await readBatch(golden, step);
-    const { image_features } = await towers.run.featuresOfImages({ pixel_values });
-    const { text_features } = await towers.run.featuresOfTexts({ input_ids, attention_mask });
-    const scalars = updateInputs(learningRate(schedule, step), step, { beta1, beta2 });
-    const seed = intScalar(0);
-    const { loss } = await head.run.stepOnFeatures({ image_features, text_features, seed, ...scalars });
-    losses.push(numberOf(loss));
-  }
-  await golden.close();
-  towers.dispose();
-  head.dispose();
-  return { expected: log.map(({ loss }) => loss), losses };
-}
 
 describe.each(BACKENDS)('training heads on cached features on $backend', ({ backend, createRunner }) => {
   const folders = ROOTS.map((root) => path.join(root, 'vit-roberta-frozen'));
