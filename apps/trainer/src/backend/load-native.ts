@@ -17,7 +17,8 @@ export interface NativeTensorFlow {
 
 /** The part of the package's exports that is used here. */
 interface TfjsNode {
-  backend(): { isUsingGpuDevice: boolean; binding: { TF_Version: string } };
+  /** The package registers it when it is loaded; another one may be the current backend by now. */
+  findBackend(name: 'tensorflow'): { isUsingGpuDevice: boolean; binding: { TF_Version: string } };
 }
 
 const installCommand = (name: NativePackage) =>
@@ -70,7 +71,7 @@ export function loadNativeTensorFlow(
   // Hides TensorFlow's notes on the processor's features; warnings and errors are still printed.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
   try {
-    const { isUsingGpuDevice, binding } = (require(packageName) as TfjsNode).backend();
+    const { isUsingGpuDevice, binding } = (require(packageName) as TfjsNode).findBackend('tensorflow');
     return { tensorflowVersion: binding.TF_Version, usesGpu: isUsingGpuDevice };
   } catch (error) {
     const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
