@@ -1,14 +1,11 @@
 /** The service as a client meets it: real process, real model, real database. */
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { get } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { colourPng, rgbPng } from './support/images.js';
+import { freshDataFolder } from './support/data-folder.js';
+import { colourPng } from './support/images.js';
 import { TestServer, formRequest, jsonRequest } from './support/server.js';
 import type { FormFields } from './support/server.js';
 import { EMBEDDING_SIZE, writeTinyCheckpoint } from './support/tiny-checkpoint.js';
@@ -21,14 +18,6 @@ interface Label {
   score: number;
   similarity: number;
 }
-interface Found {
-  items: { id: string; score: number; url: string; thumbnailUrl: string; caption: string | null }[];
-  total?: number;
-}
-interface Uploaded {
-  items: { id: string; status: string; url: string; thumbnailUrl: string; width: number; tags: string[] }[];
-}
-
 let folder: string;
 let server: TestServer;
 
@@ -36,7 +25,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'clip-api-'));
   server = await TestServer.start({
     CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
-    DATA_DIR: join(folder, 'data'),
+    DATA_DIR: await freshDataFolder(join(folder, 'data')),
     MAX_IMAGE_BYTES: '200000',
     MAX_IMAGE_PIXELS: '40000',
     MAX_FILES: '4',
@@ -323,164 +312,6 @@ describe('images that cannot be used', () => {
   });
 });
 
-describe('the collection', () => {
-  const ids = new Map<string, string>();
-
-  it('is empty at first, and search finds nothing', async () => {
-    expect(await server.json('/images')).toEqual({ items: [], total: 0, limit: 20, offset: 0 });
-    expect(await server.json('/search?q=red')).toEqual({ items: [], total: 0, limit: 20, offset: 0 });
-  });
-
-  it('takes one image: 201, with the hash of its bytes as id', async () => {
-    const image = await colourPng('red');
-    const response = await server.fetch(
-      '/images',
-      formRequest({ image, captions: 'a red one', tags: ['warm', 'x'] }),
-    );
-    const { items } = (await response.json()) as Uploaded;
-    expect(response.status).toBe(201);
-    expect(items[0]).toMatchObject({
-      status: 'created',
-      width: 40,
-      tags: ['warm', 'x'],
-      caption: 'a red one',
-    });
-    expect(items[0]?.id).toBe(createHash('sha256').update(image).digest('hex'));
-    ids.set('red', items[0]!.id);
-  });
-
-  it('takes several, and says which were there already', async () => {
-    const image = await Promise.all(['red', 'green', 'blue', 'green'].map((name) => colourPng(name)));
-    const response = await server.fetch('/images', formRequest({ image }));
-    const { items } = (await response.json()) as Uploaded;
-    expect(items.map(({ status }) => status)).toEqual(['duplicate', 'created', 'created', 'duplicate']);
-    expect(items[3]?.id).toBe(items[1]?.id);
-    ids.set('green', items[1]!.id).set('blue', items[2]!.id);
-    const again = await server.fetch('/images', formRequest({ image }));
-    expect(again.status).toBe(200);
-  });
-
-  it('stores nothing when one file of a request is bad', async () => {
-    const image = [await colourPng('white'), new Uint8Array(Buffer.from('no'))];
-    const problem = await server.problem('/images', formRequest({ image }));
-    expect(problem).toMatchObject({ status: 422, code: 'undecodable_image' });
-    expect(problem.errors).toEqual([
-      expect.objectContaining({ field: 'file1.png', code: 'undecodable_image' }),
-    ]);
-    expect((await server.json<{ total: number }>('/images')).total).toBe(3);
-  });
-
-  it('takes the same new image from many requests at once and stores it once', async () => {
-    const form = async () => formRequest({ image: await colourPng('black') });
-    const responses = await Promise.all(
-      Array.from({ length: 10 }, async () => server.fetch('/images', await form())),
-    );
-    const statuses = responses.map(({ status }) => status).sort();
-    expect(statuses).toEqual([...Array<number>(9).fill(200), 201]);
-    expect((await server.json<{ total: number }>('/images')).total).toBe(4);
-  });
-
-  it('is found by words, best first, with the cosine as score', async () => {
-    const { items, total } = await server.json<Found>('/search?q=red');
-    expect(total).toBe(4);
-    expect(items[0]).toMatchObject({
-      id: ids.get('red'),
-      caption: 'a red one',
-      url: `/images/${ids.get('red')}/file`,
-    });
-    expect(items[0]?.score).toBeCloseTo(1, 4);
-    const scores = items.map(({ score }) => score);
-    expect(scores).toEqual([...scores].sort((a, b) => b - a));
-  });
-
-  it('is found by an image, by base64, and by a vector', async () => {
-    const image = await rgbPng(10, 240, 5);
-    const byForm = await server.json<Found>('/search/image?limit=1', formRequest({ image }));
-    expect(byForm.items[0]?.id).toBe(ids.get('green'));
-    const byJson = await server.postJson<Found>('/search/image?limit=1', { inputs: base64(image) });
-    expect(byJson).toEqual(byForm);
-    const embedded = await server.postJson<{ embeddings: number[][]; dimension: number }>('/embed', {
-      images: [base64(image)],
-    });
-    expect(embedded.dimension).toBe(EMBEDDING_SIZE);
-    const vector = embedded.embeddings[0]!.map((value) => value * 7);
-    const byVector = await server.postJson<Found>('/search/vector?limit=1', { vector });
-    expect(byVector.items[0]?.id).toBe(ids.get('green'));
-    expect(byVector.items[0]?.score).toBeCloseTo(byForm.items[0]!.score, 5);
-  });
-
-  it('can be filtered by score and by tags', async () => {
-    const high = await server.json<Found>('/search?q=red&minScore=0.9');
-    expect(high.items.map(({ id }) => id)).toEqual([ids.get('red')]);
-    expect(high.total).toBe(1);
-    const tagged = await server.json<Found>('/search?q=blue&tag=warm&tag=x');
-    expect(tagged.items.map(({ id }) => id)).toEqual([ids.get('red')]);
-    expect((await server.json<Found>('/search?q=blue&tag=none')).items).toEqual([]);
-  });
-
-  it('can be paged: pages in a row are one long page', async () => {
-    for (let n = 0; n < 6; n++) {
-      const image = await Promise.all([1, 2, 3, 4].map((m) => rgbPng(40 * n, 50 * m, 20 * n + m)));
-      await server.json('/images', formRequest({ image }));
-    }
-    for (const path of ['/search?q=yellow', '/images?']) {
-      const whole = await server.json<Found>(`${path}&limit=28`);
-      const pages: Found['items'] = [];
-      for (let offset = 0; offset < 28; offset += 5) {
-        pages.push(...(await server.json<Found>(`${path}&limit=5&offset=${offset}`)).items);
-      }
-      expect(pages).toEqual(whole.items);
-      expect(new Set(pages.map(({ id }) => id)).size).toBe(28);
-    }
-  });
-
-  it('gives back the file as it came, cacheable, and a small WebP', async () => {
-    const id = ids.get('red')!;
-    const file = await server.fetch(`/images/${id}/file`);
-    expect(Buffer.from(await file.arrayBuffer())).toEqual(Buffer.from(await colourPng('red')));
-    expect(file.headers.get('content-type')).toBe('image/png');
-    expect(file.headers.get('x-content-type-options')).toBe('nosniff');
-    expect(file.headers.get('cache-control')).toMatch(/immutable/);
-    expect(await statusWithTag(`${server.url}/images/${id}/file`, file.headers.get('etag')!)).toBe(304);
-    const thumbnail = await server.fetch(`/images/${id}/thumbnail`);
-    expect(thumbnail.headers.get('content-type')).toBe('image/webp');
-    expect((await sharp(Buffer.from(await thumbnail.arrayBuffer())).metadata()).format).toBe('webp');
-  });
-
-  it('describes one image', async () => {
-    const image = await server.json(`/images/${ids.get('blue')}`);
-    expect(image).toMatchObject({
-      id: ids.get('blue'),
-      mediaType: 'image/png',
-      width: 40,
-      height: 30,
-      caption: null,
-    });
-  });
-
-  it('forgets a deleted image everywhere, and takes it again', async () => {
-    const id = ids.get('blue')!;
-    expect((await server.fetch(`/images/${id}`, { method: 'DELETE' })).status).toBe(204);
-    expect((await server.problem(`/images/${id}`, { method: 'DELETE' })).code).toBe('image_not_found');
-    expect((await server.problem(`/images/${id}/file`)).code).toBe('image_not_found');
-    expect((await server.json<Found>('/search?q=blue')).items.map((item) => item.id)).not.toContain(id);
-    const stored = await readdir(join(folder, 'data', 'images', id.slice(0, 2)));
-    expect(stored.filter((name) => name.startsWith(id))).toEqual([]);
-    const again = await server.fetch('/images', formRequest({ image: await colourPng('blue') }));
-    expect(again.status).toBe(201);
-    expect((await server.json<Found>('/search?q=blue&limit=1')).items[0]?.id).toBe(id);
-  });
-
-  it.each(['x', '..%2f..%2fetc%2fpasswd', 'A'.repeat(64), '0'.repeat(64), '%00'])(
-    'has no image %s',
-    async (id) => {
-      for (const path of [`/images/${id}`, `/images/${id}/file`, `/images/${id}/thumbnail`]) {
-        expect((await server.problem(path)).code).toBe('image_not_found');
-      }
-    },
-  );
-});
-
 describe('POST /embed', () => {
   it('gives one unit vector for each text', async () => {
     const { embeddings } = await server.postJson<{ embeddings: number[][] }>('/embed', {
@@ -658,6 +489,12 @@ describe('the pages of the service', () => {
   });
 
   it('have metrics that count requests by route', async () => {
+    const { items } = await server.json<{ items: { id: string }[] }>(
+      '/images',
+      formRequest({ image: await colourPng('magenta', 1) }),
+    );
+    await server.json(`/images/${items[0]!.id}`);
+    for (let n = 0; n < 2; n++) await server.json('/search?q=magenta');
     const text = await (await server.fetch('/metrics')).text();
     expect(text).toMatch(/^http_requests_total\{method="GET",route="\/images\/:id",status="200"\} \d+$/m);
     expect(text).toMatch(/^text_cache_lookups_total\{result="hit"\} \d+$/m);
@@ -776,15 +613,6 @@ describe('the pages of the service', () => {
 
 function jsonText(body: string): RequestInit {
   return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
-}
-
-/** Status of a conditional request; `fetch` would add headers that forbid a 304. */
-async function statusWithTag(url: string, tag: string): Promise<number | undefined> {
-  const [response] = (await once(get(url, { headers: { 'If-None-Match': tag } }), 'response')) as [
-    IncomingMessage,
-  ];
-  response.resume();
-  return response.statusCode;
 }
 
 async function blank(width: number, height: number): Promise<Buffer> {
