@@ -147,8 +147,12 @@ const environmentSchema = z.object({
   MAX_PIXELS_IN_FLIGHT: count(1, 10_000_000_000, 32_000_000).describe(
     'Pixels that are decoded at one time, at least MAX_IMAGE_PIXELS; each takes up to 10 bytes of memory.',
   ),
-  MAX_REQUESTS: count(1, 100_000, 256).describe('Requests worked on at one time; beyond it: 503.'),
-  MAX_CONNECTIONS: count(1, 1_000_000, 2000).describe('Connections at one time.'),
+  MAX_REQUESTS: count(1, 100_000, 256).describe(
+    'Requests worked on at one time, half of them for one client; beyond it: 503.',
+  ),
+  MAX_CONNECTIONS: count(1, 1_000_000, 2000).describe(
+    'Connections at one time, half of them for one address that is no trusted proxy.',
+  ),
   MAX_LABELS: count(1, 100_000, 1000).describe('Most candidate labels in one request.'),
   MAX_TEXTS: count(1, 10_000, 256).describe('Most texts in one request to /embed.'),
   MAX_TEXT_LENGTH: count(1, 100_000, 1000).describe(

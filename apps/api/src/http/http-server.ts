@@ -3,8 +3,9 @@
  * client before the guards agree.
  */
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
+import { limitPerAddress, limitPipelining, watchReaders } from './connections.js';
 import { delayContinue } from './unread-body.js';
 
 /** Time for the headers of a request, in milliseconds. */
@@ -34,12 +35,20 @@ export class LimitedExpressAdapter extends ExpressAdapter {
         maxHeaderSize: MAX_HEADER_BYTES,
       },
       // Express is a request listener.
-      this.getInstance<Parameters<typeof createServer>[1]>(),
+      limitPipelining(this.getInstance<RequestListener>()),
     );
     server.maxConnections = this.maxConnections;
     // A newcomer that finds no place makes idle connections give theirs up for the next one.
     server.on('drop', () => server.closeIdleConnections());
+    limitPerAddress(server, Math.ceil(this.maxConnections / 2), (address) => this.isProxy(address));
+    watchReaders(server);
     delayContinue(server);
     this.httpServer = server;
+  }
+
+  /** Whether TRUST_PROXY trusts who is at the other end of a connection. */
+  private isProxy(address: string): boolean {
+    const express = this.getInstance<{ get: (name: string) => (address: string, hop: number) => boolean }>();
+    return express.get('trust proxy fn')(address, 0);
   }
 }

@@ -12,6 +12,8 @@ import type { Request, RequestHandler, Response } from 'express';
 const LINGER = 1000;
 /** Bytes that are dropped meanwhile; beyond it nothing more is taken from the socket. */
 const LINGER_BYTES = 4 * 1024 * 1024;
+/** A piece (a chunk of a chunked body) costs as much time as so many bytes. */
+const PIECE_COST = 1024;
 
 /** Closes connections whose body was not read. Runs before everything that may answer. */
 export function closeUnreadBodies(): RequestHandler {
@@ -51,7 +53,7 @@ function linger(request: Request, response: Response): void {
     };
     let dropped = 0;
     request.on('data', (bytes: Buffer) => {
-      dropped += bytes.length;
+      dropped += bytes.length + PIECE_COST;
       if (dropped > LINGER_BYTES) request.pause();
     });
     request.once('end', () => socket.destroy());

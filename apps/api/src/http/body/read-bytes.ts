@@ -18,6 +18,9 @@ const MIN_RATE = 4 * 1024;
 /** When room is short: a pause this long (ms), or a lower average rate than this, loses the room. */
 const SHORT_SILENCE = 1000;
 const SHORT_RATE = 64 * 1024;
+/** Each piece (a chunk of a chunked body) costs time of its own: beyond so many, they hold so many bytes on average. */
+const FREE_PIECES = 4096;
+const MIN_PIECE = 64;
 
 interface ReadOptions {
   /** Most bytes of the body. */
@@ -32,7 +35,7 @@ interface ReadOptions {
 
 /**
  * Reads the whole body. Resolves when the last block has been taken.
- * Throws request_too_large, unsupported_media_type (an encoded body), body_too_slow, overloaded, malformed_body
+ * Throws request_too_large (also for a body in too many tiny chunks), unsupported_media_type (an encoded body), body_too_slow, overloaded, malformed_body
  * (the client went away), or what `onBlock` throws.
  */
 export async function readBytes(request: Request, response: Response, options: ReadOptions): Promise<void> {
@@ -45,54 +48,70 @@ export async function readBytes(request: Request, response: Response, options: R
   if (announced !== undefined && Number(announced) > maxBytes) throw tooLarge(maxBytes);
   if (request.headers.expect !== undefined) response.writeContinue();
 
+  if (request.destroyed) throw goneAway();
   const pace = new Pace();
-  let cut: ((problem: Problem) => void) | undefined;
-  const interrupted = new Promise<never>((_resolve, reject) => {
-    cut = reject;
-  });
-  interrupted.catch(() => undefined);
-  lease.reader = {
-    isSlow: () => pace.isSlow(SHORT_SILENCE, SHORT_RATE, SHORT_SILENCE),
-    evict: () => cut?.(tooSlow()),
-  };
-  const watch = setInterval(() => {
-    if (pace.isSlow(SILENCE, MIN_RATE, GRACE)) cut?.(tooSlow());
-  }, 1000);
-  const onClose = () => {
-    if (!request.complete)
-      cut?.(new Problem('malformed_body', 'The connection closed before the body ended.'));
-  };
-  request.once('close', onClose);
   const blocks = new Blocks(onBlock);
-  const iterator = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+  const watch = new AbortController();
   try {
-    for (;;) {
-      const next = await Promise.race([iterator.next(), interrupted]);
-      if (next.done === true) break;
-      pace.add(next.value.length);
-      if (pace.bytes > maxBytes) throw tooLarge(maxBytes);
-      const room = lease.take(next.value.length * weight);
-      if (room !== undefined) await pace.waitFor(Promise.race([room, interrupted]));
-      const taken = blocks.push(next.value);
-      if (taken !== undefined) await pace.waitFor(Promise.race([taken, interrupted]));
-    }
-    await blocks.end();
+    await new Promise<void>((resolve, reject) => {
+      const fail = (error: unknown) => {
+        watch.abort();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      };
+      const hold = (until: Promise<unknown>) => {
+        request.pause();
+        pace.waitFor(until).then(() => {
+          if (!watch.signal.aborted) request.resume();
+        }, fail);
+      };
+      // Not an iterator: a body of chunks of one byte would cost a round of promises for each.
+      const onData = (piece: Buffer) => {
+        try {
+          pace.add(piece.length);
+          if (pace.bytes > maxBytes) throw tooLarge(maxBytes);
+          if (pace.pieces > FREE_PIECES && pace.bytes < pace.pieces * MIN_PIECE) throw tooManyPieces();
+          const room = lease.take(piece.length * weight);
+          const taken = room === undefined ? blocks.push(piece) : room.then(() => blocks.push(piece));
+          if (taken !== undefined) hold(taken);
+        } catch (error) {
+          fail(error);
+        }
+      };
+      const onClose = () => {
+        if (!request.complete) fail(goneAway());
+      };
+      const timer = setInterval(() => {
+        if (pace.isSlow(SILENCE, MIN_RATE, GRACE)) fail(tooSlow());
+      }, 1000);
+      lease.reader = {
+        isSlow: () => pace.isSlow(SHORT_SILENCE, SHORT_RATE, SHORT_SILENCE),
+        evict: () => fail(tooSlow()),
+      };
+      watch.signal.addEventListener('abort', () => {
+        clearInterval(timer);
+        request.pause();
+        request.off('data', onData).off('end', resolve).off('error', onClose).off('close', onClose);
+        lease.reader = undefined;
+      });
+      request.on('data', onData).on('end', resolve).on('error', onClose).on('close', onClose).resume();
+    });
   } finally {
-    clearInterval(watch);
-    request.off('close', onClose);
-    lease.reader = undefined;
+    watch.abort();
   }
+  await blocks.end();
 }
 
 /** How fast a body arrives, without the time in which the service itself made it wait. */
 class Pace {
   bytes = 0;
+  pieces = 0;
   private start = performance.now();
   private last = this.start;
   private waiting = false;
 
   add(bytes: number): void {
     this.bytes += bytes;
+    this.pieces++;
     this.last = performance.now();
   }
 
@@ -158,6 +177,15 @@ function tooLarge(maxBytes: number): Problem {
     'request_too_large',
     `The body has more than ${maxBytes} bytes, which is the most here.`,
   );
+}
+
+function tooManyPieces(): Problem {
+  const detail = `The body comes in more than ${FREE_PIECES} chunks of less than ${MIN_PIECE} bytes. Send larger ones.`;
+  return new Problem('request_too_large', detail);
+}
+
+function goneAway(): Problem {
+  return new Problem('malformed_body', 'The connection closed before the body ended.');
 }
 
 function tooSlow(): Problem {

@@ -1,0 +1,75 @@
+/** What one client may do with connections: hold a part of them, and not leave answers unread for long. */
+import type { RequestListener, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { normaliseAddress } from '../access/caller.js';
+
+/** A client that takes nothing of an answer for so long loses its connection, in milliseconds. */
+const PATIENCE = 30_000;
+/** How often that is looked at, in milliseconds. */
+const INTERVAL = 2000;
+
+/** Requests that one connection may have under way: HTTP/1.1 lets a client send the next before the answer. */
+const MAX_PIPELINED = 16;
+
+/**
+ * Closes connections that have sent more than {@link MAX_PIPELINED} requests before the answers. One read of a socket
+ * brings up to 2,000 of them, which are all here before anything else has its turn, so refusing each by an answer
+ * would hold up everybody.
+ */
+export function limitPipelining(listener: RequestListener): RequestListener {
+  const underWay = new WeakMap<Socket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    if (socket.destroyed) return;
+    const own = underWay.get(socket) ?? 0;
+    if (own >= MAX_PIPELINED) {
+      socket.destroy();
+      return;
+    }
+    underWay.set(socket, own + 1);
+    response.once('close', () => underWay.set(socket, (underWay.get(socket) ?? 1) - 1));
+    listener(request, response);
+  };
+}
+
+/** Closes connections of one address beyond `most`. Proxies, which speak for many, are not counted. */
+export function limitPerAddress(server: Server, most: number, isProxy: (address: string) => boolean): void {
+  const connections = new Map<string, number>();
+  server.on('connection', (socket) => {
+    const given = socket.remoteAddress;
+    if (given === undefined || isProxy(given)) return;
+    const address = normaliseAddress(given);
+    const own = connections.get(address) ?? 0;
+    if (own >= most) {
+      socket.destroy();
+      return;
+    }
+    connections.set(address, own + 1);
+    socket.once('close', () => {
+      const left = (connections.get(address) ?? 1) - 1;
+      if (left > 0) connections.set(address, left);
+      else connections.delete(address);
+    });
+  });
+}
+
+/**
+ * Closes connections whose client leaves what was answered unread: a request counts as under way until its answer
+ * has been taken.
+ */
+export function watchReaders(server: Server, { patience = PATIENCE, interval = INTERVAL } = {}): void {
+  const sockets = new Map<Socket, { taken: number; since: number }>();
+  server.on('connection', (socket) => {
+    sockets.set(socket, { taken: 0, since: performance.now() });
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const timer = setInterval(() => {
+    const now = performance.now();
+    for (const [socket, seen] of sockets) {
+      const taken = socket.bytesWritten - socket.writableLength;
+      if (socket.writableLength === 0 || taken !== seen.taken) sockets.set(socket, { taken, since: now });
+      else if (now - seen.since > patience) socket.destroy();
+    }
+  }, interval).unref();
+  server.once('close', () => clearInterval(timer));
+}
