@@ -31,7 +31,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   const keys = new KeyRing(config);
   const unlock = await lockDataFolder(config.DATA_DIR);
   process.once('exit', unlock);
-  const [database, encoder] = await Promise.all([openKnownDatabase(config), EncoderPool.start(config)]);
+  const [database, encoder] = await openBoth(openKnownDatabase(config), EncoderPool.start(config));
   const app = await createApp({ config, database, encoder, keys, logger });
   const close = async () => {
     await app.close();
@@ -48,6 +48,24 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   };
   warnIfOpen(config, keys, logger);
   return { url: await app.getUrl(), reloadKeys, model: `${name} (${embeddingSize} values)`, close };
+}
+
+/**
+ * Both, or the first error after the other was closed: the process must not end while a worker loads its model, which
+ * aborts it, or while the database is open.
+ */
+async function openBoth<A extends Closable, B extends Closable>(
+  one: Promise<A>,
+  other: Promise<B>,
+): Promise<[A, B]> {
+  const settled = await Promise.allSettled([one, other]);
+  if (settled.every(({ status }) => status === 'fulfilled')) return Promise.all([one, other]);
+  for (const result of settled) if (result.status === 'fulfilled') await result.value.close();
+  return Promise.all([one, other]);
+}
+
+interface Closable {
+  close(): Promise<unknown>;
 }
 
 /** The database, unless it is empty beside images that another one knew. */

@@ -1,5 +1,17 @@
 /** What is stored, seen over time: duplicates, lost files, remains of killed uploads, a lost database. */
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -188,5 +200,78 @@ describe('a database without rows beside stored images', () => {
     const again = await TestServer.start(env);
     expect(await again.json('/images')).toMatchObject({ total: 0 });
     await again.stop();
+  });
+});
+
+/** Every file below `root` with the hash of its bytes. */
+async function contents(root: string): Promise<Record<string, string>> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const hashed = files.sort().map(async (path) => {
+    return [
+      path,
+      createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex'),
+    ] as const;
+  });
+  return Object.fromEntries(await Promise.all(hashed));
+}
+
+const TABLES_OVERWRITTEN = 'tables overwritten';
+
+describe('a damaged database beside stored images', () => {
+  it('is refused with what to do, changes nothing on disk, and doing it brings the images back', async () => {
+    const data = await freshDataFolder(join(folder, 'damaged'));
+    const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data };
+    let server = await TestServer.start(env);
+    await upload(server, { image: [await colourPng('red'), await colourPng('blue')] });
+    await server.stop();
+    const database = join(data, 'database');
+    const sound = join(folder, 'sound');
+    await rename(database, sound);
+    const overwriteLog = async () => {
+      const log = join(database, 'pg_wal');
+      for (const name of await readdir(log)) {
+        if (/^[0-9A-F]{24}$/.test(name)) await writeFile(join(log, name), Buffer.alloc(1 << 20, 7));
+      }
+    };
+    const overwriteTables = async () => {
+      for (const entry of await readdir(join(database, 'base'), { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || entry.name === 'PG_VERSION') continue;
+        await writeFile(join(entry.parentPath, entry.name), Buffer.alloc(8192, 0x33));
+      }
+    };
+    const damages: [string, () => Promise<void>][] = [
+      ['control file cut off', () => truncate(join(database, 'global', 'pg_control'), 100)],
+      ['control file overwritten', () => writeFile(join(database, 'global', 'pg_control'), 'Z'.repeat(8192))],
+      ['log overwritten', overwriteLog],
+      ['version gone', () => rm(join(database, 'PG_VERSION'))],
+      [TABLES_OVERWRITTEN, overwriteTables],
+      ['tables gone', () => rm(join(database, 'base'), { recursive: true })],
+    ];
+    for (const [name, damage] of damages) {
+      await cp(sound, database, { recursive: true });
+      await damage();
+      // What only a query can find, it finds after the engine has written that the log is read.
+      const kept = name === TABLES_OVERWRITTEN ? join(data, 'images') : data;
+      const before = await contents(kept);
+      const { code, output } = await runToEnd({ ...env, PORT: '0' });
+      expect([name, code, output]).toEqual([
+        name,
+        2,
+        expect.stringContaining(`database in ${database} cannot`),
+      ]);
+      expect(output).toMatch(/image files in .*images do not depend on it and are untouched/);
+      expect(output).not.toMatch(/\.js:\d|\[object/);
+      expect(await contents(kept), name).toEqual(before);
+      await rm(database, { recursive: true });
+    }
+    const lost = join(data, 'images.lost');
+    await rename(join(data, 'images'), lost);
+    await freshDataFolder(data);
+    server = await TestServer.start({ ...env, IMPORT_ROOT: lost });
+    expect(await runImport(server, '.')).toMatchObject({ status: 'done', added: 2 });
+    await server.stop();
   });
 });

@@ -2,13 +2,14 @@
  * Opens the database: PGlite (PostgreSQL inside this process, a folder on disk) by default,
  * a PostgreSQL server when a URL is given. Both speak through the same Prisma client.
  */
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { PrismaClient } from '../generated/prisma/client.js';
 import { StartError } from '../start-error.js';
+import { DamagedDatabaseError, refuseIncompleteDatabase } from './damaged-database.js';
 import { DatabaseMonitor } from './database-monitor.js';
 import { applyMigrations } from './migrate.js';
 
@@ -38,7 +39,7 @@ class DatabaseError extends StartError {
 export async function openDatabase(settings: { DATA_DIR: string; DATABASE_URL?: string }): Promise<Database> {
   const database =
     settings.DATABASE_URL === undefined
-      ? await openEmbedded(join(settings.DATA_DIR, 'database'))
+      ? await openEmbedded(settings.DATA_DIR)
       : openServer(settings.DATABASE_URL);
   try {
     await applyMigrations(database.client);
@@ -50,26 +51,35 @@ export async function openDatabase(settings: { DATA_DIR: string; DATABASE_URL?: 
   return database;
 }
 
-async function openEmbedded(folder: string): Promise<Database> {
-  try {
-    await initialise(folder);
-    const engine = await PGlite.create({ dataDir: folder });
-    const client = new PrismaClient({ adapter: new PrismaPGlite(engine), errorFormat: 'minimal' });
-    // It runs in this process: it may be busy, but it cannot be gone without an error.
-    const monitor = new DatabaseMonitor(() => client.$queryRaw`SELECT 1`, { patience: false });
-    return {
-      client,
-      shared: false,
-      monitor,
-      close: async () => {
-        monitor.stop();
-        await client.$disconnect();
-        await engine.close();
-      },
-    };
-  } catch (error) {
-    throw new DatabaseError(`The embedded database cannot be opened (${folder})`, error);
-  }
+async function openEmbedded(dataFolder: string): Promise<Database> {
+  const folder = join(dataFolder, 'database');
+  await initialise(folder).catch((error: unknown) => {
+    throw new DatabaseError(`The embedded database cannot be made (${folder})`, error);
+  });
+  await refuseIncompleteDatabase(dataFolder);
+  const pidFile = join(folder, 'postmaster.pid');
+  const oldPid = await readFile(pidFile).catch(() => undefined);
+  const engine = await PGlite.create({ dataDir: folder }).catch(async (error: unknown) => {
+    // The engine writes this file before it looks at anything else.
+    await (oldPid === undefined ? rm(pidFile, { force: true }) : writeFile(pidFile, oldPid)).catch(
+      () => undefined,
+    );
+    const found = error instanceof Error ? error.message : 'its engine gives no reason';
+    throw new DamagedDatabaseError(dataFolder, found.replace(/\.$/, ''), error);
+  });
+  const client = new PrismaClient({ adapter: new PrismaPGlite(engine), errorFormat: 'minimal' });
+  // It runs in this process: it may be busy, but it cannot be gone without an error.
+  const monitor = new DatabaseMonitor(() => client.$queryRaw`SELECT 1`, { patience: false });
+  return {
+    client,
+    shared: false,
+    monitor,
+    close: async () => {
+      monitor.stop();
+      await client.$disconnect();
+      await engine.close();
+    },
+  };
 }
 
 /** Makes an empty database beside its place and moves it there: a start that is cut off leaves none, not half of one. */
@@ -78,12 +88,21 @@ async function initialise(folder: string): Promise<void> {
   await mkdir(parent, { recursive: true });
   const unfinished = (await readdir(parent)).filter((name) => name.startsWith(UNFINISHED));
   for (const name of unfinished) await rm(join(parent, name), { recursive: true });
-  if ((await readdir(folder).catch(() => [])).length > 0) return;
+  if (!(await isAbsentOrEmpty(folder))) return;
   const temporary = await mkdtemp(join(parent, UNFINISHED));
   const engine = await PGlite.create({ dataDir: temporary });
   await engine.close();
   await rm(folder, { recursive: true, force: true });
   await rename(temporary, folder);
+}
+
+/** Whether there is no such folder, or nothing in it. A file in its place is something. */
+async function isAbsentOrEmpty(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(folder)).length === 0;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  }
 }
 
 /** Longest that one query may take, in milliseconds: a connection that was cut off must not be kept for ever. */

@@ -2,6 +2,7 @@
  * An empty database beside stored images: restored without its rows, pointed at another place, or emptied by hand.
  * Served as it is, it would look like an empty collection, so the start is refused with what to do.
  */
+import { importAgain } from '../database/damaged-database.js';
 import type { Database } from '../database/database.js';
 import { StartError } from '../start-error.js';
 import { FileStore } from './file-store.js';
@@ -22,9 +23,7 @@ class DatabaseLostError extends StartError {
       `The database ${where} holds no images, but ${images} holds ${files < COUNTED ? files : `${COUNTED} or more`} ` +
         'image files: their rows are lost, or this is another database. Nothing was changed.\n' +
         `  If there is a backup, restore the database, or correct ${database.shared ? 'DATABASE_URL' : 'DATA_DIR'}.\n` +
-        `  If there is none, move the files away (mv ${images} ${images}.lost), start with ` +
-        `IMPORT_ROOT=${images}.lost, and POST /imports {"path": "."}: that brings the pictures back, ` +
-        'without their captions and tags.',
+        `  If there is none, ${importAgain(images)}`,
     );
   }
 }
