@@ -4,17 +4,9 @@
  *
  *   npm run bench -- hostile --checkpoint FOLDER [--generated 5000] [--seed 13]
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { attack, fuzz } from '../../apps/api/hostile/attack.mjs';
-
-const MAIN = fileURLToPath(new URL('../../apps/api/dist/main.js', import.meta.url));
+import { withService } from '../shared/service.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -24,21 +16,7 @@ const { values } = parseArgs({
   },
 });
 
-const folder = await mkdtemp(join(tmpdir(), 'clip-bench-'));
-const service = spawn(process.execPath, [MAIN], {
-  env: {
-    ...process.env,
-    CLIP_CHECKPOINT: values.checkpoint,
-    DATA_DIR: folder,
-    PORT: '0',
-    HOST: '127.0.0.1',
-  },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-try {
-  const url = await listening();
-  while (!(await fetch(`${url}/readyz`)).ok) await delay(20);
-  const pid = service.pid ?? 0;
+await withService(values.checkpoint, async (url, pid) => {
   const worst = { wait: 0, blocked: 0, memory: 0, faults: 0 };
   for await (const result of attack(url, pid)) {
     add(worst, result);
@@ -49,13 +27,7 @@ try {
   for await (const result of fuzz(url, pid, options)) add(generated, result);
   summary('hostile', worst);
   summary('hostile.generated', generated);
-} finally {
-  if (service.exitCode === null) {
-    service.kill('SIGTERM');
-    await once(service, 'close');
-  }
-  await rm(folder, { recursive: true });
-}
+});
 
 /** @typedef {{ wait: number, blocked: number, memory: number, faults: number }} Worst */
 /** @typedef {import('../../apps/api/hostile/attack.mjs').Result} Result */
@@ -88,15 +60,4 @@ function summary(name, { wait, blocked, memory, faults }) {
   console.log(`${name}.healthz.computing: ${blocked.toFixed(0)} ms`);
   console.log(`${name}.rss.peak: ${memory.toFixed(0)} MiB`);
   console.log(`${name}.server_faults: ${faults} requests`);
-}
-
-async function listening() {
-  let text = '';
-  service.stdout.setEncoding('utf8').on('data', (part) => (text += part));
-  while (service.exitCode === null) {
-    const url = /served at (http:\/\/[^\s"]+)/.exec(text)?.[1];
-    if (url !== undefined) return url;
-    await delay(20);
-  }
-  throw new Error('the service did not start');
 }

@@ -6,21 +6,14 @@
  * Starts the built service on a free port and an empty data folder, adds images, sends the requests
  * (a mix of searches, classifications and thumbnails) from this process, and prints `name: value unit` lines.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pMap from 'p-map';
 import sharp from 'sharp';
+import { withService } from '../shared/service.mjs';
 
 /** @typedef {{ url: string, pictures: Buffer<ArrayBuffer>[], ids: string[] }} Filled */
 
-const MAIN = fileURLToPath(new URL('../../apps/api/dist/main.js', import.meta.url));
 const WORDS = [
   'red',
   'green',
@@ -46,34 +39,16 @@ const { values } = parseArgs({
   },
 });
 
-const folder = await mkdtemp(join(tmpdir(), 'clip-bench-'));
 const started = performance.now();
-const service = spawn(process.execPath, [MAIN], {
-  env: { ...process.env, CLIP_CHECKPOINT: values.checkpoint, DATA_DIR: folder, PORT: '0', HOST: '127.0.0.1' },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-try {
-  const filled = await fill(await ready(), Number(values.images));
+await withService(values.checkpoint, async (url, pid) => {
+  print('serve.start', (performance.now() - started) / 1000, 's');
+  const filled = await fill(url, Number(values.images));
   for (const [name, send] of Object.entries(kinds(filled))) {
     const times = await pMap(range(0, 200), (n) => timed(() => send(n)), { concurrency: 1 });
     report(`serve.${name}`, times.slice(20));
   }
-  await load(filled, Number(values.requests), Number(values.concurrency));
-} finally {
-  if (service.exitCode === null) {
-    service.kill('SIGTERM');
-    await once(service, 'close');
-  }
-  await rm(folder, { recursive: true });
-}
-
-/** Waits until the service answers; returns its address. */
-async function ready() {
-  const url = await listening();
-  while (!(await fetch(`${url}/readyz`)).ok) await delay(20);
-  print('serve.start', (performance.now() - started) / 1000, 's');
-  return url;
-}
+  await load(filled, Number(values.requests), Number(values.concurrency), pid);
+});
 
 /** @param {string} url @param {number} count @returns {Promise<Filled>} */
 async function fill(url, count) {
@@ -92,9 +67,9 @@ async function fill(url, count) {
 
 /**
  * All requests at the given concurrency, in parts, with the memory of the service after each.
- * @param {Filled} filled @param {number} requests @param {number} concurrency
+ * @param {Filled} filled @param {number} requests @param {number} concurrency @param {number} pid
  */
-async function load(filled, requests, concurrency) {
+async function load(filled, requests, concurrency, pid) {
   const senders = Object.values(kinds(filled));
   const part = Math.ceil(requests / PARTS);
   const memory = [];
@@ -103,8 +78,8 @@ async function load(filled, requests, concurrency) {
   for (let first = 0; first < part * PARTS; first += part) {
     const work = (/** @type {number} */ n) => timed(async () => senders[n % senders.length]?.(n));
     times.push(...(await pMap(range(first, part), work, { concurrency })));
-    memory.push(residentMemory());
-    print(`serve.rss.after_${first + part}`, residentMemory(), 'MiB');
+    memory.push(residentMemory(pid));
+    print(`serve.rss.after_${first + part}`, residentMemory(pid), 'MiB');
   }
   report('serve.mixed', times);
   print('serve.throughput', times.length / ((performance.now() - start) / 1000), 'requests/s');
@@ -165,20 +140,9 @@ async function timed(work) {
   return performance.now() - start;
 }
 
-async function listening() {
-  let text = '';
-  service.stdout.setEncoding('utf8').on('data', (part) => (text += part));
-  while (service.exitCode === null) {
-    const url = /served at (http:\/\/[^\s"]+)/.exec(text)?.[1];
-    if (url !== undefined) return url;
-    await delay(20);
-  }
-  throw new Error('the service did not start');
-}
-
-/** Resident memory of the service in MiB (Linux). */
-function residentMemory() {
-  const status = readFileSync(`/proc/${service.pid}/status`, 'utf8');
+/** Resident memory of the service in MiB (Linux). @param {number} pid */
+function residentMemory(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
