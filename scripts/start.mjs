@@ -209,6 +209,8 @@ async function main() {
     cwd: ROOT,
     stdio: 'inherit',
     env: {
+      // The results are printed here; the service's own lines, one for each request, would bury them.
+      LOG_LEVEL: 'warn',
       ...process.env,
       CLIP_CHECKPOINT: checkpoint,
       DATA_DIR: path.join(work, 'api'),
