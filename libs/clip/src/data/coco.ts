@@ -7,8 +7,9 @@ import { basename, dirname, join } from 'node:path';
 import { ClipError } from '../errors.js';
 import { byCodeUnits, FileIndex } from './file-index.js';
 import { readElements } from './json-stream.js';
+import { locateImages, type AnnotatedImage } from './locate-images.js';
 import { cleanText, idKey, shown } from './names.js';
-import type { Dataset, DatasetImage, DatasetProblem, DatasetSplit } from './types.js';
+import type { Dataset, DatasetProblem, DatasetSplit } from './types.js';
 
 const ANNOTATIONS = 'annotations';
 const FILE_NAME = /^(?:captions|instances)_(.+)\.json$/;
@@ -50,15 +51,9 @@ function cocoDataset(folder: string, files: readonly string[]): Dataset {
   };
 }
 
-/** An image as an annotation file lists it. */
-interface Listed {
-  fileName: string;
-  captions: string[];
-  tags: string[];
-}
 /** What one or more annotation files of a split say; ids are those of one split. */
 interface Annotations {
-  byId: Map<string, Listed>;
+  byId: Map<string, AnnotatedImage>;
   classes: Set<string>;
   problems: DatasetProblem[];
 }
@@ -71,8 +66,14 @@ async function readSplit(
 ): Promise<DatasetSplit> {
   const annotations: Annotations = { byId: new Map(), classes: new Set(), problems: [] };
   for (const file of files) await readAnnotations(file, annotations);
-  const { images, problems } = locateImages(folder, split, annotations, index);
-  return { split, images, classes: [...annotations.classes], problems };
+  const { byId, classes, problems } = annotations;
+  const located = locateImages(folder, [...byId.values()], index, [`images/${split}`, split, 'images', '']);
+  return {
+    split,
+    images: located.images,
+    classes: [...classes],
+    problems: [...problems, ...located.problems],
+  };
 }
 
 const KEYS = ['images', 'annotations', 'categories'];
@@ -114,11 +115,11 @@ async function readAnnotations(path: string, { byId, classes, problems }: Annota
       found: seen.size === 0 ? 'neither' : `only "${[...seen].join('", "')}"`,
     });
   }
-  const keep = (id: string, fileName: string): Listed | undefined => {
+  const keep = (id: string, fileName: string): AnnotatedImage | undefined => {
     if (repeated.has(id)) return undefined;
     const known = byId.get(id);
     if (known === undefined) {
-      const image: Listed = { fileName, captions: [], tags: [] };
+      const image: AnnotatedImage = { fileName, captions: [], tags: [] };
       byId.set(id, image);
       return image;
     }
@@ -150,48 +151,6 @@ async function readAnnotations(path: string, { byId, classes, problems }: Annota
     if (listed.has(id)) continue;
     problems.push({ code: 'annotation_orphaned', name: id, detail: `${path} lists no image with this id` });
   }
-}
-
-/** Finds each listed image's file. Several entries that mean one file by its path become one image. */
-function locateImages(
-  folder: string,
-  split: string,
-  { byId, problems }: Annotations,
-  index: FileIndex,
-): { images: DatasetImage[]; problems: DatasetProblem[] } {
-  const prefixes = [`images/${split}`, split, 'images', ''];
-  const located = [...byId.values()].map((image) => ({
-    image,
-    found: index.locate(image.fileName, prefixes),
-  }));
-  const claims = new Map<string, number>();
-  for (const { found } of located) {
-    if ('file' in found) claims.set(found.file, (claims.get(found.file) ?? 0) + 1);
-  }
-  const byFile = new Map<string, DatasetImage>();
-  for (const { image, found } of located) {
-    if ('problem' in found) {
-      problems.push({ code: found.problem, name: shown(image.fileName), detail: found.detail });
-    } else if (found.by === 'name' && claims.get(found.file)! > 1) {
-      const detail = `only ${found.file} bears that name, and another image of the split means it too`;
-      problems.push({ code: 'image_missing', name: image.fileName, detail });
-    } else {
-      const known = byFile.get(found.file);
-      if (known === undefined) {
-        const { captions, tags } = image;
-        byFile.set(found.file, { name: found.file, location: join(folder, found.file), captions, tags });
-      } else {
-        known.captions.push(...image.captions);
-        known.tags = [...new Set([...known.tags, ...image.tags])];
-      }
-    }
-  }
-  const images = [...byFile.values()];
-  for (const { name, captions } of images) {
-    if (captions.length === 0)
-      problems.push({ code: 'caption_missing', name, detail: 'no annotation captions it' });
-  }
-  return { images, problems };
 }
 
 function append<T>(map: Map<string, T[]>, key: string, value: T): void {

@@ -9,14 +9,9 @@ import { createInterface } from 'node:readline';
 import { parse as parseCsv } from 'csv-parse';
 import { ClipError } from '../errors.js';
 import { byCodeUnits, FileIndex } from './file-index.js';
+import { locateImages } from './locate-images.js';
 import { cleanText, shown } from './names.js';
-import {
-  ONLY_SPLIT,
-  type Dataset,
-  type DatasetImage,
-  type DatasetProblem,
-  type DatasetSplit,
-} from './types.js';
+import { ONLY_SPLIT, type Dataset, type DatasetProblem, type DatasetSplit } from './types.js';
 
 const EXTENSIONS = ['.csv', '.tsv', '.jsonl', '.ndjson'];
 const IMAGE_COLUMNS = [
@@ -121,54 +116,17 @@ class TableReader {
   }
 
   result(): DatasetSplit {
-    const problems = [...this.problems];
-    const located = [...this.byName].map(([name, entry]) => ({
-      name,
-      entry,
-      found: this.index.locate(name, ['', 'images', this.split, `images/${this.split}`]),
+    const { split } = this;
+    const annotated = [...this.byName].map(([fileName, { captions, tags }]) => ({
+      fileName,
+      captions,
+      tags: [...tags],
     }));
-    const claims = new Map<string, number>();
-    for (const { found } of located) {
-      if ('file' in found) claims.set(found.file, (claims.get(found.file) ?? 0) + 1);
-    }
-    const images: DatasetImage[] = [];
-    for (const { name, entry, found } of located) {
-      if ('problem' in found) {
-        problems.push({ code: found.problem, name: shown(name), detail: found.detail });
-        continue;
-      }
-      if (found.by === 'name' && claims.get(found.file)! > 1) {
-        const detail = `only ${found.file} bears that name, and another row means it too`;
-        problems.push({ code: 'image_missing', name: shown(name), detail });
-        continue;
-      }
-      const { captions } = entry;
-      if (captions.length === 0)
-        problems.push({ code: 'caption_missing', name, detail: 'its rows hold no caption' });
-      images.push({
-        name: found.file,
-        location: join(this.folder, found.file),
-        captions,
-        tags: [...entry.tags],
-      });
-    }
+    const prefixes = ['', 'images', split, `images/${split}`];
+    const { images, problems } = locateImages(this.folder, annotated, this.index, prefixes);
     const classes = [...new Set(images.flatMap(({ tags }) => tags))];
-    return { split: this.split, images: mergeByFile(images), classes, problems };
+    return { split, images, classes, problems: [...this.problems, ...problems] };
   }
-}
-
-/** Rows may spell one file in several ways (`a.jpg`, `./a.jpg`). */
-function mergeByFile(images: readonly DatasetImage[]): DatasetImage[] {
-  const byFile = new Map<string, DatasetImage>();
-  for (const image of images) {
-    const known = byFile.get(image.name);
-    if (known === undefined) byFile.set(image.name, image);
-    else {
-      known.captions.push(...image.captions);
-      known.tags = [...new Set([...known.tags, ...image.tags])];
-    }
-  }
-  return [...byFile.values()];
 }
 
 async function* readRows(path: string): AsyncGenerator<{ row: Row; line: number }> {
