@@ -7,9 +7,9 @@ import { float32 } from '@clip-ts/clip/train';
 import type { Augmentation } from '../config/training-config.js';
 import { createRandom } from '../random.js';
 import { augment } from './augment.js';
-import { captionBatch } from './caption-store.js';
+import { captionBatch, shownCaptions } from './caption-store.js';
 import type { PairSource } from './pair-source.js';
-import { batchOf, captionChoice, epochOrder } from './sampler.js';
+import { batchOf, epochOrder } from './sampler.js';
 
 /** What goes through the towers at a time. */
 export interface PairBatch {
@@ -61,6 +61,10 @@ async function augmentedPixels(
   );
 }
 
+/** Rows up to `size`, the last one repeated: batches of one shape are compiled once. */
+export const filledUp = (rows: ArrayLike<number>, size: number): Int32Array =>
+  Int32Array.from({ length: size }, (_, n) => rows[Math.min(n, rows.length - 1)]!);
+
 export interface TrainingBatches {
   seed: number;
   /** Pairs B in a micro-batch, and micro-batches in a step. */
@@ -76,16 +80,13 @@ async function trainingBatch(
   options: TrainingBatches,
 ): Promise<PairBatch> {
   const { captions, pixels } = source;
-  const chosen = Array.from(images, (image) => {
-    const [from, to] = [captions.first[image]!, captions.first[image + 1]!];
-    return from + captionChoice(options.seed, epoch, image, to - from);
-  });
   const { augmentation, seed } = options;
+  const shown = shownCaptions(captions, images, epoch, seed);
   const loaded =
     augmentation === 'none'
       ? await pixels.load(images)
       : await augmentedPixels(source, images, Array<number>(images.length).fill(epoch), seed, augmentation);
-  return { pixel_values: pixelValues(loaded, source), ...captionBatch(captions, chosen) };
+  return { pixel_values: pixelValues(loaded, source), ...captionBatch(captions, shown) };
 }
 
 /** The micro-batches of each step of an epoch, from `firstStep` on. */

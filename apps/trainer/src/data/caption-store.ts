@@ -4,6 +4,7 @@
 import type { Tokenizer } from '@clip-ts/clip';
 import type { HostTensor } from '@clip-ts/clip/model';
 import { int32 } from '@clip-ts/clip/train';
+import { captionChoice } from './sampler.js';
 import { LENGTH_STEP, type CaptionLength } from '../model/caption-length.js';
 
 export interface CaptionStore extends CaptionLength {
@@ -50,6 +51,18 @@ export function tokenizeCaptions(
   const { padTokenId } = tokenizer;
   return { count: texts.length, first, ids, starts, padTokenId, minLength, maxLength };
 }
+
+/** The caption that an epoch shows of each of some images. */
+export const shownCaptions = (
+  { first }: CaptionStore,
+  images: Int32Array,
+  epoch: number,
+  seed: number,
+): number[] =>
+  Array.from(images, (image) => {
+    const [from, to] = [first[image]!, first[image + 1]!];
+    return from + captionChoice(seed, epoch, image, to - from);
+  });
 
 /** input_ids and attention_mask [B, T] of some captions. @param minLength of T, beside the store's own */
 export function captionBatch(

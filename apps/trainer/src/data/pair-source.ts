@@ -2,7 +2,6 @@
 import type { ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { tokenizeCaptions, type CaptionStore } from './caption-store.js';
-import { fingerprint } from './fingerprint.js';
 import { openPixelStore, type PixelProcessor, type PixelStore } from './pixel-store.js';
 import type { CaptionedSplit } from './read-dataset.js';
 
@@ -10,8 +9,6 @@ export interface PairSource {
   pixels: PixelStore;
   captions: CaptionStore;
   processor: PixelProcessor;
-  /** Hash of the split's content. */
-  fingerprint: () => Promise<string>;
 }
 
 export interface PairSourceOptions {
@@ -51,10 +48,5 @@ export async function openPairSource(
   };
   let opened: Promise<PixelStore & { inMemory: boolean }> | undefined;
   const load = async (indices: ArrayLike<number>) => (await (opened ??= open())).load(indices);
-  return {
-    pixels: { count: images.length, height, width, load },
-    captions,
-    processor,
-    fingerprint: () => fingerprint(images),
-  };
+  return { pixels: { count: images.length, height, width, load }, captions, processor };
 }

@@ -1,20 +1,18 @@
 /** Embeds a split's images and captions with the program's evaluation mode. B batch, T tokens, E embedding. */
 import { splitRows, type EmbeddingProgram, type Runner } from '@clip-ts/clip/train';
-import { imageBatch } from '../data/batches.js';
+import { filledUp, imageBatch } from '../data/batches.js';
 import { captionBatch, type CaptionStore } from '../data/caption-store.js';
 import type { PairSource } from '../data/pair-source.js';
 
-/** Cuts indices into batches of `size`. The last is padded with its own last entry, so that all have one shape. */
+/** Cuts indices into batches of `size`. The last is filled up, so that all have one shape. */
 function* fullBatches(
   indices: ArrayLike<number>,
   size: number,
 ): Generator<{ batch: Int32Array; used: number }> {
-  for (let from = 0; from < indices.length; from += size) {
-    const used = Math.min(size, indices.length - from);
-    yield {
-      batch: Int32Array.from({ length: size }, (_, i) => indices[from + Math.min(i, used - 1)]!),
-      used,
-    };
+  const all = Int32Array.from(indices);
+  for (let from = 0; from < all.length; from += size) {
+    const part = all.subarray(from, from + size);
+    yield { batch: filledUp(part, size), used: part.length };
   }
 }
 

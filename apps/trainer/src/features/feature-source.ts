@@ -8,7 +8,7 @@ import path from 'node:path';
 import { ClipError } from '@clip-ts/clip';
 import { featureProgram, type FeatureProgram, type HostTensors, type Runner } from '@clip-ts/clip/train';
 import type { Backend } from '../backend/open-backend.js';
-import { imageBatch, viewBatch } from '../data/batches.js';
+import { filledUp, imageBatch, viewBatch } from '../data/batches.js';
 import { captionBatch, type CaptionStore } from '../data/caption-store.js';
 import type { PairSource } from '../data/pair-source.js';
 import { TrainingError } from '../errors.js';
@@ -158,10 +158,6 @@ function byLength({ count, starts }: CaptionStore): Int32Array {
     (a, b) => length(a) - length(b) || a - b,
   );
 }
-
-/** A last batch that is too small gets copies of its last row: one shape is enough, and compiled once. */
-const filledUp = (rows: Int32Array, size: number): Int32Array =>
-  Int32Array.from({ length: size }, (_, n) => rows[Math.min(n, rows.length - 1)]!);
 
 function progressOf(
   { split, printer }: OpenFeaturesOptions,

@@ -3,9 +3,7 @@ import {
   float32,
   headProgram,
   initialState,
-  intScalar,
   momentNames,
-  numberOf,
   splitRows,
   trainableNames,
   updateInputs,
@@ -13,14 +11,16 @@ import {
   type HostTensors,
   type Runner,
 } from '@clip-ts/clip/train';
-import { batchOf, captionChoice, epochOrder, viewChoice } from '../data/sampler.js';
+import { shownCaptions } from '../data/caption-store.js';
+import { batchOf, epochOrder, viewChoice } from '../data/sampler.js';
 import { validationOf } from '../evaluation/validate.js';
 import type { FeatureKind } from '../features/feature-file.js';
 import type { FeatureViews } from '../features/feature-key.js';
 import { AS_THEY_ARE, openFeatures, type FeatureSource } from '../features/feature-source.js';
-import { hashKeys } from '../random.js';
+import { updateOptions } from './learner.js';
 import { withFiniteLoss } from './non-finite-loss.js';
 import type { StageWork, StageWorkOptions } from './stage-work.js';
+import { maskSeed, stepResult } from './train-step.js';
 
 export async function openFeatureWork(options: StageWorkOptions): Promise<StageWork> {
   const { stage, plan, start } = options;
@@ -35,32 +35,23 @@ export async function openFeatureWork(options: StageWorkOptions): Promise<StageW
   return {
     async *steps(epoch, firstStep) {
       const order = epochOrder(seed, training.images, epoch);
-      const { first } = training.captions;
       for (let step = firstStep; step < stepsPerEpoch; step++) {
         const images = batchOf(order, pairs, step);
-        const chosen = Array.from(images, (image) => {
-          const [from, to] = [first[image]!, first[image + 1]!];
-          return from + captionChoice(seed, epoch, image, to - from);
-        });
+        const captions = shownCaptions(training.captions, images, epoch, seed);
         const view = (image: number) => viewChoice(seed, epoch, image, training.views);
         const inputs = {
           image_features: rows(training, 'image_features', training.imageFeatures(images, view)),
-          text_features: rows(training, 'text_features', training.textFeatures(chosen)),
+          text_features: rows(training, 'text_features', training.textFeatures(captions)),
         };
-        yield ({ learningRate, step: update, beta1, beta2, seed }) =>
-          withFiniteLoss(`the loss of step ${update}`, async () => {
-            const scalars = updateInputs(learningRate, update, { beta1, beta2 });
-            const mask = intScalar(hashKeys(seed, update, 0) >>> 1);
-            const { loss, grad_norm, logit_scale } = await runner.run.stepOnFeatures({
+        yield (options) =>
+          withFiniteLoss(`the loss of step ${options.step}`, async () => {
+            const update = updateInputs(options.learningRate, options.step, options);
+            const outputs = await runner.run.stepOnFeatures({
               ...inputs,
-              ...scalars,
-              seed: mask,
+              seed: maskSeed(options, 0),
+              ...update,
             });
-            return {
-              loss: numberOf(loss),
-              gradientNorm: numberOf(grad_norm),
-              logitScale: numberOf(logit_scale),
-            };
+            return stepResult(outputs);
           });
       }
     },
@@ -93,16 +84,15 @@ function rows({ widths }: FeatureSource, kind: FeatureKind, values: Float32Array
   return float32(values, [values.length / widths[kind], widths[kind]]);
 }
 
-async function featuresOf(
+function featuresOf(
   split: 'training' | 'validation',
   views: FeatureViews,
   { run, start }: StageWorkOptions,
 ): Promise<FeatureSource> {
-  const source = run[split];
   return openFeatures({
     split,
-    source,
-    fingerprint: await source.fingerprint(),
+    source: run[split],
+    fingerprint: run.fingerprints[split],
     views,
     assembled: run.assembled,
     weights: start.weights,
@@ -119,16 +109,9 @@ function openHeads({ run, stage, start }: StageWorkOptions): {
   trainable: string[];
 } {
   const { model, specs } = run.assembled;
-  const { config } = stage;
   const learnTemperature = run.settings.model.temperature === 'learned';
   const trainable = trainableNames(model, specs, { frozenTowers: true, learnTemperature });
-  const program = headProgram(model, trainable, {
-    beta1: config.adam_beta1,
-    beta2: config.adam_beta2,
-    epsilon: config.adam_epsilon,
-    weightDecay: config.weight_decay,
-    maxGradNorm: config.max_grad_norm,
-  });
+  const program = headProgram(model, trainable, updateOptions(stage.config));
   const heads: HostTensors = {};
   for (const [name, tensor] of Object.entries(start.weights)) {
     if (!model.towerTensors.has(name)) heads[name] = tensor;

@@ -32,6 +32,15 @@ export interface LearnerOptions {
   wideBatch: boolean;
 }
 
+/** AdamW's settings under the names of the program. */
+export const updateOptions = (config: Stage['config']) => ({
+  beta1: config.adam_beta1,
+  beta2: config.adam_beta2,
+  epsilon: config.adam_epsilon,
+  weightDecay: config.weight_decay,
+  maxGradNorm: config.max_grad_norm,
+});
+
 /** The caller disposes of `runner`. @throws ClipError for batch norm that cannot be trained */
 export function openLearner(
   { backend, assembled, temperature, stage, wideBatch }: LearnerOptions,
@@ -42,15 +51,8 @@ export function openLearner(
   const learnTemperature = temperature === 'learned';
   const trainable = trainableNames(model, specs, { frozenTowers, learnTemperature });
   if (config.batch_norm === 'training' && !frozenTowers) assertBatchNormTrainable(weights);
-  const program = contrastiveProgram(model, trainable, {
-    beta1: config.adam_beta1,
-    beta2: config.adam_beta2,
-    epsilon: config.adam_epsilon,
-    weightDecay: config.weight_decay,
-    maxGradNorm: config.max_grad_norm,
-    frozenTowers,
-    batchNorm: config.batch_norm,
-  });
+  const options = { ...updateOptions(config), frozenTowers, batchNorm: config.batch_norm };
+  const program = contrastiveProgram(model, trainable, options);
   const runner = backend.createRunner(program, initialState(weights, trainable, wideBatch, moments));
   return {
     runner,

@@ -17,7 +17,7 @@ import { openExperimentLogger } from '../logging/wandb.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { openJournal } from './journal.js';
 import { openModel } from './open-model.js';
-import { openSources, readSplits, trainedData, type RunSplits } from './run-data.js';
+import { openSources, readSplits, type RunSplits } from './run-data.js';
 import { runSummary } from './run-summary.js';
 import { watchStopSignals } from './stop-signal.js';
 import { train } from './train.js';
@@ -39,7 +39,9 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const { settings, restart } = options;
   const printer = createProgressPrinter();
   const splits = await readSplits(settings, printer.log);
-  const state = await loadOrCreateState(settings, await trainedData(splits.training), restart);
+  const { split, images } = splits.training;
+  const trained = { split, images: images.length, fingerprint: splits.fingerprints.training };
+  const state = await loadOrCreateState(settings, trained, restart);
   if (state.finished && (await isExported(bestFolder(settings.output)))) {
     printer.log(`${settings.output} holds this run, finished; pass --restart to train it again`);
     return;
@@ -84,6 +86,7 @@ async function trainAndReport(
     assembled,
     backend,
     ...sources,
+    fingerprints: splits.fingerprints,
     folder: openRunFolder(output, assembled, (current) => modelCard(summary, current, metrics.records)),
     featureFolder,
     journal: openJournal(settings, metrics, experiment, printer),

@@ -2,7 +2,6 @@
 import { fingerprint } from '../data/fingerprint.js';
 import { openPairSource, type PairSource } from '../data/pair-source.js';
 import { readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
-import type { TrainedData } from '../checkpoint/resume-settings.js';
 import type { RunSettings } from '../config/run-settings.js';
 import { InputError } from '../errors.js';
 import type { ProgressPrinter } from '../logging/progress.js';
@@ -11,6 +10,8 @@ import type { AssembledModel } from '../model/assembled-model.js';
 export interface RunSplits {
   training: CaptionedSplit;
   validation: CaptionedSplit;
+  /** Hashes of the splits' content. */
+  fingerprints: Record<'training' | 'validation', string>;
 }
 
 /** @throws InputError when a split cannot be trained or validated on */
@@ -23,15 +24,12 @@ export async function readSplits(
   if (training.images.length < 2)
     throw new InputError(`--data ${data}: ${training.split} needs at least 2 images`);
   for (const warning of [...training.warnings, ...validation.warnings]) log(`warning: ${warning}`);
-  return { training, validation };
+  const fingerprints = {
+    training: await fingerprint(training.images),
+    validation: await fingerprint(validation.images),
+  };
+  return { training, validation, fingerprints };
 }
-
-/** What a resumed run compares. */
-export const trainedData = async ({ split, images }: CaptionedSplit): Promise<TrainedData> => ({
-  split,
-  images: images.length,
-  fingerprint: await fingerprint(images),
-});
 
 /** @param memoryLimit bytes of decoded images that may be kept, for each split */
 export async function openSources(

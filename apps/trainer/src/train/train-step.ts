@@ -1,4 +1,5 @@
 /** One update on one contrastive batch, however many micro-batches it takes. */
+import type { HostTensor } from '@clip-ts/clip/model';
 import {
   concatenateRows,
   intScalar,
@@ -31,8 +32,17 @@ export interface StepResult {
 }
 
 /** Int32 that differs from step to step and from micro-batch to micro-batch. */
-const maskSeed = ({ seed, step }: StepOptions, microBatch: number) =>
+export const maskSeed = ({ seed, step }: StepOptions, microBatch: number) =>
   intScalar(hashKeys(seed, step, microBatch) >>> 1);
+
+/** A step's scalars as numbers. */
+export const stepResult = (
+  outputs: Record<'loss' | 'grad_norm' | 'logit_scale', HostTensor>,
+): StepResult => ({
+  loss: numberOf(outputs.loss),
+  gradientNorm: numberOf(outputs.grad_norm),
+  logitScale: numberOf(outputs.logit_scale),
+});
 
 /** @throws TrainingError when the loss is not finite; weights may then be lost */
 export const trainStep = (
@@ -53,11 +63,7 @@ async function narrowStep(
 ): Promise<StepResult> {
   const update = updateInputs(options.learningRate, options.step, options);
   const outputs = await run.step({ ...batch, seed: maskSeed(options, 0), ...update });
-  return {
-    loss: numberOf(outputs.loss),
-    gradientNorm: numberOf(outputs.grad_norm),
-    logitScale: numberOf(outputs.logit_scale),
-  };
+  return stepResult(outputs);
 }
 
 /** GradCache: embed all micro-batches, take the loss over all pairs, send its gradients back one by one. */
@@ -86,9 +92,5 @@ async function wideStep(
   const { loss, logit_scale_grad } = contrast;
   const update = updateInputs(options.learningRate, options.step, options);
   const { grad_norm, logit_scale } = await run.applySum({ logit_scale_grad, ...update });
-  return {
-    loss: numberOf(loss),
-    gradientNorm: numberOf(grad_norm),
-    logitScale: numberOf(logit_scale),
-  };
+  return stepResult({ loss, grad_norm, logit_scale });
 }

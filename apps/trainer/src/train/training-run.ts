@@ -14,6 +14,8 @@ export interface TrainingRun {
   backend: Backend;
   training: PairSource;
   validation: PairSource;
+  /** Hashes of the splits' content. */
+  fingerprints: Record<'training' | 'validation', string>;
   folder: RunFolder;
   /** Where features of frozen towers are kept for later runs. */
   featureFolder: string;
