@@ -20,7 +20,8 @@ await withService(values.checkpoint, async (url, pid) => {
   const worst = { wait: 0, blocked: 0, memory: 0, faults: 0 };
   for await (const result of attack(url, pid)) {
     add(worst, result);
-    print(`hostile.${result.name}`, result);
+    // Names hold what is sent, control characters among it.
+    print(`hostile.${result.name.replace(/\p{Cc}/gu, '\uFFFD')}`, result);
   }
   const generated = { wait: 0, blocked: 0, memory: 0, faults: 0 };
   const options = { count: Number(values.generated), seed: Number(values.seed) };
