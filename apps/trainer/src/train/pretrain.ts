@@ -71,7 +71,7 @@ async function trainAndReport(
   state: TrainingState,
 ): Promise<void> {
   const { settings, imageMemory, featureFolder } = options;
-  const { output, stages } = settings;
+  const { output } = settings;
   const sources = await openSources(splits, assembled, settings, imageMemory, printer);
   const metrics = await openMetricsLog(path.join(output, 'metrics.jsonl'), state.updates);
   const summary = runSummary(settings, backend, splits, assembled);
@@ -102,14 +102,7 @@ async function trainAndReport(
   }
   const { difference } = await exportCheckpoint(bestFolder(output), backend);
   printer.log(`ONNX export differs from the trainer's embeddings by at most ${difference.toExponential(1)}`);
-  const batchSize = stages[0]!.config.batch_size;
-  const predictions = await bestPredictions(
-    output,
-    backend,
-    sources.validation,
-    splits.validation,
-    batchSize,
-  );
+  const predictions = await bestPredictions(output, backend, sources.validation, splits.validation);
   await writeReport(output, state.settings, metrics, predictions);
   printer.log(`done after ${duration(trainingSeconds(metrics))} of training: ${bestFolder(output)}`);
 }

@@ -23,18 +23,20 @@ export const writeReport = (
     reportPage({ title: `Training run ${path.basename(output)}`, settings, records, predictions }),
   );
 
+/** Images at a time: an evaluation gains nothing from the wide batches of training, which take gigabytes. */
+const BATCH = 64;
+
 /** What the best checkpoint finds for some validation captions. */
 export async function bestPredictions(
   output: string,
   backend: Backend,
   source: PairSource,
   split: CaptionedSplit,
-  batchSize: number,
 ): Promise<SamplePrediction[]> {
   const { model, weights } = await reopenModel(bestFolder(output));
   const runner = backend.createRunner(embeddingProgram(model), weights);
   try {
-    return await samplePredictions(runner, source, split.images, batchSize);
+    return await samplePredictions(runner, source, split.images, BATCH);
   } finally {
     runner.dispose();
   }
