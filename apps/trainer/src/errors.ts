@@ -1,6 +1,8 @@
 /**
- * The trainer's own errors: what happened, what was expected, and the exit code that goes with it. Exit code 2 means
- * that the input is wrong and the user can correct it; 1 means that something failed at run time.
+ * The trainer's own errors: what happened, what was expected, and the exit code that goes with it. Exit code 0 means
+ * that all was done; 2 means
+ * that the input is wrong and the user can correct it; 1 means that something failed at run time; 130 and 143 mean that
+ * SIGINT or SIGTERM stopped the run.
  */
 
 /** Wrong input: an option, a configuration file, a dataset. Exit code 2. */
@@ -13,10 +15,23 @@ export class TrainingError extends Error {
   override readonly name = 'TrainingError';
 }
 
+/** A signal asked the run to stop, and it has saved what it had. */
+export class StoppedError extends Error {
+  override readonly name = 'StoppedError';
+
+  constructor(
+    message: string,
+    readonly exitCode: number,
+  ) {
+    super(message);
+  }
+}
+
 /** The message for the terminal and the exit code of an error that ended a command. */
 export function describeFailure(error: unknown): { message: string; exitCode: number } {
   if (error instanceof InputError) return { message: error.message, exitCode: 2 };
   if (error instanceof TrainingError) return { message: error.message, exitCode: 1 };
+  if (error instanceof StoppedError) return { message: error.message, exitCode: error.exitCode };
   // ClipError is recognised by its name: importing the class would load the whole package before the command line is read.
   if (error instanceof Error && error.name === 'ClipError') return { message: error.message, exitCode: 2 };
   if (error instanceof Error) return { message: error.message, exitCode: 1 };

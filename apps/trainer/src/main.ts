@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The trainer's command line: one file in commands/ for each command. Exit code 0: done, 1: failed, 2: wrong input. */
+/** The trainer's command line: one file in commands/ for each command. See errors.ts for exit codes. */
 import { Command, CommanderError } from 'commander';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExportCommand } from './commands/export.js';
@@ -18,6 +18,13 @@ addEvaluateCommand(program);
 addExportCommand(program);
 for (const command of program.commands)
   command.exitOverride().showHelpAfterError(`(see: trainer ${command.name()} --help)`);
+
+// Whoever reads the output may have enough of it (`| head`), which does not end a run that takes hours.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
 
 try {
   await program.parseAsync();

@@ -35,7 +35,7 @@ export async function onnxModels({ model, weights, processor }: AssembledModel):
         ({ input_ids, attention_mask }) => ({
           text_embeds: encodeTexts(model, tensors, input_ids!, attention_mask, createContext()),
         }),
-        { inputs: { input_ids: tokens, attention_mask: tokens } },
+        { inputs: { input_ids: tokens, attention_mask: tokens }, limits: { sequence: model.text.maxTokens } },
       ),
     };
   } finally {

@@ -19,6 +19,15 @@ const TRAINING_FOLDER = 'training';
 const STATE_FILE = 'state.json';
 const MOMENTS_FILE = 'optimizer.safetensors';
 
+/** A validation, as the best epoch is chosen by it. */
+const scoreSchema = z.object({
+  /** Higher is better. */
+  metric: z.number(),
+  /** The validation loss; null in states of earlier releases, which did not keep it. */
+  loss: z.number().nullable().default(null),
+});
+export type Score = z.infer<typeof scoreSchema>;
+
 const stateSchema = z.object({
   version: z.literal(1),
   /** See rule 3 and resume-settings.ts. */
@@ -33,11 +42,11 @@ const stateSchema = z.object({
   /** Seconds of training so far. */
   seconds: z.number(),
   /** Best validation so far, over all stages. */
-  best: z.object({ metric: z.number(), stage: z.int(), epoch: z.int() }).nullable(),
+  best: z.object({ ...scoreSchema.shape, stage: z.int(), epoch: z.int() }).nullable(),
   /** Epochs of this stage since its best. */
   staleEpochs: z.int(),
-  /** Best metric of this stage. */
-  stageBest: z.number().nullable(),
+  /** Best validation of this stage; its metric alone in states of earlier releases. */
+  stageBest: z.union([scoreSchema, z.number().transform((metric) => ({ metric, loss: null }))]).nullable(),
   finished: z.boolean(),
 });
 

@@ -11,9 +11,9 @@ import type { Backend } from '../backend/open-backend.js';
 import { filledUp, imageBatch, viewBatch } from '../data/batches.js';
 import { captionBatch, type CaptionStore } from '../data/caption-store.js';
 import type { PairSource } from '../data/pair-source.js';
-import { TrainingError } from '../errors.js';
 import { duration, type ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
+import type { StopRequest } from '../train/stop-signal.js';
 import {
   openFeatureFile,
   UnfinishedFeatures,
@@ -48,7 +48,7 @@ export interface OpenFeaturesOptions {
   backend: Backend;
   /** Folder of the cache. */
   folder: string;
-  stopRequested: () => boolean;
+  stop: StopRequest;
   printer: ProgressPrinter;
 }
 
@@ -57,7 +57,7 @@ const CAPTIONS_AT_A_TIME = 256;
 /** Seconds after which a computation notes how far it is: what a kill costs. */
 const NOTE_SECONDS = 10;
 
-/** @throws TrainingError when the user asked to stop; what is computed so far is kept */
+/** @throws StoppedError when the user asked to stop; what is computed so far is kept */
 export async function openFeatures(options: OpenFeaturesOptions): Promise<FeatureSource> {
   const { source, views, assembled, weights, folder, fingerprint, printer, split } = options;
   const { model } = assembled;
@@ -105,7 +105,7 @@ function sourceOf(
 
 /** Computes the file, or what an earlier computation left of it. */
 async function compute(file: string, shapes: FeatureShapes, options: OpenFeaturesOptions): Promise<void> {
-  const { source, views, assembled, weights, backend } = options;
+  const { source, views, assembled, weights, backend, stop } = options;
   const unfinished = await UnfinishedFeatures.open(file, shapes);
   const runner = backend.createRunner(featureProgram(assembled.model), weights);
   try {
@@ -118,12 +118,11 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
         await unfinished.write(kind, rows, await work(runner, filledUp(rows, Math.min(size, order.length))));
         done[kind] += rows.length;
         progress(done[kind]);
-        const stop = options.stopRequested();
-        if (stop || performance.now() - noted > NOTE_SECONDS * 1000) {
+        if (stop.requested || performance.now() - noted > NOTE_SECONDS * 1000) {
           await unfinished.note(done);
           noted = performance.now();
         }
-        if (stop) throw new TrainingError('stopped; the same command resumes from here');
+        stop.throwIfRequested();
       }
       await unfinished.note(done);
     };

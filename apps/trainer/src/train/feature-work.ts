@@ -98,7 +98,7 @@ function featuresOf(
     weights: start.weights,
     backend: run.backend,
     folder: run.featureFolder,
-    stopRequested: run.stopRequested,
+    stop: run.stop,
     printer: run.printer,
   });
 }

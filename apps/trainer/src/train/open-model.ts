@@ -12,13 +12,14 @@ import type { RunSplits } from './run-data.js';
 /** @param restart removes the checkpoints that the folder holds */
 export async function openModel(
   { output, model, modelFile, stages }: RunSettings,
-  { stage, epoch, step, updates }: TrainingState,
+  { stage, epoch, step, updates, finished }: TrainingState,
   { training, validation }: RunSplits,
   restart: boolean,
   log: (line: string) => void,
 ): Promise<AssembledModel> {
   if (updates > 0 || stage > 0) {
-    log(`resuming from ${lastFolder(output)}: stage ${stage + 1}, epoch ${epoch + 1}, step ${step}`);
+    const where = finished ? 'training is done' : `stage ${stage + 1}, epoch ${epoch + 1}, step ${step}`;
+    log(`resuming from ${lastFolder(output)}: ${where}`);
     return reopenModel(lastFolder(output), model.max_length_corpus);
   }
   if (restart) {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { BackendName } from '../backend/names.js';
 import { openBackend, type Backend } from '../backend/open-backend.js';
 import { exportCheckpoint, isExported } from '../checkpoint/export-checkpoint.js';
+import { lockOutput } from '../checkpoint/lock-output.js';
 import { loadOrCreateState } from '../checkpoint/load-or-create-state.js';
 import { modelCard } from '../checkpoint/model-card.js';
 import { bestFolder, firstSnapshot, openRunFolder } from '../checkpoint/run-folder.js';
@@ -19,7 +20,7 @@ import { openJournal } from './journal.js';
 import { openModel } from './open-model.js';
 import { openSources, readSplits, type RunSplits } from './run-data.js';
 import { runSummary } from './run-summary.js';
-import { watchStopSignals } from './stop-signal.js';
+import { watchStopSignals, type StopSignals } from './stop-signal.js';
 import { train } from './train.js';
 import { bestPredictions, writeReport } from './write-report.js';
 
@@ -38,6 +39,8 @@ export interface PretrainOptions {
 export async function pretrain(options: PretrainOptions): Promise<void> {
   const { settings, restart } = options;
   const printer = createProgressPrinter();
+  const stop = watchStopSignals();
+  await lockOutput(settings.output);
   const splits = await readSplits(settings, printer.log);
   const { split, images } = splits.training;
   const trained = { split, images: images.length, fingerprint: splits.fingerprints.training };
@@ -50,7 +53,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const device = settings.stages[0]!.config.device;
   const backend = await openBackend(options.backend, { device, log: printer.log });
   const assembled = await openModel(settings, state, splits, restart, printer.log);
-  await trainAndReport({ options, splits, backend, assembled, printer }, state);
+  await trainAndReport({ options, splits, backend, assembled, printer, stop }, state);
 }
 
 function warnAboutFp16({ stages }: RunSettings, log: (line: string) => void): void {
@@ -64,10 +67,11 @@ interface Run {
   backend: Backend;
   assembled: AssembledModel;
   printer: ProgressPrinter;
+  stop: StopSignals;
 }
 
 async function trainAndReport(
-  { options, splits, backend, assembled, printer }: Run,
+  { options, splits, backend, assembled, printer, stop }: Run,
   state: TrainingState,
 ): Promise<void> {
   const { settings, imageMemory, featureFolder } = options;
@@ -76,7 +80,7 @@ async function trainAndReport(
   const metrics = await openMetricsLog(path.join(output, 'metrics.jsonl'), state.updates);
   const summary = runSummary(settings, backend, splits, assembled);
   const experiment = await openExperimentLogger(settings.wandb, state.settings, printer.log);
-  const stop = watchStopSignals(printer.log);
+  stop.defer(printer.log);
   printer.log(
     `${summary.parameters.toLocaleString('en')} parameters; ${summary.trainingImages} training and ` +
       `${summary.validationImages} validation images; run in ${output}`,
@@ -92,14 +96,15 @@ async function trainAndReport(
     journal: openJournal(settings, metrics, experiment, printer),
     printer,
     onEpoch: () => writeReport(output, state.settings, metrics),
-    stopRequested: () => stop.requested,
+    stop,
   };
   try {
     await train(run, await firstSnapshot(output, state, assembled.weights));
   } finally {
-    stop.release();
+    stop.undefer();
     await experiment.finish();
   }
+  stop.throwIfRequested();
   const { difference } = await exportCheckpoint(bestFolder(output), backend);
   printer.log(`ONNX export differs from the trainer's embeddings by at most ${difference.toExponential(1)}`);
   const predictions = await bestPredictions(output, backend, sources.validation, splits.validation);

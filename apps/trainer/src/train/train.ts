@@ -8,7 +8,6 @@ import { learningRate } from '@clip-ts/clip/train';
 import type { Snapshot } from '../checkpoint/run-folder.js';
 import type { TrainingState } from '../checkpoint/training-state.js';
 import type { Stage } from '../config/run-settings.js';
-import { TrainingError } from '../errors.js';
 import { createSpeedometer } from '../logging/progress.js';
 import { countEpoch } from './keep-best.js';
 import { withFiniteLoss } from './non-finite-loss.js';
@@ -82,12 +81,12 @@ async function trainEpoch(
     };
     const timing = { seconds, imagesPerSecond: speed(plan.pairs, seconds) };
     run.journal.step(state, plan, { ...result, learningRate: rate }, timing);
-    if (run.stopRequested() || before - lastSave >= config.checkpoint_seconds * 1000) {
+    if (run.stop.requested || before - lastSave >= config.checkpoint_seconds * 1000) {
       await run.folder.saveLast(await snapshotOf(work, state));
       lastSave = performance.now();
       before = lastSave;
     }
-    if (run.stopRequested()) throw new TrainingError('stopped; the same command resumes from here');
+    run.stop.throwIfRequested();
   }
   return { ...state, epoch: state.epoch + 1, step: 0 };
 }

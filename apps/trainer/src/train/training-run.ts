@@ -6,6 +6,7 @@ import type { PairSource } from '../data/pair-source.js';
 import type { ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import type { Journal } from './journal.js';
+import type { StopRequest } from './stop-signal.js';
 
 /** What a run trains, on what, and where it leaves its results. Nothing here changes while it runs. */
 export interface TrainingRun {
@@ -23,6 +24,6 @@ export interface TrainingRun {
   printer: ProgressPrinter;
   /** Called after each epoch, e.g. to write the report. */
   onEpoch: () => Promise<void>;
-  /** True once the user asked to stop; training then writes its checkpoint and ends with an error. */
-  stopRequested: () => boolean;
+  /** Once the user asks to stop, training writes its checkpoint and ends with an error. */
+  stop: StopRequest;
 }

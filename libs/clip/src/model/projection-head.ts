@@ -44,7 +44,12 @@ export function projectionHead(config: HeadConfig, D: number): Layer<ProjectionH
   );
 }
 
-/** Rows scaled to unit norm. */
+/**
+ * Rows scaled to unit norm. A row of zeros, which a tower that ends in ReLU or a high dropout rate can give, stays as it
+ * is and has a finite gradient.
+ */
 export function l2Normalize(x: tf.Tensor): tf.Tensor2D {
-  return tf.div(x, tf.sqrt(tf.sum(tf.square(x), -1, true)));
+  const squares = tf.sum(tf.square(x), -1, true);
+  const isZero = tf.sub(1, tf.step(squares));
+  return tf.div(x, tf.sqrt(tf.add(squares, isZero)));
 }

@@ -86,6 +86,34 @@ describe('exportOnnx', () => {
     }
   });
 
+  it.each([3, 4, 5, 8, 11])('traces no more than the limit of an axis: %i', async (limit) => {
+    const traced: number[] = [];
+    const tower = textTower(8);
+    const model = await exportOnnx(
+      (inputs) => {
+        traced.push(inputs.input_ids!.shape[1]!);
+        return tower(inputs);
+      },
+      { ...textSpec, limits: { sequence: limit } },
+    );
+    expect(Math.max(...traced)).toBeLessThanOrEqual(limit);
+    expect(new Set(traced).size).toBe(3);
+    const session = await InferenceSession.create(model);
+    const ids = new Tensor(
+      'int64',
+      BigInt64Array.from({ length: limit }, (_, i) => BigInt(i % 11)),
+      [1, limit],
+    );
+    const mask = new Tensor('int64', new BigInt64Array(limit).fill(1n), [1, limit]);
+    expect((await session.run({ input_ids: ids, attention_mask: mask })).hidden!.dims).toEqual([1, limit, 8]);
+  });
+
+  it('refuses an axis with fewer sizes than it takes to tell how a shape depends on it', async () => {
+    await expect(exportOnnx(textTower(8), { ...textSpec, limits: { sequence: 2 } })).rejects.toThrow(
+      'the axis sequence has the limit 2',
+    );
+  });
+
   it('uses ops of the ONNX domain only and declares its opset', async () => {
     const { opsetImport, graph, metadataProps } = decode(
       await exportOnnx(textTower(8), { ...textSpec, metadata: { origin: 'test' } }),

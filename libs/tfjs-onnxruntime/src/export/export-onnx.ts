@@ -26,11 +26,32 @@ export interface ExportSpec {
   inputs: Readonly<
     Record<string, { shape: readonly (number | string)[]; dtype: 'float32' | 'int32' | 'int64' }>
   >;
+  /** The largest sizes of axes that have one, by name: no larger ones are traced. */
+  limits?: Readonly<Record<string, number | undefined>>;
   /** Key-value pairs stored in the model. */
   metadata?: Readonly<Record<string, string>>;
   /** 'fp16' stores large weights in half precision; the arithmetic stays float32. Default 'fp32'. */
   precision?: 'fp32' | 'fp16';
 }
+
+/** Two sizes of an axis to trace, and a third to verify. */
+interface AxisSizes {
+  low: number;
+  high: number;
+  unseen: number;
+}
+
+/** Different sizes for each axis, so that none is taken for another. @param limit of the axis */
+function sizesToTrace(axis: number, limit: number): AxisSizes {
+  const high = Math.min(3 + 5 * axis, limit);
+  const low = Math.min(2 + 3 * axis, high - 1);
+  let unseen = Math.min(1 + 11 * axis, limit);
+  while (unseen === high || unseen === low) unseen--;
+  return { low, high, unseen };
+}
+
+/** An axis needs three sizes. */
+const LEAST_LIMIT = 3;
 
 /** More axes than this would need more than eight traces. */
 const MAX_AXES = 3;
@@ -44,10 +65,11 @@ export async function exportOnnx(
   spec: ExportSpec,
 ): Promise<Uint8Array> {
   const axes = findAxes(spec);
-  const low = axes.map((_, k) => 2 + 3 * k);
-  const high = axes.map((_, k) => 3 + 5 * k);
-  const traceAt = (sizes: readonly number[]): Trace =>
-    trace({ name: 'exportOnnx', native: false }, signaturesAt(spec, axes, sizes), fn);
+  const sizes = axes.map(({ name }, k) => sizesToTrace(k, limitOf(spec, name)));
+  const low = sizes.map((axis) => axis.low);
+  const high = sizes.map((axis) => axis.high);
+  const traceAt = (at: readonly number[]): Trace =>
+    trace({ name: 'exportOnnx', native: false }, signaturesAt(spec, axes, at), fn);
   const corners = Array.from({ length: 1 << axes.length }, (_, corner) =>
     traceAt(axes.map((__, k) => (corner & (1 << k) ? high[k]! : low[k]!))),
   );
@@ -73,7 +95,8 @@ export async function exportOnnx(
   if (spec.precision === 'fp16') halveWeights(message);
   message.metadataProps = Object.entries(spec.metadata ?? {}).map(([key, value]) => ({ key, value }));
   const model = encodeModel(message);
-  verifyExport(model, traceAt(axes.map((_, k) => 1 + 11 * k)), spec.precision === 'fp16' ? 2e-2 : 1e-3);
+  const unseen = traceAt(sizes.map((axis) => axis.unseen));
+  verifyExport(model, unseen, spec.precision === 'fp16' ? 2e-2 : 1e-3);
   return model;
 }
 
@@ -89,6 +112,15 @@ function findAxes({ inputs }: ExportSpec): AxisSource[] {
     throw new EngineError('DYNAMIC_AXIS', `${axes.length} dynamic axes; at most ${MAX_AXES} are supported.`);
   }
   return axes;
+}
+
+function limitOf({ limits }: ExportSpec, axis: string): number {
+  const limit = limits?.[axis] ?? Infinity;
+  if (limit >= LEAST_LIMIT) return limit;
+  throw new EngineError(
+    'DYNAMIC_AXIS',
+    `the axis ${axis} has the limit ${limit}; an axis with fewer than ${LEAST_LIMIT} sizes cannot be dynamic.`,
+  );
 }
 
 function signaturesAt(

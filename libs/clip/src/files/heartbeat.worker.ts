@@ -1,10 +1,10 @@
 /**
- * Thread that touches the lock of the data folder as long as the process owns it. When the lock is another's, or could
+ * Thread that touches the lock of a folder as long as the process owns it. When the lock is another's, or could
  * not be touched for so long that it may be, the process is killed: it must not write to the folder once more.
  */
 import { readFileSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import type { HeartbeatSettings } from './data-lock.js';
+import type { HeartbeatSettings } from './folder-lock.js';
 
 const { path, lease, token, beat, stale, released } = workerData as HeartbeatSettings;
 const flag = new Int32Array(released);
@@ -39,7 +39,7 @@ function restore(): void {
 
 function end(reason: string): void {
   if (Atomics.load(flag, 0) !== 0) return;
-  writeSync(2, `The lock ${path} of the data folder is lost: ${reason}. This process ends now.\n`);
+  writeSync(2, `The lock ${path} is lost: ${reason}. This process ends now.\n`);
   process.kill(process.pid, 'SIGKILL');
 }
 
