@@ -26,6 +26,7 @@ export function resumeSettings(
       device: _device,
       fp16: _fp16,
       checkpoint_seconds: _seconds,
+      max_bad_fraction: _bad,
       ...rest
     } = config;
     const { dataloader_num_workers: _workers, num_workers_dataloader: _validationWorkers, ...numbers } = rest;

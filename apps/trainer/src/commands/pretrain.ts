@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import { BACKEND_NAMES, type BackendName } from '../backend/names.js';
 import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, integer } from './options.js';
+import { InputError } from '../errors.js';
 import { readSettings, type SettingsOptions } from '../config/run-settings.js';
 
 interface PretrainFlags extends SettingsOptions {
@@ -9,6 +10,7 @@ interface PretrainFlags extends SettingsOptions {
   imageMemory: number;
   featureCache: string;
   restart: boolean;
+  verify: boolean;
 }
 
 export function addPretrainCommand(program: Command): void {
@@ -50,19 +52,33 @@ export function addPretrainCommand(program: Command): void {
       'where features of frozen towers are kept, for this run and later ones',
       'data/features',
     )
+    .option('--verify', 'decode every image before training, and leave out those that cannot be', false)
     .option('--restart', 'start anew although the output folder holds a run', false)
     .action(runPretrain);
 }
 
+/** A ClipError by name: importing the class would load the whole package before the command line is read. */
+const isUnreadableImage = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('IMAGE_');
+
 async function runPretrain(flags: PretrainFlags): Promise<void> {
   const settings = await readSettings(flags);
-  const { backend, restart, imageMemory, featureCache } = flags;
+  const { backend, restart, verify, imageMemory, featureCache } = flags;
   const { pretrain } = await import('../train/pretrain.js');
-  await pretrain({
-    settings,
-    backend,
-    restart,
-    imageMemory: imageMemory * GIGABYTE,
-    featureFolder: featureCache,
-  });
+  try {
+    await pretrain({
+      settings,
+      backend,
+      restart,
+      verify,
+      imageMemory: imageMemory * GIGABYTE,
+      featureFolder: featureCache,
+    });
+  } catch (error) {
+    throw isUnreadableImage(error)
+      ? new InputError(
+          `${error.message}; --verify finds all such images before training, and leaves them out when they are few`,
+        )
+      : error;
+  }
 }

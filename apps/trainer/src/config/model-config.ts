@@ -10,7 +10,7 @@ const backbone = z.union(
 export const modelConfigSchema = z.strictObject({
   vision_backbone: backbone,
   text_backbone: backbone,
-  /** Tokens a caption may have, start and end included; −1 for as many as the corpus and the text tower need. */
+  /** Tokens a caption may have, start and end included; −1 for as many as 99.5 % of the training captions need. */
   max_length_corpus: z
     .int('expected -1 or an integer of at least 3')
     .refine((n) => n === -1 || n >= 3, 'expected -1 or an integer of at least 3'),

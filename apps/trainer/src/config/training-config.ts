@@ -53,6 +53,12 @@ export const trainingConfigSchema = z.strictObject({
   cached_views: integer(0).default(0),
   /** In stage 2: "training" normalises by the batch's statistics and updates the running ones. */
   batch_norm: z.enum(['evaluation', 'training'], 'expected "evaluation" or "training"').default('evaluation'),
+  /** Fraction of a split's images that `--verify` may find unreadable and leave out. */
+  max_bad_fraction: z
+    .number('expected a number')
+    .min(0, 'expected 0 ≤ max_bad_fraction ≤ 1')
+    .max(1, 'expected 0 ≤ max_bad_fraction ≤ 1')
+    .default(0.01),
   /** Seconds between resumable checkpoints within an epoch. */
   checkpoint_seconds: positive.default(300),
 });

@@ -6,18 +6,20 @@ import pMap from 'p-map';
 
 const FILES_AT_A_TIME = 64;
 
+/** Bytes of each image's file. */
+export const imageSizes = (images: readonly DatasetImage[]): Promise<number[]> =>
+  pMap(
+    images,
+    async ({ location }) => (typeof location === 'string' ? (await stat(location)).size : location.size),
+    { concurrency: FILES_AT_A_TIME },
+  );
+
 /**
  * 64 hexadecimal digits. Files are known by name and size: reading all of them would take as long as an epoch. Where
  * the dataset lies does not matter.
+ * @param sizes of the images' files
  */
-export async function fingerprint(images: readonly DatasetImage[]): Promise<string> {
-  const sizes = await pMap(
-    images,
-    async ({ location }) => (typeof location === 'string' ? (await stat(location)).size : location.size),
-    {
-      concurrency: FILES_AT_A_TIME,
-    },
-  );
+export function fingerprint(images: readonly DatasetImage[], sizes: readonly number[]): string {
   const hash = createHash('sha256');
   images.forEach(({ name, captions }, n) => {
     hash.update(`${JSON.stringify([name, sizes[n], captions])}\n`);

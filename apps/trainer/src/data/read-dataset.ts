@@ -142,7 +142,8 @@ export async function readCaptioned(
 const listed = (problems: readonly DatasetProblem[]): string =>
   few(problems.map(({ name, detail }) => `${name} (${detail})`));
 
-const few = (items: readonly string[]): string =>
+/** The first items, and how many there are. */
+export const few = (items: readonly string[]): string =>
   items.slice(0, 3).join(', ') + (items.length > 3 ? `, … (${items.length} in all)` : '');
 
 /** Which images are held out depends on their names alone, so that it stays the same when others are added. */

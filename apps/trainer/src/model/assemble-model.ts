@@ -12,11 +12,15 @@ import {
 import { scalar, type HostTensors } from '@clip-ts/clip/train';
 import type { ModelConfig } from '../config/model-config.js';
 import type { AssembledModel } from './assembled-model.js';
-import { captionLength } from './caption-length.js';
+import { captionLength, captionLimit } from './caption-length.js';
+import { measureCaptions } from './measure-captions.js';
 import { textParts, visionParts, type TowerOptions, type TowerParts } from './tower-parts.js';
 
 /** CLIP's initial value: ln(1 / 0.07). */
 const LOGIT_SCALE_START = 2.6592;
+
+/** A larger fraction of unknown tokens is worth a warning. */
+const MOSTLY_KNOWN = 0.1;
 
 /** Image towers whose configs have no `hidden_size`, which Python's VisionTextDualEncoderModel asks for. */
 const WITHOUT_HIDDEN_SIZE = new Set(['convnext', 'mobilenet_v2', 'resnet']);
@@ -45,8 +49,17 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
     await writeFile(path.join(assetFolder, name), content);
   const tokenizer = await loadTokenizer(assetFolder);
   const processor = await ImageProcessor.load(assetFolder);
-  const lengths = captionLength(model, tokenizer, config.max_length_corpus, options.configFile);
-  return { model, specs, configJson, weights, tokenizer, processor, ...lengths, assets };
+  const { lengths, unknown } = measureCaptions(options.corpus, tokenizer, captionLimit(model, tokenizer));
+  if (unknown > MOSTLY_KNOWN) {
+    const share = `${Math.round(100 * unknown)} %`;
+    options.log(`warning: ${share} of the tokens of the training captions are unknown to the tokenizer`);
+  }
+  const length = captionLength(model, tokenizer, {
+    maxLengthCorpus: config.max_length_corpus,
+    lengths,
+    source: options.configFile,
+  });
+  return { model, specs, configJson, weights, tokenizer, processor, ...length, assets };
 }
 
 /** config.json; keys of this project are there where they are not the default. */

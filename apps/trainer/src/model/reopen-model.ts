@@ -5,16 +5,27 @@ import { ImageProcessor, loadTokenizer } from '@clip-ts/clip';
 import { dualEncoderSpecs, loadDualEncoder, readConfig } from '@clip-ts/clip/model';
 import { InputError } from '../errors.js';
 import type { AssembledModel } from './assembled-model.js';
-import { captionLength } from './caption-length.js';
+import { captionLength, captionLimit } from './caption-length.js';
 import { PROCESSOR_FILE } from './image-processor.js';
+import { measureCaptions } from './measure-captions.js';
 import { readAssets } from './tower-parts.js';
 import { TOKENIZER_FILES } from './tokenizer.js';
 
-/** @param maxLengthCorpus as in model_config.json; −1 for as many tokens as tower and tokenizer take */
-export async function reopenModel(folder: string, maxLengthCorpus = -1): Promise<AssembledModel> {
+/** As `assembleModel` takes them; captions are as long as tower and tokenizer take without. */
+export interface ReopenCaptions {
+  maxLengthCorpus: number;
+  captions: readonly string[];
+}
+
+export async function reopenModel(folder: string, training?: ReopenCaptions): Promise<AssembledModel> {
   const configJson = await readConfig(folder);
   const { model, tensors: weights } = await loadDualEncoder(folder);
   const tokenizer = await loadTokenizer(folder);
+  const lengthPolicy = ({ maxLengthCorpus, captions }: ReopenCaptions) => ({
+    maxLengthCorpus,
+    lengths: measureCaptions(captions, tokenizer, captionLimit(model, tokenizer)).lengths,
+    source: folder,
+  });
   return {
     model,
     specs: dualEncoderSpecs(model),
@@ -22,7 +33,7 @@ export async function reopenModel(folder: string, maxLengthCorpus = -1): Promise
     weights,
     tokenizer,
     processor: await ImageProcessor.load(folder),
-    ...captionLength(model, tokenizer, maxLengthCorpus, folder),
+    ...captionLength(model, tokenizer, training && lengthPolicy(training)),
     assets: await readAssets(folder, [...TOKENIZER_FILES, PROCESSOR_FILE]),
   };
 }

@@ -1,10 +1,10 @@
 /** The tokenizer of a text tower that starts from scratch, and what the tower's config takes from it. */
-import { LENGTH_STEP } from './caption-length.js';
+import { usualLength } from './caption-length.js';
 import {
   BOS_ID,
   buildWordLevelTokenizer,
   EOS_ID,
-  longestLength,
+  tokenLengths,
   PAD_ID,
   type TokenizerFiles,
 } from './word-level-tokenizer.js';
@@ -31,13 +31,13 @@ export interface ScratchTokenizer {
   towerConfig: Record<string, unknown>;
 }
 
-/** @param maxLength −1: as many as the longest caption needs */
+/** @param maxLength −1: as many as nearly all captions need */
 export function scratchTokenizer(
   corpus: readonly string[],
   maxLength: number,
   modelType: string,
 ): ScratchTokenizer {
-  const length = maxLength === -1 ? Math.ceil(longestLength(corpus) / LENGTH_STEP) * LENGTH_STEP : maxLength;
+  const length = maxLength === -1 ? usualLength(tokenLengths(corpus)) : maxLength;
   const { vocabularySize, files } = buildWordLevelTokenizer(corpus, length);
   const towerConfig = {
     vocab_size: vocabularySize,

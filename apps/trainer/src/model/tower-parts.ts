@@ -23,7 +23,7 @@ export interface TowerParts {
 
 export interface TowerOptions {
   config: ModelConfig;
-  /** All captions, for a vocabulary made from them. */
+  /** The captions of the training split: a vocabulary and the length of captions are made from them. */
   corpus: readonly string[];
   /** Of weights that a pretrained tower lacks. */
   seed: number;

@@ -1,7 +1,8 @@
 /**
  * Makes a word-level tokenizer from a corpus, as the two files that Python's AutoTokenizer and transformers.js open:
  * tokenizer.json (format of github.com/huggingface/tokenizers: NFC, lower case, words and punctuation marks, <s> … </s>)
- * and tokenizer_config.json. Used when the text tower is trained from scratch.
+ * and tokenizer_config.json. Scripts that put no spaces between words, such as Chinese, Japanese and Thai, are split into
+ * characters. Used when the text tower is trained from scratch.
  */
 
 const SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>'] as const;
@@ -15,9 +16,33 @@ const MAX_WORDS = 30_000;
 
 /** Unicode punctuation and the ASCII symbols, as BertPreTokenizer counts them. */
 const MARK = '\\p{P}\\u0021-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u007E';
-const WORD_OR_MARK = new RegExp(`[^\\s${MARK}]+|[${MARK}]`, 'gu');
 
-/** The words and marks of a text, as the tokenizer made here splits it. */
+/** First and last code points of the scripts without spaces between words. */
+const UNSPACED_RANGES: readonly (readonly [first: number, last: number])[] = [
+  [0x0e00, 0x0eff], // Thai, Lao
+  [0x1000, 0x109f], // Myanmar
+  [0x1780, 0x17ff], // Khmer
+  [0x2e80, 0x2fdf], // Han radicals
+  [0x3005, 0x3007], // Han iteration marks
+  [0x3041, 0x309f], // Hiragana
+  [0x30a1, 0x30fa], // Katakana
+  [0x30fc, 0x30ff],
+  [0x31f0, 0x31ff],
+  [0xff66, 0xff9f],
+  [0x3400, 0x4dbf], // Han
+  [0x4e00, 0x9fff],
+  [0xf900, 0xfaff],
+  [0x20000, 0x3ffff],
+];
+/** As literal characters, which regular expressions of JavaScript and of Python's tokenizers read alike. */
+const UNSPACED = UNSPACED_RANGES.map((range) =>
+  range.map((point) => String.fromCodePoint(point)).join('-'),
+).join('');
+/** A character of such a script with its vowel signs and tone marks. */
+const CHARACTER = `[${UNSPACED}]\\p{M}*`;
+const WORD_OR_MARK = new RegExp(`${CHARACTER}|[^\\s${MARK}${UNSPACED}]+|[${MARK}]`, 'gu');
+
+/** The words, characters and marks of a text, as the tokenizer made here splits it. */
 export const splitWords = (text: string): string[] =>
   text.normalize('NFC').toLowerCase().match(WORD_OR_MARK) ?? [];
 
@@ -33,12 +58,9 @@ export function countWords(corpus: Iterable<string>): string[] {
     .map(([word]) => word);
 }
 
-/** Tokens of the longest text, <s> and </s> included. */
-export function longestLength(corpus: Iterable<string>): number {
-  let longest = 0;
-  for (const text of corpus) longest = Math.max(longest, splitWords(text).length);
-  return longest + 2;
-}
+/** Tokens of each text, <s> and </s> included. */
+export const tokenLengths = (corpus: readonly string[]): number[] =>
+  corpus.map((text) => splitWords(text).length + 2);
 
 export interface TokenizerFiles {
   vocabularySize: number;
@@ -69,7 +91,13 @@ export function buildWordLevelTokenizer(corpus: Iterable<string>, maxLength: num
     padding: null,
     added_tokens: SPECIAL_TOKENS.map(special),
     normalizer: { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'Lowercase' }] },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        { type: 'Split', pattern: { Regex: CHARACTER }, behavior: 'Isolated', invert: false },
+        { type: 'BertPreTokenizer' },
+      ],
+    },
     post_processor: {
       type: 'TemplateProcessing',
       single: [specialPart('<s>'), sequence('A'), specialPart('</s>')],

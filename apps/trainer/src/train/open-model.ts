@@ -13,14 +13,15 @@ import type { RunSplits } from './run-data.js';
 export async function openModel(
   { output, model, modelFile, stages }: RunSettings,
   { stage, epoch, step, updates, finished }: TrainingState,
-  { training, validation }: RunSplits,
+  { training }: RunSplits,
   restart: boolean,
   log: (line: string) => void,
 ): Promise<AssembledModel> {
+  const captions = training.images.flatMap((image) => image.captions);
   if (updates > 0 || stage > 0) {
     const where = finished ? 'training is done' : `stage ${stage + 1}, epoch ${epoch + 1}, step ${step}`;
     log(`resuming from ${lastFolder(output)}: ${where}`);
-    return reopenModel(lastFolder(output), model.max_length_corpus);
+    return reopenModel(lastFolder(output), { maxLengthCorpus: model.max_length_corpus, captions });
   }
   if (restart) {
     for (const folder of [lastFolder(output), bestFolder(output)])
@@ -30,7 +31,7 @@ export async function openModel(
   return assembleModel({
     config: model,
     configFile: modelFile,
-    corpus: [...training.images, ...validation.images].flatMap(({ captions }) => captions),
+    corpus: captions,
     seed: stages[0]!.config.seed,
     assetFolder: path.join(output, 'assets'),
     log,

@@ -29,6 +29,8 @@ export interface PretrainOptions {
   backend: BackendName;
   /** Begin anew although the output holds a run. */
   restart: boolean;
+  /** Decode every image before training, and leave out those that cannot be. */
+  verify: boolean;
   /** Bytes of decoded images that may be kept in memory. */
   imageMemory: number;
   /** Where features of frozen towers are kept for later runs. */
@@ -37,11 +39,11 @@ export interface PretrainOptions {
 
 /** Leaves `<output>/checkpoint`, `<output>/last`, metrics.jsonl and report.html. */
 export async function pretrain(options: PretrainOptions): Promise<void> {
-  const { settings, restart } = options;
+  const { settings, restart, verify } = options;
   const printer = createProgressPrinter();
   const stop = watchStopSignals();
   await lockOutput(settings.output);
-  const splits = await readSplits(settings, printer.log);
+  const splits = await readSplits(settings, verify, printer);
   const { split, images } = splits.training;
   const trained = { split, images: images.length, fingerprint: splits.fingerprints.training };
   const state = await loadOrCreateState(settings, trained, restart);

@@ -1,8 +1,16 @@
-/** The data of a run: both splits, read and made ready for a model. */
-import { fingerprint } from '../data/fingerprint.js';
-import { openPairSource, type PairSource } from '../data/pair-source.js';
-import { readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
+/** The data of a run: both splits, read, checked and made ready for a model. */
 import type { RunSettings } from '../config/run-settings.js';
+import { fingerprint, imageSizes } from '../data/fingerprint.js';
+import { sharedImages } from '../data/overlap.js';
+import { openPairSource, type PairSource } from '../data/pair-source.js';
+import { few, readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
+import {
+  findUnreadable,
+  keepUnreadable,
+  knownUnreadable,
+  unreadableFile,
+  type UnreadableImage,
+} from '../data/unreadable-images.js';
 import { InputError } from '../errors.js';
 import type { ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
@@ -14,21 +22,103 @@ export interface RunSplits {
   fingerprints: Record<'training' | 'validation', string>;
 }
 
-/** @throws InputError when a split cannot be trained or validated on */
+/** A split with the bytes of its images' files. */
+interface CheckedSplit {
+  split: CaptionedSplit;
+  sizes: number[];
+}
+
+/**
+ * @param verify decode every image first, and leave out those that cannot be
+ * @throws InputError when a split cannot be trained or validated on
+ */
 export async function readSplits(
-  { data, trainSplit, validationSplit }: RunSettings,
-  log: (line: string) => void,
+  settings: RunSettings,
+  verify: boolean,
+  printer: ProgressPrinter,
 ): Promise<RunSplits> {
+  const { data, trainSplit, validationSplit } = settings;
   const names = { training: trainSplit, validation: validationSplit };
-  const { training, validation } = await readTrainingData(data, names);
-  if (training.images.length < 2)
-    throw new InputError(`--data ${data}: ${training.split} needs at least 2 images`);
-  for (const warning of [...training.warnings, ...validation.warnings]) log(`warning: ${warning}`);
-  const fingerprints = {
-    training: await fingerprint(training.images),
-    validation: await fingerprint(validation.images),
+  const splits = await readTrainingData(data, names);
+  for (const { warnings } of [splits.training, splits.validation])
+    for (const warning of warnings) printer.log(`warning: ${warning}`);
+  const training = await withoutUnreadable(splits.training, settings, verify, printer);
+  const validation = await withoutUnreadable(splits.validation, settings, verify, printer);
+  if (training.split.images.length < 2)
+    throw new InputError(`--data ${data}: ${training.split.split} needs at least 2 images`);
+  if (validation.split.images.length === 0)
+    throw new InputError(`--data ${data}: no image of ${validation.split.split} is left to validate on`);
+  await warnAboutOverlap(training, validation, printer.log);
+  const hashOf = ({ split, sizes }: CheckedSplit) => fingerprint(split.images, sizes);
+  return {
+    training: training.split,
+    validation: validation.split,
+    fingerprints: { training: hashOf(training), validation: hashOf(validation) },
   };
-  return { training, validation, fingerprints };
+}
+
+const NAMED = 20;
+
+/** The split without the images that are found to be unreadable, now or by an earlier run in the same folder. */
+async function withoutUnreadable(
+  split: CaptionedSplit,
+  { output, stages }: RunSettings,
+  verify: boolean,
+  printer: ProgressPrinter,
+): Promise<CheckedSplit> {
+  const { images, split: name } = split;
+  const sizes = await imageSizes(images);
+  const whole = fingerprint(images, sizes);
+  let unreadable = await knownUnreadable(output, name, whole);
+  if (unreadable === undefined && verify) {
+    const workers = Math.max(1, ...stages.map(({ config }) => config.dataloader_num_workers));
+    unreadable = await findUnreadable(name, images, workers, printer);
+    await keepUnreadable(output, name, whole, unreadable);
+  }
+  if (unreadable === undefined || unreadable.length === 0) return { split, sizes };
+  refuseTooMany(unreadable, split, stages, output);
+  for (const image of unreadable.slice(0, NAMED))
+    printer.log(`warning: ${name}: ${image.name}: ${image.reason}`);
+  printer.log(
+    `warning: ${name}: ${unreadable.length} of ${images.length} images are unreadable and left out; ` +
+      `all are named in ${unreadableFile(output)}`,
+  );
+  const left = new Set(unreadable.map((image) => image.name));
+  const isReadable = (index: number) => !left.has(images[index]!.name);
+  return {
+    split: { ...split, images: images.filter((_, n) => isReadable(n)) },
+    sizes: sizes.filter((_, n) => isReadable(n)),
+  };
+}
+
+function refuseTooMany(
+  unreadable: readonly UnreadableImage[],
+  { split, images }: CaptionedSplit,
+  stages: RunSettings['stages'],
+  output: string,
+): void {
+  const limit = Math.max(0, ...stages.map(({ config }) => config.max_bad_fraction));
+  if (unreadable.length <= limit * images.length) return;
+  const names = few(unreadable.map(({ name, reason }) => `${name} (${reason})`));
+  throw new InputError(
+    `${unreadable.length} of ${images.length} images of ${split} are unreadable, which is more than ` +
+      `"max_bad_fraction" ${limit} allows: ${names}; all are named in ${unreadableFile(output)}`,
+  );
+}
+
+async function warnAboutOverlap(
+  training: CheckedSplit,
+  validation: CheckedSplit,
+  log: (line: string) => void,
+): Promise<void> {
+  const sized = ({ split: { images }, sizes }: CheckedSplit) => ({ images, sizes });
+  const shared = await sharedImages(sized(training), sized(validation));
+  if (shared.length === 0) return;
+  const total = validation.split.images.length;
+  log(
+    `warning: ${shared.length} of ${total} validation images are training images too, so that validation is too ` +
+      `good: ${few(shared)}`,
+  );
 }
 
 /** @param memoryLimit bytes of decoded images that may be kept, for each split */

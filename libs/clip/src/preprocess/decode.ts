@@ -49,9 +49,10 @@ export async function decodeImage(
   limits: ImageLimits = DEFAULT_IMAGE_LIMITS,
 ): Promise<RgbImage> {
   const bytes = await readImageBytes(source, limits);
+  const name = nameInMessage(source);
   const format = imageFormat(bytes);
   if (format === undefined) {
-    throw new ClipError('IMAGE_FORMAT_UNSUPPORTED', 'the image is in a format that is not supported', {
+    throw new ClipError('IMAGE_FORMAT_UNSUPPORTED', `the image${name} is in a format that is not supported`, {
       expected: IMAGE_FORMATS.join(', '),
       found: bytes.byteLength === 0 ? 'no bytes' : `bytes that begin ${hex(bytes.subarray(0, 8))}`,
     });
@@ -65,7 +66,7 @@ export async function decodeImage(
     }).timeout({ seconds: DECODE_TIMEOUT });
     const { width, height, space } = await sharp(bytes, { limitInputPixels: false }).metadata();
     if (width * height > limits.maxPixels) {
-      throw new ClipError('IMAGE_TOO_LARGE', 'the image has too many pixels', {
+      throw new ClipError('IMAGE_TOO_LARGE', `the image${name} has too many pixels`, {
         expected: `at most ${limits.maxPixels}`,
         found: `${width} × ${height}`,
       });
@@ -73,12 +74,15 @@ export async function decodeImage(
     return space === 'cmyk' ? await cmykPixels(image) : await rgbPixels(image);
   } catch (error) {
     if (error instanceof ClipError) throw error;
-    throw new ClipError('IMAGE_UNREADABLE', `the ${format} image is damaged or incomplete`, {
+    throw new ClipError('IMAGE_UNREADABLE', `the ${format} image${name} is damaged or incomplete`, {
       found: oneLine(error),
       cause: error,
     });
   }
 }
+
+/** The path of an image that has one. */
+const nameInMessage = (source: ImageSource): string => (typeof source === 'string' ? ` ${source}` : '');
 
 /** The format of an allowed image by its magic bytes; undefined for anything else. */
 export function imageFormat(bytes: Uint8Array): ImageFormat | undefined {
@@ -102,7 +106,7 @@ async function readImageBytes(source: ImageSource, { maxBytes }: ImageLimits): P
     size = source.byteLength;
   }
   if (size > maxBytes) {
-    throw new ClipError('IMAGE_TOO_LARGE', 'the image file has too many bytes', {
+    throw new ClipError('IMAGE_TOO_LARGE', `the image file${nameInMessage(source)} has too many bytes`, {
       expected: `at most ${maxBytes}`,
       found: `${size}`,
     });

@@ -67,6 +67,8 @@ export class Tokenizer {
   readonly vocabSize: number;
   /** The id that pads short rows. */
   readonly padTokenId: number;
+  /** The id of what the vocabulary does not have; undefined when it has everything, as byte-level vocabularies do. */
+  readonly unknownTokenId: number | undefined;
   /** The maximum number of tokens that the tokenizer's files allow; Infinity when they give none. */
   readonly maxLength: number;
 
@@ -74,7 +76,6 @@ export class Tokenizer {
   private readonly template: Template;
   private readonly paddingSide: 'left' | 'right';
   private readonly truncationSide: 'left' | 'right';
-  private readonly unknownId: number | undefined;
   private readonly splitters: Record<
     'all' | 'plain',
     { raw: AddedTokenSplitter; normalized: AddedTokenSplitter }
@@ -87,7 +88,7 @@ export class Tokenizer {
     this.paddingSide = config.padding_side ?? 'right';
     this.truncationSide = config.truncation_side ?? 'right';
     const { unk_token: unknown, unk_id: unknownId } = portable.model;
-    this.unknownId = unknown == null ? (unknownId ?? undefined) : this.pipeline.token_to_id(unknown);
+    this.unknownTokenId = unknown == null ? (unknownId ?? undefined) : this.pipeline.token_to_id(unknown);
 
     const added = json.added_tokens;
     const splitter = (normalized: boolean, tokens: typeof added) =>
@@ -190,7 +191,7 @@ export class Tokenizer {
   }
 
   private idOf(token: string): number {
-    const id = this.pipeline.token_to_id(token) ?? this.unknownId;
+    const id = this.pipeline.token_to_id(token) ?? this.unknownTokenId;
     if (id !== undefined) return id;
     throw new ClipError(
       'TOKENIZER_INVALID',
