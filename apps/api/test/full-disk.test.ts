@@ -1,14 +1,15 @@
 /** A disk that is full, or that cannot be written: a small file system of its own, which only root can mount. */
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ImportView } from '../src/imports/import.schema.js';
-import { freshDataFolder } from './support/data-folder.js';
-import { TestServer, formRequest } from './support/server.js';
-import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { totalImages } from './support/collection.js';
+import { endOfImport, startImport } from './support/imports.js';
+import { formRequest } from './support/server.js';
+import { useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -36,88 +37,88 @@ function mounts(): boolean {
 }
 
 describe.skipIf(!canMount)(title, () => {
-  let folder: string;
-  let data: string;
-  let root: string;
-  let server: TestServer;
-  const images = () => join(data, 'images');
+  const folder = useFolder();
+  const data = join(folder, 'data');
+  const images = join(data, 'images');
+  const root = join(folder, 'root');
+  const filler = join(images, 'filler');
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'clip-full-'));
-    data = await freshDataFolder(join(folder, 'data'));
-    root = join(folder, 'root');
     await mkdir(root);
-    await mkdir(images());
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', images()]);
-    server = await TestServer.start({
-      CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
-      DATA_DIR: data,
-      IMPORT_ROOT: root,
-    });
+    await mkdir(images, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', images]);
   });
-  afterAll(async () => {
-    await server.stop();
-    execFileSync('umount', [images()]);
-    await rm(folder, { recursive: true });
+  afterAll(() => {
+    execFileSync('umount', [images]);
+  });
+  const server = useServer(folder, { IMPORT_ROOT: root });
+  // A test that fails must leave the disk as the next one needs it.
+  afterEach(async () => {
+    execFileSync('mount', ['-o', 'remount,rw', images]);
+    await rm(filler, { force: true });
   });
 
   const storedFiles = async () => {
-    const names = await readdir(images(), { recursive: true });
+    const names = await readdir(images, { recursive: true });
     const facts = await Promise.all(
-      names.map(async (name) => ({ name, of: await stat(join(images(), name)) })),
+      names.map(async (name) => ({ name, of: await stat(join(images, name)) })),
     );
-    return facts.filter(({ name, of }) => of.isFile() && !name.endsWith('.in-use')).map(({ name }) => name);
+    const stored = facts.filter(({ name, of }) => of.isFile() && !name.endsWith('.in-use'));
+    return stored.map(({ name }) => name).sort();
   };
-  const total = async () => (await server.json<{ total: number }>('/images')).total;
-  const fill = () => writeFile(join(images(), 'filler'), Buffer.alloc(4_000_000)).catch(() => undefined);
+  const fill = () => writeFile(filler, Buffer.alloc(4_000_000)).catch(() => undefined);
 
   it('is said with a code of its own, leaves nothing half-written, and passes', async () => {
     const image = await noise(1);
+    const [before, total] = [await storedFiles(), await totalImages(server)];
     await fill();
     const problem = await server.problem('/images', formRequest({ image }));
     expect([problem.status, problem.code]).toEqual([507, 'storage_full']);
-    expect(await total()).toBe(0);
-    expect(await storedFiles()).toEqual(['filler']);
+    expect(await totalImages(server)).toBe(total);
+    expect(await storedFiles()).toEqual([...before, 'filler'].sort());
     expect((await server.fetch('/healthz')).status).toBe(200);
     expect((await server.fetch('/classify', formRequest({ image, labels: 'red' }))).status).toBe(200);
-    await rm(join(images(), 'filler'));
+    await rm(filler);
     expect((await server.fetch('/images', formRequest({ image }))).status).toBe(201);
   });
 
   it('takes back the files of a request of which one no longer fits', async () => {
-    const before = await storedFiles();
+    const [before, total] = [await storedFiles(), await totalImages(server)];
     const image = await Promise.all(Array.from({ length: 15 }, (_, n) => noise(100 + n)));
     const problem = await server.problem('/images', formRequest({ image }));
     expect(problem.code).toBe('storage_full');
-    expect(await total()).toBe(1);
-    expect((await storedFiles()).sort()).toEqual(before.sort());
+    expect(await totalImages(server)).toBe(total);
+    expect(await storedFiles()).toEqual(before);
   });
 
   it('lets an import wait, which then goes on by itself and loses nothing', async () => {
     for (let n = 0; n < 5; n++) await writeFile(join(root, `${n}.png`), await noise(200 + n));
+    const total = await totalImages(server);
+    const said = server.output().length;
     await fill();
-    const { id } = await server.postJson<ImportView>('/imports', { path: '.' });
+    const { id } = await startImport(server, { path: '.' });
     await vi.waitFor(
-      () => expect(server.output()).toMatch(/waits 1 s: The disk of the server is full/),
+      () => expect(server.output().slice(said)).toMatch(/waits 1 s: The disk of the server is full/),
       20_000,
     );
     expect((await server.json<ImportView>(`/imports/${id}`)).status).toBe('running');
-    await rm(join(images(), 'filler'));
-    const job = () => server.json<ImportView>(`/imports/${id}`);
-    await vi.waitFor(async () => expect((await job()).status).toBe('done'), {
-      timeout: 60_000,
-      interval: 100,
+    await rm(filler);
+    expect(await endOfImport(server, id)).toMatchObject({
+      status: 'done',
+      added: 5,
+      duplicates: 0,
+      failed: 0,
     });
-    expect(await job()).toMatchObject({ added: 5, duplicates: 0, failed: 0 });
-    expect(await total()).toBe(6);
+    expect(await totalImages(server)).toBe(total + 5);
   });
 
   it('is told from a folder that cannot be written', async () => {
-    execFileSync('mount', ['-o', 'remount,ro', images()]);
+    const total = await totalImages(server);
+    execFileSync('mount', ['-o', 'remount,ro', images]);
     const problem = await server.problem('/images', formRequest({ image: await noise(300) }));
     expect([problem.status, problem.code]).toEqual([503, 'storage_unavailable']);
-    expect(await total()).toBe(6);
-    execFileSync('mount', ['-o', 'remount,rw', images()]);
+    expect(await totalImages(server)).toBe(total);
+    execFileSync('mount', ['-o', 'remount,rw', images]);
     expect((await server.fetch('/images', formRequest({ image: await noise(300) }))).status).toBe(201);
   });
 });

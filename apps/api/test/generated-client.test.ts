@@ -3,19 +3,16 @@
  * checks a program against them as strictly as it can, and the program runs against the service.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import openapiTS, { astToString } from 'openapi-typescript';
 import type { OpenAPI3 } from 'openapi-typescript';
 import ts from 'typescript';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freshDataFolder } from './support/data-folder.js';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { colourPng } from './support/images.js';
-import { TestServer } from './support/server.js';
-import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { useFolder, useServer } from './support/use-server.js';
 
 const MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url));
 
@@ -82,15 +79,10 @@ await client.PUT('/images', {});
 (await client.GET('/search', { params: { query: { q: 'a' } } })).data?.items[0]?.score.trim();
 `;
 
-let folder: string;
-let server: TestServer;
+const folder = useFolder();
+const server = useServer(folder);
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'clip-client-'));
-  server = await TestServer.start({
-    CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
-    DATA_DIR: await freshDataFolder(join(folder, 'data')),
-  });
   const document = await server.json<OpenAPI3>('/openapi.json');
   const types = await openapiTS(document, { transform: filesAreBlobs });
   await symlink(MODULES, join(folder, 'node_modules'));
@@ -98,10 +90,6 @@ beforeAll(async () => {
   await writeFile(join(folder, 'openapi.ts'), astToString(types));
   await writeFile(join(folder, 'client.ts'), CLIENT);
   await writeFile(join(folder, 'misuse.ts'), MISUSE);
-});
-afterAll(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true });
 });
 
 /** As openapi-typescript's documentation has it: by itself it takes a file for a text. */

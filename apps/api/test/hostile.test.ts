@@ -1,15 +1,11 @@
 /** Requests meant to take the service down: none blocks it, fills its memory or makes it fail. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { attack, fuzz } from '../hostile/attack.mjs';
 import type { Result } from '../hostile/attack.mjs';
 import { exchange, head } from '../hostile/wire.mjs';
-import { freshDataFolder } from './support/data-folder.js';
 import { colourPng } from './support/images.js';
-import { TestServer, formRequest } from './support/server.js';
-import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { formRequest } from './support/server.js';
+import { useFolder, useServer } from './support/use-server.js';
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 240_000 });
 
@@ -18,20 +14,8 @@ const DEADLINE = 1000;
 /** Most memory, in MiB. */
 const MEMORY = 1024;
 
-let folder: string;
-let server: TestServer;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'clip-api-'));
-  server = await TestServer.start({
-    CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
-    DATA_DIR: await freshDataFolder(join(folder, 'data')),
-  });
-});
-afterAll(async () => {
-  expect(await server.stop()).toBe(0);
-  await rm(folder, { recursive: true });
-});
+// As its users start it, since its speed is judged.
+const server = useServer(useFolder(), {}, []);
 
 /** What a result does that it must not. */
 function faults({ name, statuses, seen, text }: Result): string[] {

@@ -1,18 +1,18 @@
 /** The collection of images as a client meets it: adding, finding, paging, files, deleting. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { get } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { freshDataFolder } from './support/data-folder.js';
+import { describe, expect, it, vi } from 'vitest';
+import { totalImages } from './support/collection.js';
 import { colourPng, rgbPng } from './support/images.js';
-import { TestServer, formRequest } from './support/server.js';
+import { formRequest } from './support/server.js';
 import type { FormFields } from './support/server.js';
-import { EMBEDDING_SIZE, writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { EMBEDDING_SIZE } from './support/tiny-checkpoint.js';
+import { useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -25,25 +25,11 @@ interface Uploaded {
   items: { id: string; status: string }[];
 }
 
-let folder: string;
-let checkpoint: string;
-let server: TestServer;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'clip-images-'));
-  checkpoint = await writeTinyCheckpoint(join(folder, 'checkpoint'));
-  server = await TestServer.start({
-    CLIP_CHECKPOINT: checkpoint,
-    DATA_DIR: await freshDataFolder(join(folder, 'data')),
-  });
-});
-afterAll(async () => {
-  expect(await server.stop()).toBe(0);
-  await rm(folder, { recursive: true });
-});
+const folder = useFolder();
+const server = useServer(folder);
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
-const total = async () => (await server.json<{ total: number }>('/images')).total;
+const total = () => totalImages(server);
 
 let made = 0;
 /** An image of one colour with bytes that no other test has. */
@@ -61,21 +47,6 @@ async function addColours(tag: string): Promise<[red: string, green: string, blu
 }
 
 describe('the collection', () => {
-  it('is empty at first, and then has what was added', async () => {
-    const fresh = await TestServer.start({
-      CLIP_CHECKPOINT: checkpoint,
-      DATA_DIR: await freshDataFolder(join(folder, 'empty')),
-    });
-    const nothing = { items: [], total: 0, limit: 20, offset: 0 };
-    expect(await fresh.json('/images')).toEqual(nothing);
-    expect(await fresh.json('/search?q=red')).toEqual(nothing);
-    const image = await Promise.all(['red', 'green', 'blue'].map(ownPng));
-    await fresh.json('/images', formRequest({ image }));
-    expect(await fresh.json('/images')).toMatchObject({ total: 3 });
-    expect(await fresh.json('/search?q=red')).toMatchObject({ total: 3 });
-    expect(await fresh.stop()).toBe(0);
-  });
-
   it('takes one image: 201, with the hash of its bytes as id', async () => {
     const image = await ownPng('red');
     const { width } = await sharp(image).metadata();

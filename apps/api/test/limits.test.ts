@@ -1,42 +1,43 @@
-/** What requests may cost, at a running service with small limits. */
+/** What requests may cost, and what needs the key, at a running service with small limits. */
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { exchange, head } from '../hostile/wire.mjs';
-import { freshDataFolder } from './support/data-folder.js';
-import { colourPng } from './support/images.js';
-import { TestServer, formRequest, jsonRequest } from './support/server.js';
-import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { colourPng, rgbPng } from './support/images.js';
+import { formRequest, jsonRequest } from './support/server.js';
+import { useFolder, useServer } from './support/use-server.js';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const KEY = 'a key of the limits test';
 const withKey = { 'X-API-Key': KEY };
 
-let folder: string;
-let server: TestServer;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'clip-api-'));
-  server = await TestServer.start({
-    CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'checkpoint')),
-    DATA_DIR: await freshDataFolder(join(folder, 'data')),
-    API_KEY: KEY,
-    EMBEDDING_CACHE: '4',
-    MAX_COMPUTE: '1200',
-    COMPUTE_LIMIT: '3000',
-  });
-});
-afterAll(async () => {
-  expect(await server.stop()).toBe(0);
-  await rm(folder, { recursive: true });
+const server = useServer(useFolder(), {
+  API_KEY: KEY,
+  EMBEDDING_CACHE: '4',
+  MAX_COMPUTE: '1200',
+  COMPUTE_LIMIT: '3000',
 });
 
 const texts = (count: number, name: string) => Array.from({ length: count }, (_, n) => `${name} ${n}`);
+
+describe('a key', () => {
+  it('protects changes, and leaves the rest to everybody', async () => {
+    const form = async (headers: Record<string, string> = {}) => ({
+      ...formRequest({ image: await rgbPng(1, 2, 3) }),
+      headers,
+    });
+    expect(await server.problem('/images', await form())).toMatchObject({
+      status: 401,
+      code: 'unauthorized',
+    });
+    const wrong = await server.problem('/images', await form({ 'X-API-Key': `${KEY}x` }));
+    expect(wrong.code).toBe('unauthorized');
+    expect((await server.fetch('/images', await form({ Authorization: `Bearer ${KEY}` }))).status).toBe(201);
+    expect((await server.fetch('/search?q=red')).status).toBe(200);
+  });
+});
 
 describe('what a request may cost', () => {
   it('has room for more labels than the cache holds', async () => {

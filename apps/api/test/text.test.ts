@@ -1,14 +1,14 @@
 /** Text that is none: half of a surrogate pair, NUL, bytes that are not UTF-8. On both databases it costs nobody anything. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { freshDataFolder } from './support/data-folder.js';
 import { rgbPng } from './support/images.js';
+import { runImport } from './support/imports.js';
 import { TestPostgres, postgresPrograms } from './support/postgres.js';
 import { send } from './support/raw-request.js';
-import { TestServer, formRequest, jsonRequest } from './support/server.js';
-import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { formRequest, jsonRequest } from './support/server.js';
+import { useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -36,26 +36,19 @@ describe.each([
   ],
 ])('on %s', (_name, onServer, available) => {
   describe.skipIf(!available)('text that is none', () => {
-    let folder: string;
+    const folder = useFolder();
+    const root = join(folder, 'import');
     let postgres: TestPostgres | undefined;
-    let server: TestServer;
 
     beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), 'clip-text-'));
+      await mkdir(root);
       postgres = onServer ? await TestPostgres.start() : undefined;
-      await mkdir(join(folder, 'import', 'annotations'), { recursive: true });
-      server = await TestServer.start({
-        CLIP_CHECKPOINT: await writeTinyCheckpoint(join(folder, 'model')),
-        DATA_DIR: onServer ? join(folder, 'data') : await freshDataFolder(join(folder, 'data')),
-        IMPORT_ROOT: join(folder, 'import'),
-        ...(postgres && { DATABASE_URL: postgres.url }),
-      });
     });
-    afterAll(async () => {
-      await server.stop();
-      await postgres?.stop();
-      await rm(folder, { recursive: true });
-    });
+    afterAll(() => postgres?.stop());
+    const server = useServer(folder, (): Record<string, string> => ({
+      IMPORT_ROOT: root,
+      ...(postgres && { DATABASE_URL: postgres.url }),
+    }));
 
     it('in captions and tags of an upload becomes U+FFFD', async () => {
       const form = formRequest({
@@ -125,32 +118,26 @@ describe.each([
     });
 
     it('in an import loses nothing but itself', async () => {
-      const root = join(folder, 'import');
-      const images = await Promise.all(
-        [0, 1, 2].map(async (id) => {
-          await writeFile(join(root, `${id}.png`), await rgbPng(50, id, 9));
-          return { id, file_name: `${id}.png` };
-        }),
-      );
+      const source = join(root, 'whole');
+      await mkdir(join(source, 'annotations'), { recursive: true });
+      const files = await Promise.all([0, 1, 2].map((id) => rgbPng(50, id, 9)));
+      const images = files.map((_, id) => ({ id, file_name: `${id}.png` }));
+      for (const [id, file] of files.entries()) await writeFile(join(source, `${id}.png`), file);
       const annotations = images.flatMap(({ id }) =>
         [...HALVES, 'with \0 NUL'].map((caption) => ({ image_id: id, caption })),
       );
-      await writeFile(join(root, 'annotations', 'captions_x.json'), JSON.stringify({ images, annotations }));
+      await writeFile(join(source, 'annotations/captions_x.json'), JSON.stringify({ images, annotations }));
       const tagged = images.map(({ id }) => ({ image_id: id, category_id: 1 }));
       const categories = [{ id: 1, name: 'tag \ud83d' }];
       await writeFile(
-        join(root, 'annotations', 'instances_x.json'),
+        join(source, 'annotations/instances_x.json'),
         JSON.stringify({ images, annotations: tagged, categories }),
       );
-      const { id } = await server.postJson<{ id: string }>('/imports', { path: '.' });
-      const job = () => server.json<{ status: string; added: number; failed: number }>(`/imports/${id}`);
-      await vi.waitFor(async () => expect((await job()).status).toBe('done'), {
-        timeout: 60_000,
-        interval: 100,
-      });
-      expect(await job()).toMatchObject({ added: 3, failed: 0 });
-      const { items } = await server.json<{ items: Image[] }>('/images?limit=3');
-      for (const { captions, tags } of items) {
+      const job = await runImport(server, { path: 'whole' });
+      expect(job).toMatchObject({ status: 'done', added: 3, failed: 0 });
+      for (const file of files) {
+        const id = createHash('sha256').update(file).digest('hex');
+        const { captions, tags } = await server.json<Image>(`/images/${id}`);
         expect(captions).toHaveLength(5);
         expect(captions.every((caption) => caption.isWellFormed() && !caption.includes('\0'))).toBe(true);
         expect(tags).toEqual(['tag \ufffd']);
@@ -162,12 +149,10 @@ describe.each([
         const problem = await server.problem('/imports', jsonRequest({ path }));
         expect(problem.status).toBeLessThan(500);
       }
-      await writeFile(join(folder, 'import', 'annotations', 'captions_y.json'), '{"images": \0\ud83d');
-      const { id } = await server.postJson<{ id: string }>('/imports', { path: '.', split: 'y' });
-      await vi.waitFor(async () => {
-        const job = await server.json<{ status: string; error: string }>(`/imports/${id}`);
-        expect(job).toMatchObject({ status: 'failed', error: expect.stringContaining('not JSON') as string });
-      }, 30_000);
+      await mkdir(join(root, 'broken', 'annotations'), { recursive: true });
+      await writeFile(join(root, 'broken', 'annotations', 'captions_y.json'), '{"images": \0\ud83d');
+      const job = await runImport(server, { path: 'broken', split: 'y' });
+      expect(job).toMatchObject({ status: 'failed', error: expect.stringContaining('not JSON') as string });
     });
   });
 });

@@ -16,3 +16,7 @@ export async function rgbPng(r: number, g: number, b: number): Promise<Uint8Arra
   const image = sharp({ create: { width: 20, height: 20, channels: 3, background: { r, g, b } } });
   return new Uint8Array(await image.png().toBuffer());
 }
+
+/** The image number `n` of a series in which no two are alike. */
+export const numberedPng = (n: number): Promise<Uint8Array<ArrayBuffer>> =>
+  rgbPng((n * 37) % 256, (n * 101) % 256, (n * 13 + Math.floor(n / 7)) % 256);

@@ -1,4 +1,4 @@
-/** Starts the built service as its users do, `node dist/main.js`, and talks to it over HTTP. */
+/** Starts the built service, `node dist/main.js`, and talks to it over HTTP. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +8,12 @@ import { expect } from 'vitest';
 import type { ProblemBody } from '../../src/problems/catalogue.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/**
+ * V8's fast compiler alone compiles the database's WebAssembly: the optimising one takes a fifth of the processor time
+ * of a start, which pays off only in a service that runs for longer than a test does.
+ */
+const QUICK_START: readonly string[] = ['--liftoff-only'];
 
 /** How long a service may take to start, in milliseconds. */
 const PATIENCE = 120_000;
@@ -19,31 +25,54 @@ interface Finished {
 
 /** Runs the program to its end, for starts that must fail. */
 export async function runToEnd(env: Record<string, string>, args: string[] = []): Promise<Finished> {
-  const { child, output } = start(env, args);
+  const { child, output } = start(QUICK_START, env, args);
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, output: output() };
 }
 
-/** A running service. */
+/** A service that can be started, ended and started again with the same settings. */
 export class TestServer {
-  private constructor(
-    private readonly child: ChildProcess,
-    readonly output: () => string,
-    readonly url: string,
+  private process: { child: ChildProcess; output: () => string } | undefined;
+  private address: string | undefined;
+
+  /** `nodeOptions` are for Node.js itself; none start the service as its users do. */
+  constructor(
+    private readonly settings: () => Record<string, string>,
+    private readonly nodeOptions = QUICK_START,
   ) {}
 
   /** Starts the service on a free port and waits until it is ready. */
-  static async start(env: Record<string, string>): Promise<TestServer> {
-    const { child, output } = start({ PORT: '0', ...env }, []);
-    const url = await untilListening(child, output);
-    const server = new TestServer(child, output, url);
-    await server.untilReady();
+  static async start(settings: Record<string, string>): Promise<TestServer> {
+    const server = new TestServer(() => settings);
+    await server.start();
     return server;
+  }
+
+  /** Starts it, the first time or again after its end, and waits until it is ready. */
+  async start(): Promise<void> {
+    this.process = start(this.nodeOptions, { PORT: '0', ...this.settings() }, []);
+    this.address = await untilListening(this.process.child, this.process.output);
+    await this.untilReady();
+  }
+
+  private get child(): ChildProcess {
+    if (this.process === undefined) throw new Error('the service was not started');
+    return this.process.child;
   }
 
   /** Of the process. */
   get pid(): number {
     return this.child.pid!;
+  }
+
+  get url(): string {
+    if (this.address === undefined) throw new Error('the service was not started');
+    return this.address;
+  }
+
+  /** Everything that was logged since the last start. */
+  output(): string {
+    return this.process?.output() ?? '';
   }
 
   async untilReady(): Promise<void> {
@@ -90,9 +119,10 @@ export class TestServer {
 
   /** Ends the service with a signal and returns its exit code. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode !== null) return this.child.exitCode;
-    this.child.kill(signal);
-    const [code] = (await once(this.child, 'close')) as [number | null];
+    const child = this.process?.child;
+    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    child.kill(signal);
+    const [code] = (await once(child, 'close')) as [number | null];
     return code;
   }
 }
@@ -103,6 +133,11 @@ export function jsonRequest(body: unknown, headers: Record<string, string> = {})
     headers: { 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(body),
   };
+}
+
+/** A request whose body is this text, whether or not it is JSON. */
+export function jsonText(body: string): RequestInit {
+  return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
 }
 
 type FormValue = string | Uint8Array<ArrayBuffer>;
@@ -120,9 +155,13 @@ export function formRequest(fields: FormFields): RequestInit {
   return { method: 'POST', body };
 }
 
-function start(env: Record<string, string>, args: string[]): { child: ChildProcess; output: () => string } {
+function start(
+  nodeOptions: readonly string[],
+  env: Record<string, string>,
+  args: string[],
+): { child: ChildProcess; output: () => string } {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [...nodeOptions, MAIN, ...args], {
     env: { PATH, HOME, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

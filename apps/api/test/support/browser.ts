@@ -1,0 +1,17 @@
+/** Chromium for tests of pages, where it is installed. */
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
+
+const PROGRAM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path),
+);
+
+export const hasBrowser = PROGRAM !== undefined;
+
+/** The title of a suite that needs the browser: says so where there is none. */
+export const titleWithBrowser = (title: string): string =>
+  hasBrowser ? title : `${title} (skipped: there is no Chromium; on Debian: apt-get install chromium)`;
+
+export const launchBrowser = (): Promise<Browser> =>
+  chromium.launch({ executablePath: PROGRAM, args: ['--no-sandbox'] });
