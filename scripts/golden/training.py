@@ -16,8 +16,8 @@ VIT = t.ViTConfig(
     num_hidden_layers=2,
     num_attention_heads=2,
     intermediate_size=24,
-    image_size=16,
-    patch_size=8,
+    image_size=8,
+    patch_size=4,
     hidden_dropout_prob=0.0,
     attention_probs_dropout_prob=0.0,
 )

@@ -1,9 +1,9 @@
 /** The settings of a run: the configuration files, overridden by command-line options. */
 import { existsSync } from 'node:fs';
-import { InputError } from '../errors.js';
 import { environment } from './environment.js';
 import { modelConfigSchema, type ModelConfig } from './model-config.js';
 import { readConfig } from './read-config.js';
+import { assertApplies, assertOneLoss } from './stage-rules.js';
 import { trainingConfigSchema, type TrainingConfig } from './training-config.js';
 import { wandbAccount, wandbConfigSchema, type WandbAccount } from './wandb-config.js';
 
@@ -12,6 +12,8 @@ export interface Stage {
   /** Stage 1: the towers keep their weights and run in evaluation mode. */
   frozenTowers: boolean;
   config: TrainingConfig;
+  /** Where the configuration was read. */
+  file: string;
 }
 
 export interface RunSettings {
@@ -50,12 +52,6 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
   const model = await readConfig(modelConfigSchema, options.modelConfig);
   const heads = await readConfig(trainingConfigSchema, options.freezeTrainingConfig);
   const everything = await readConfig(trainingConfigSchema, options.trainingConfig);
-  if (everything.cached_views > 0) {
-    const reason = 'features can be kept while the towers are frozen only, in stage 1';
-    throw new InputError(
-      `${options.trainingConfig}: "cached_views": ${reason}; expected 0, found ${everything.cached_views}`,
-    );
-  }
   const wandbFile = options.wandbConfig ?? (existsSync(WANDB_FILE) ? WANDB_FILE : undefined);
   const wandb = wandbFile === undefined ? undefined : await readConfig(wandbConfigSchema, wandbFile);
   const override = (config: TrainingConfig, epochs: number | undefined): TrainingConfig => ({
@@ -65,9 +61,21 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
     batch_size: options.batchSize ?? config.batch_size,
   });
   const stages: Stage[] = [
-    { name: 'heads', frozenTowers: true, config: override(heads, options.freezeEpochs) },
-    { name: 'everything', frozenTowers: false, config: override(everything, options.epochs) },
-  ];
+    {
+      name: 'heads' as const,
+      frozenTowers: true,
+      config: override(heads, options.freezeEpochs),
+      file: options.freezeTrainingConfig,
+    },
+    {
+      name: 'everything' as const,
+      frozenTowers: false,
+      config: override(everything, options.epochs),
+      file: options.trainingConfig,
+    },
+  ].filter(({ config }) => config.epochs > 0);
+  for (const stage of stages) assertApplies(stage);
+  assertOneLoss(stages);
   return {
     data: options.data,
     trainSplit: options.trainSplit,
@@ -75,7 +83,7 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
     output: options.output ?? everything.output_dir,
     model,
     modelFile: options.modelConfig,
-    stages: stages.filter(({ config }) => config.epochs > 0),
+    stages,
     wandb: wandb && wandbAccount(wandb, environment.wandbKey),
   };
 }

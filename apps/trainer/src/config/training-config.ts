@@ -19,6 +19,9 @@ const positive = z.number('expected a number').gt(0, 'expected a number above 0'
 const beta = z.number('expected a number').min(0, 'expected 0 ≤ beta < 1').lt(1, 'expected 0 ≤ beta < 1');
 const flag = z.union([z.boolean(), z.literal(0), z.literal(1)], 'expected 0 or 1').transform(Boolean);
 
+const blocks = z.int('expected an integer').min(0, 'expected an integer of at least 0');
+const TOWERS = z.enum(['vision', 'text'], 'expected "vision" or "text"');
+
 export const trainingConfigSchema = z.strictObject({
   output_dir: z.string('expected a folder').min(1, 'expected a folder'),
   learning_rate: positive,
@@ -59,6 +62,30 @@ export const trainingConfigSchema = z.strictObject({
     .min(0, 'expected 0 ≤ max_bad_fraction ≤ 1')
     .max(1, 'expected 0 ≤ max_bad_fraction ≤ 1')
     .default(0.01),
+  /** 'softmax' is CLIP's loss, 'sigmoid' SigLIP's. Absent: the model's own, softmax for a new one. */
+  loss: z.enum(['softmax', 'sigmoid'], 'expected "softmax" or "sigmoid"').optional(),
+  /** Share of each target that is spread over all pairs of the batch. Absent: 0. */
+  label_smoothing: z
+    .number('expected a number')
+    .min(0, 'expected 0 ≤ x < 1')
+    .lt(1, 'expected 0 ≤ x < 1')
+    .optional(),
+  /** Highest rates of the groups. Absent: learning_rate. */
+  tower_learning_rate: positive.optional(),
+  head_learning_rate: positive.optional(),
+  /** Of logit_scale and logit_bias. */
+  logit_scale_learning_rate: positive.optional(),
+  /** Factor on a tower's rate for each block that lies between a tensor and the tower's output. Absent: 1. */
+  layer_decay: positive.max(1, 'expected at most 1').optional(),
+  /** In stage 2: the tower that keeps its weights (LiT). */
+  lock_tower: TOWERS.optional(),
+  /** In stage 2: the blocks of a tower that learn, counted from its end, with what follows them. Absent: the whole tower. */
+  unfreeze_last: z
+    .union(
+      [blocks, z.strictObject({ vision: blocks.optional(), text: blocks.optional() })],
+      'expected a number of blocks, or {"vision": number, "text": number}',
+    )
+    .optional(),
   /** Seconds between resumable checkpoints within an epoch. */
   checkpoint_seconds: positive.default(300),
 });

@@ -3,17 +3,19 @@
  * contrastive batches of a fixed size, so it is comparable across stages; recall is over the whole split.
  */
 import {
+  chanceLoss,
   concatenateRows,
   float32,
   numberOf,
-  type ContrastiveProgram,
+  type LossFunctions,
+  type LossKind,
   type RunFunctions,
 } from '@clip-ts/clip/train';
 import { retrievalRecall, type RetrievalResult } from './retrieval.js';
 
 export interface Validation {
   loss: number;
-  /** Loss of a model that knows nothing: ln of the pairs in a batch. */
+  /** Loss of a model that knows nothing. */
   chance: number;
   retrieval: RetrievalResult;
 }
@@ -27,12 +29,13 @@ const LOSS_BATCH = 128;
 export async function validationOf(
   images: readonly Float32Array[],
   texts: readonly Float32Array[],
-  lossOfEmbeddings: RunFunctions<ContrastiveProgram>['lossOfEmbeddings'],
+  validationLoss: RunFunctions<LossFunctions>['validationLoss'],
+  kind: LossKind,
 ): Promise<Validation> {
   const size = Math.min(LOSS_BATCH, images.length);
   const losses: number[] = [];
   for (let from = 0; from + size <= images.length; from += size) {
-    const { loss } = await lossOfEmbeddings({
+    const { loss } = await validationLoss({
       image_embeds: rowsOf(images.slice(from, from + size)),
       text_embeds: rowsOf(texts.slice(from, from + size)),
     });
@@ -40,7 +43,7 @@ export async function validationOf(
   }
   return {
     loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
-    chance: Math.log(size),
+    chance: chanceLoss(kind, size),
     retrieval: retrievalRecall(images, texts, Int32Array.from(images.keys())),
   };
 }

@@ -9,15 +9,18 @@ import {
   type DualEncoder,
   type TensorSpec,
 } from '@clip-ts/clip/model';
-import { scalar, type HostTensors } from '@clip-ts/clip/train';
+import { scalar, type HostTensors, type LossKind } from '@clip-ts/clip/train';
 import type { ModelConfig } from '../config/model-config.js';
 import type { AssembledModel } from './assembled-model.js';
 import { captionLength, captionLimit } from './caption-length.js';
 import { measureCaptions } from './measure-captions.js';
 import { textParts, visionParts, type TowerOptions, type TowerParts } from './tower-parts.js';
 
-/** CLIP's initial value: ln(1 / 0.07). */
-const LOGIT_SCALE_START = 2.6592;
+/** The initial values of CLIP, ln(1 / 0.07), and of SigLIP. */
+const START = {
+  softmax: { logit_scale_init_value: 2.6592 },
+  sigmoid: { logit_scale_init_value: Math.log(10), logit_bias_init_value: -10 },
+};
 
 /** A larger fraction of unknown tokens is worth a warning. */
 const MOSTLY_KNOWN = 0.1;
@@ -30,6 +33,8 @@ export interface AssembleOptions extends TowerOptions {
   configFile: string;
   /** Folder for the tokenizer's and processor's files while training runs. */
   assetFolder: string;
+  /** That of all stages. */
+  loss: LossKind;
 }
 
 /** @throws InputError when parts do not fit together, and what reading a pretrained tower throws */
@@ -37,7 +42,7 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
   const { config, seed, assetFolder } = options;
   const vision = await visionParts(options);
   const text = await textParts(options);
-  const configJson = dualEncoderConfig(config, vision, text);
+  const configJson = dualEncoderConfig(options, vision, text);
   const model = createDualEncoder(configJson);
   if (WITHOUT_HIDDEN_SIZE.has(model.vision.modelType))
     configJson.vision_config = { ...vision.config, hidden_size: model.vision.outputSize };
@@ -64,14 +69,14 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
 
 /** config.json; keys of this project are there where they are not the default. */
 const dualEncoderConfig = (
-  config: ModelConfig,
+  { config, loss }: AssembleOptions,
   vision: TowerParts,
   text: TowerParts,
 ): Record<string, unknown> => ({
   architectures: ['VisionTextDualEncoderModel'],
   model_type: 'vision-text-dual-encoder',
   projection_dim: config.dim,
-  logit_scale_init_value: LOGIT_SCALE_START,
+  ...START[loss],
   vision_config: vision.config,
   text_config: text.config,
   ...(config.text_pooling === 'pooler' ? {} : { text_pooling: config.text_pooling }),

@@ -5,9 +5,9 @@ import {
   initialState,
   momentNames,
   splitRows,
-  trainableNames,
   updateInputs,
   type HeadProgram,
+  type LossOptions,
   type HostTensors,
   type Runner,
 } from '@clip-ts/clip/train';
@@ -18,6 +18,7 @@ import type { FeatureKind } from '../features/feature-file.js';
 import type { FeatureViews } from '../features/feature-key.js';
 import { AS_THEY_ARE, openFeatures, type FeatureSource } from '../features/feature-source.js';
 import { updateOptions } from './learner.js';
+import { learningOf } from './learning.js';
 import { withFiniteLoss } from './non-finite-loss.js';
 import type { StageWork, StageWorkOptions } from './stage-work.js';
 import { maskSeed, stepResult } from './train-step.js';
@@ -29,10 +30,11 @@ export async function openFeatureWork(options: StageWorkOptions): Promise<StageW
     augmentation === 'none' ? AS_THEY_ARE : { augmentation, count: cached_views, seed };
   const training = await featuresOf('training', views, options);
   const validation = await featuresOf('validation', AS_THEY_ARE, options);
-  const { runner, trainable } = openHeads(options);
+  const { runner, trainable, loss } = openHeads(options);
   const { pairs, stepsPerEpoch } = plan;
   const firstCaptions = validation.captions.first.subarray(0, validation.images);
   return {
+    lossKind: loss.kind,
     async *steps(epoch, firstStep) {
       const order = epochOrder(seed, training.images, epoch);
       for (let step = firstStep; step < stepsPerEpoch; step++) {
@@ -67,7 +69,12 @@ export async function openFeatureWork(options: StageWorkOptions): Promise<StageW
       const { text_embeds } = await runner.run.projectTexts({
         text_features: rows(validation, 'text_features', validation.textFeatures(firstCaptions)),
       });
-      return validationOf(splitRows(image_embeds), splitRows(text_embeds), runner.run.lossOfEmbeddings);
+      return validationOf(
+        splitRows(image_embeds),
+        splitRows(text_embeds),
+        runner.run.validationLoss,
+        loss.kind,
+      );
     },
     readWeights: async () => ({ ...start.weights, ...(await runner.readState(trainable)) }),
     readMoments: () => runner.readState(momentNames(trainable)),
@@ -107,11 +114,12 @@ function featuresOf(
 function openHeads({ run, stage, start }: StageWorkOptions): {
   runner: Runner<HeadProgram>;
   trainable: string[];
+  loss: LossOptions;
 } {
-  const { model, specs } = run.assembled;
-  const learnTemperature = run.settings.model.temperature === 'learned';
-  const trainable = trainableNames(model, specs, { frozenTowers: true, learnTemperature });
-  const program = headProgram(model, trainable, updateOptions(stage.config));
+  const { model } = run.assembled;
+  const learning = learningOf(stage, run.assembled, run.settings.model.temperature);
+  const { trainable, loss } = learning;
+  const program = headProgram(model, trainable, { ...updateOptions(stage.config, learning), loss });
   const heads: HostTensors = {};
   for (const [name, tensor] of Object.entries(start.weights)) {
     if (!model.towerTensors.has(name)) heads[name] = tensor;
@@ -119,5 +127,6 @@ function openHeads({ run, stage, start }: StageWorkOptions): {
   return {
     runner: run.backend.createRunner(program, initialState(heads, trainable, false, start.moments)),
     trainable,
+    loss,
   };
 }

@@ -19,7 +19,7 @@ export interface Journal {
   step(
     state: TrainingState,
     plan: StagePlan,
-    result: StepResult & { learningRate: number },
+    result: StepResult & { learningRate: number; chance: number },
     timing: StepTiming,
   ): void;
   /** @param state after the epoch */
@@ -38,8 +38,12 @@ export function openJournal(
     experiment.log(entry);
   };
   return {
-    step(state, plan, { loss, gradientNorm, logitScale, learningRate }, { seconds, imagesPerSecond }) {
-      const chance = Math.log(plan.pairs);
+    step(
+      state,
+      plan,
+      { loss, chance, gradientNorm, logitScale, learningRate },
+      { seconds, imagesPerSecond },
+    ) {
       record({
         kind: 'step',
         stage: state.stage + 1,

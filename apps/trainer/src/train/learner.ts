@@ -4,16 +4,15 @@ import {
   contrastiveProgram,
   initialState,
   momentNames,
-  trainableNames,
   type ContrastiveProgram,
   type HostTensors,
   type Runner,
 } from '@clip-ts/clip/train';
 import type { Backend } from '../backend/open-backend.js';
 import type { Snapshot } from '../checkpoint/run-folder.js';
-import type { ModelConfig } from '../config/model-config.js';
 import type { Stage } from '../config/run-settings.js';
 import type { AssembledModel } from '../model/assembled-model.js';
+import type { Learning } from './learning.js';
 
 export interface Learner {
   runner: Runner<ContrastiveProgram>;
@@ -26,32 +25,33 @@ export interface Learner {
 export interface LearnerOptions {
   backend: Backend;
   assembled: AssembledModel;
-  temperature: ModelConfig['temperature'];
+  learning: Learning;
   stage: Stage;
   /** More than one micro-batch a step. */
   wideBatch: boolean;
 }
 
 /** AdamW's settings under the names of the program. */
-export const updateOptions = (config: Stage['config']) => ({
+export const updateOptions = (config: Stage['config'], { rateFactors, logitScaleMaximum }: Learning) => ({
   beta1: config.adam_beta1,
   beta2: config.adam_beta2,
   epsilon: config.adam_epsilon,
   weightDecay: config.weight_decay,
   maxGradNorm: config.max_grad_norm,
+  rateFactors,
+  logitScaleMaximum,
 });
 
 /** The caller disposes of `runner`. @throws ClipError for batch norm that cannot be trained */
 export function openLearner(
-  { backend, assembled, temperature, stage, wideBatch }: LearnerOptions,
+  { backend, assembled, learning, stage, wideBatch }: LearnerOptions,
   { weights, moments }: Pick<Snapshot, 'weights' | 'moments'>,
 ): Learner {
   const { model, specs } = assembled;
-  const { config, frozenTowers } = stage;
-  const learnTemperature = temperature === 'learned';
-  const trainable = trainableNames(model, specs, { frozenTowers, learnTemperature });
-  if (config.batch_norm === 'training' && !frozenTowers) assertBatchNormTrainable(weights);
-  const options = { ...updateOptions(config), frozenTowers, batchNorm: config.batch_norm };
+  const { config } = stage;
+  const { trainable, frozenTowers, loss } = learning;
+  if (config.batch_norm === 'training' && !stage.frozenTowers) assertBatchNormTrainable(weights);
+  const options = { ...updateOptions(config, learning), frozenTowers, batchNorm: config.batch_norm, loss };
   const program = contrastiveProgram(model, trainable, options);
   const runner = backend.createRunner(program, initialState(weights, trainable, wideBatch, moments));
   return {

@@ -33,6 +33,7 @@ export async function openModel(
     configFile: modelFile,
     corpus: captions,
     seed: stages[0]!.config.seed,
+    loss: stages[0]!.config.loss ?? 'softmax',
     assetFolder: path.join(output, 'assets'),
     log,
   });

@@ -17,6 +17,7 @@ import { createProgressPrinter, duration, type ProgressPrinter } from '../loggin
 import { openExperimentLogger } from '../logging/wandb.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { openJournal } from './journal.js';
+import { learningOf } from './learning.js';
 import { openModel } from './open-model.js';
 import { openSources, readSplits, type RunSplits } from './run-data.js';
 import { runSummary } from './run-summary.js';
@@ -55,6 +56,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const device = settings.stages[0]!.config.device;
   const backend = await openBackend(options.backend, { device, log: printer.log });
   const assembled = await openModel(settings, state, splits, restart, printer.log);
+  for (const stage of settings.stages) learningOf(stage, assembled, settings.model.temperature);
   await trainAndReport({ options, splits, backend, assembled, printer, stop }, state);
 }
 

@@ -1,5 +1,5 @@
 /** How a stage computes: its steps and its validation, on the towers or on what frozen towers gave once. */
-import type { HostTensors } from '@clip-ts/clip/train';
+import type { HostTensors, LossKind } from '@clip-ts/clip/train';
 import type { Snapshot } from '../checkpoint/run-folder.js';
 import type { Stage } from '../config/run-settings.js';
 import type { Validation } from '../evaluation/validate.js';
@@ -8,6 +8,7 @@ import type { TrainingRun } from './training-run.js';
 import type { StepOptions, StepResult } from './train-step.js';
 
 export interface StageWork {
+  readonly lossKind: LossKind;
   /** The steps of an epoch from `firstStep` on, each ready to be made. */
   steps(epoch: number, firstStep: number): AsyncIterable<(options: StepOptions) => Promise<StepResult>>;
   validate(): Promise<Validation>;

@@ -3,16 +3,18 @@ import { epochBatches } from '../data/batches.js';
 import { embedCaptions, embedImages } from '../evaluation/embed.js';
 import { validationOf } from '../evaluation/validate.js';
 import { openLearner } from './learner.js';
+import { learningOf } from './learning.js';
 import type { StageWork, StageWorkOptions } from './stage-work.js';
 import { trainStep } from './train-step.js';
 
 export async function openTowerWork({ run, stage, plan, start }: StageWorkOptions): Promise<StageWork> {
   const { training, validation, settings } = run;
+  const learning = learningOf(stage, run.assembled, settings.model.temperature);
   const { runner, readWeights, readMoments } = openLearner(
     {
       backend: run.backend,
       assembled: run.assembled,
-      temperature: settings.model.temperature,
+      learning,
       stage,
       wideBatch: plan.microBatches > 1,
     },
@@ -21,6 +23,7 @@ export async function openTowerWork({ run, stage, plan, start }: StageWorkOption
   const { seed, augmentation, batch_size } = stage.config;
   const { batchSize, microBatches, stepsPerEpoch } = plan;
   return {
+    lossKind: learning.loss.kind,
     async *steps(epoch, firstStep) {
       const order = { seed, batchSize, microBatches, augmentation };
       for await (const batches of epochBatches(training, epoch, firstStep, stepsPerEpoch, order))
@@ -30,7 +33,7 @@ export async function openTowerWork({ run, stage, plan, start }: StageWorkOption
       const images = await embedImages(runner, validation, batch_size);
       const firstCaptions = validation.captions.first.subarray(0, images.length);
       const texts = await embedCaptions(runner, validation.captions, firstCaptions, batch_size);
-      return validationOf(images, texts, runner.run.lossOfEmbeddings);
+      return validationOf(images, texts, runner.run.validationLoss, learning.loss.kind);
     },
     readWeights,
     readMoments,

@@ -89,8 +89,8 @@ async function wideStep(
     await run.accumulate({ ...batch, seed, image_grads, text_grads });
     row += rows;
   }
-  const { loss, logit_scale_grad } = contrast;
+  const { loss, logit_scale_grad, logit_bias_grad } = contrast;
   const update = updateInputs(options.learningRate, options.step, options);
-  const { grad_norm, logit_scale } = await run.applySum({ logit_scale_grad, ...update });
+  const { grad_norm, logit_scale } = await run.applySum({ logit_scale_grad, logit_bias_grad, ...update });
   return stepResult({ loss, grad_norm, logit_scale });
 }

@@ -4,7 +4,7 @@
  * with clipped gradients under a warmed-up, decaying learning rate. After each epoch the validation split decides
  * whether this is the best checkpoint yet, and whether the stage ends early.
  */
-import { learningRate } from '@clip-ts/clip/train';
+import { chanceLoss, learningRate } from '@clip-ts/clip/train';
 import type { Snapshot } from '../checkpoint/run-folder.js';
 import type { TrainingState } from '../checkpoint/training-state.js';
 import type { Stage } from '../config/run-settings.js';
@@ -63,6 +63,7 @@ async function trainEpoch(
 ): Promise<TrainingState> {
   const { seed, adam_beta1: beta1, adam_beta2: beta2 } = config;
   const { stepsPerEpoch } = plan;
+  const chance = chanceLoss(work.lossKind, plan.pairs);
   const speed = createSpeedometer();
   let state = start;
   let lastSave = performance.now();
@@ -80,7 +81,7 @@ async function trainEpoch(
       seconds: state.seconds + seconds,
     };
     const timing = { seconds, imagesPerSecond: speed(plan.pairs, seconds) };
-    run.journal.step(state, plan, { ...result, learningRate: rate }, timing);
+    run.journal.step(state, plan, { ...result, learningRate: rate, chance }, timing);
     if (run.stop.requested || before - lastSave >= config.checkpoint_seconds * 1000) {
       await run.folder.saveLast(await snapshotOf(work, state));
       lastSave = performance.now();

@@ -1,14 +1,17 @@
 /** What a forward pass needs besides weights and inputs. */
 import type * as tf from '@tensorflow/tfjs-core';
 
+/** Neither, both, or the one that is named. */
+export type FrozenTowers = boolean | 'vision' | 'text';
+
 /** Make one per pass with `createContext`. Copies of it that differ in a field still count masks together. */
 export interface ForwardContext {
   /** True turns on dropout, attention dropout and drop path. */
   readonly training: boolean;
   /** Int32 scalar that drives the random masks; the same seed gives the same masks. Needed in training. */
   readonly seed?: tf.Tensor;
-  /** True: towers run in evaluation mode, the heads as `training` says. */
-  readonly frozenTowers: boolean;
+  /** Towers that run in evaluation mode, both or one; the heads run as `training` says. */
+  readonly frozenTowers: FrozenTowers;
   /** 'training': batch norm uses the batch's statistics and reports new running statistics. */
   readonly batchNorm: 'evaluation' | 'training';
   /** Overrides the momentum of the architecture (torch's sense), in (0, 1]. */
@@ -33,6 +36,10 @@ export function createContext(
   const { training = false, frozenTowers = false, batchNorm = 'evaluation', ...rest } = options;
   return { ...rest, training, frozenTowers, batchNorm, masks: { drawn: 0 }, statistics: {} };
 }
+
+/** Whether a tower is frozen. */
+export const isFrozen = (frozen: FrozenTowers, side: 'vision' | 'text'): boolean =>
+  frozen === true || frozen === side;
 
 /** For what reads more than the first position: all blocks but the last, towers that pool elsewhere. */
 export function everyPosition(ctx: ForwardContext): ForwardContext {

@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ClipError } from '../errors.js';
 import { parseDualEncoderConfig, type DualEncoderConfig } from './config/dual-encoder.js';
-import type { ForwardContext } from './context.js';
+import { isFrozen, type ForwardContext } from './context.js';
 import { constant, describedAs, layer, named, parameter, type Layer } from './layers/index.js';
 import { firstToken } from './ops/index.js';
 import { projectionHead } from './projection-head.js';
@@ -85,7 +85,7 @@ function dualEncoderLayer(
   vision: VisionTower,
   text: TextTower,
 ): Layer<BoundDualEncoder> {
-  const { kind, text_pooling } = config;
+  const { kind, text_pooling, logit_bias_init_value: logitBias } = config;
   const [visionKey, textKey] = towerKeys(config);
   const scalar = kind === 'siglip' ? [1] : [];
   return layer(
@@ -95,16 +95,16 @@ function dualEncoderLayer(
       visual_projection: projectionHead(config, vision.outputSize),
       text_projection: projectionHead(config, text.outputSize),
       logit_scale: parameter(scalar, constant(config.logit_scale_init_value)),
-      logit_bias: kind === 'siglip' ? parameter(scalar, constant(0)) : undefined,
+      logit_bias: logitBias === undefined ? undefined : parameter(scalar, constant(logitBias)),
     },
     // Each part is bound when it is used: heads that learn alone need no weights of the towers.
     (parts) => {
       const imageFeatures = (inputs: VisionInputs, ctx: ForwardContext) =>
-        pooled(parts.vision(inputs, towerContext(ctx, 'first')));
+        pooled(parts.vision(inputs, towerContext(ctx, 'vision', 'first')));
       const textFeatures = ({ input_ids, attention_mask }: TextInputs, ctx: ForwardContext) => {
         // SigLIP's text tower was trained on its padding: every token counts.
         const mask = text.modelType === 'siglip_text_model' ? undefined : attention_mask;
-        const towerCtx = towerContext(ctx, text_pooling === 'mean' ? 'all' : 'first');
+        const towerCtx = towerContext(ctx, 'text', text_pooling === 'mean' ? 'all' : 'first');
         const output = parts.text({ input_ids, attention_mask: mask }, towerCtx);
         return pooledText(output, text_pooling, mask);
       };
@@ -179,9 +179,13 @@ export function logitsPerImage(
 }
 
 /** Frozen towers run in evaluation mode. They compute the positions that are pooled, unless the caller wants others. */
-function towerContext(ctx: ForwardContext, outputPositions: 'all' | 'first'): ForwardContext {
+function towerContext(
+  ctx: ForwardContext,
+  side: 'vision' | 'text',
+  outputPositions: 'all' | 'first',
+): ForwardContext {
   const tower = { ...ctx, outputPositions: ctx.outputPositions ?? outputPositions };
-  return ctx.frozenTowers ? { ...tower, training: false, batchNorm: 'evaluation' } : tower;
+  return isFrozen(ctx.frozenTowers, side) ? { ...tower, training: false, batchNorm: 'evaluation' } : tower;
 }
 
 /** The tower's pooled features, or its first token where it has no pooler: [B, D]. */

@@ -1,4 +1,4 @@
-export { createContext, type ForwardContext } from './context.js';
+export { createContext, isFrozen, type ForwardContext, type FrozenTowers } from './context.js';
 export { assertBatchNormTrainable, countBatches } from './layers/index.js';
 export type {
   TextInputs,
@@ -29,6 +29,7 @@ export {
   type LoadedTower,
 } from './load-model.js';
 export { createTextTower, createVisionTower, supportedModelTypes } from './registry.js';
+export { towerPositions, type TowerPosition } from './tower-positions.js';
 export { initTensor, initWeights } from './weights/initialize.js';
 export { loadWeights, type LoadOptions } from './weights/load-weights.js';
 export { saveWeights, type SaveOptions } from './weights/save.js';

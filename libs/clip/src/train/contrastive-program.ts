@@ -5,40 +5,47 @@
  * B pairs of a micro-batch, T tokens, E embedding, N pairs of the contrastive batch.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { createContext, encodeImages, encodeTexts, type DualEncoder } from '../model/index.js';
+import {
+  createContext,
+  encodeImages,
+  encodeTexts,
+  type DualEncoder,
+  type FrozenTowers,
+} from '../model/index.js';
 import type { UpdateInput } from './adamw.js';
 import { embeddingProgram, type EmbeddingProgram } from './embedding-program.js';
 import { valueAndGradients } from './gradients.js';
-import { contrastiveLoss } from './loss.js';
+import { lossOf, type LossOptions } from './loss.js';
+import { lossFunctions, type LossFunctions } from './loss-program.js';
 import type { ProgramFunction } from './program.js';
-import { gradientSum, LOGIT_SCALE } from './program-state.js';
+import { gradientSum, LOGIT_BIAS, LOGIT_SCALE } from './program-state.js';
 import { updateRule, type UpdateOptions } from './update-rule.js';
 
 type Tensors = tf.NamedTensorMap;
 /** pixel_values [B, 3, H, W], input_ids and attention_mask [B, T], and the int32 seed of the random masks. */
 type PairInput = 'pixel_values' | 'input_ids' | 'attention_mask' | 'seed';
 
-export interface ContrastiveProgram extends EmbeddingProgram {
+export interface ContrastiveProgram extends EmbeddingProgram, LossFunctions {
   /** Forward, loss, backward, AdamW. Scalars out: the loss, the gradients' norm before clipping, the new logit_scale. */
   step: ProgramFunction<PairInput | UpdateInput, 'loss' | 'grad_norm' | 'logit_scale'>;
   /** Embeddings [B, E] of a micro-batch in training mode. */
   embedPairs: ProgramFunction<PairInput, 'image_embeds' | 'text_embeds'>;
-  /** Embeddings [N, E] → the loss and its gradients with respect to them and to logit_scale. */
-  lossOfEmbeddings: ProgramFunction<
-    'image_embeds' | 'text_embeds',
-    'loss' | 'image_grads' | 'text_grads' | 'logit_scale_grad'
-  >;
   /** Adds a micro-batch's gradients to the sums in the state, given those of its embeddings [B, E]. */
   accumulate: ProgramFunction<PairInput | 'image_grads' | 'text_grads', 'done'>;
   /** AdamW on the sums, which start anew at 0. */
-  applySum: ProgramFunction<'logit_scale_grad' | UpdateInput, 'grad_norm' | 'logit_scale'>;
+  applySum: ProgramFunction<
+    'logit_scale_grad' | 'logit_bias_grad' | UpdateInput,
+    'grad_norm' | 'logit_scale'
+  >;
 }
 
 export interface ContrastiveOptions extends UpdateOptions {
-  /** Towers run in evaluation mode; to keep their weights, leave them out of `trainable`. */
-  frozenTowers: boolean;
+  /** Towers that run in evaluation mode; to keep their weights, leave them out of `trainable`. */
+  frozenTowers: FrozenTowers;
   /** 'training': batch norm takes the batch's statistics and updates its running ones. */
   batchNorm: 'evaluation' | 'training';
+  /** Absent: the symmetric cross-entropy. */
+  loss?: LossOptions;
 }
 
 /** @param trainable names of the tensors that learn; program-state.ts makes the state that goes with them */
@@ -57,17 +64,19 @@ export function contrastiveProgram(
     return { image_embeds, text_embeds };
   };
 
+  const { loss: lossOptions = { kind: 'softmax' } } = options;
   const update = updateRule(options);
 
   return {
     ...embeddingProgram(model),
+    ...lossFunctions(lossOptions),
 
     step: (state, inputs) => {
       const statistics: Tensors = {};
       const { value: loss, gradients } = valueAndGradients(
         (weights) => {
           const { image_embeds, text_embeds } = embed(weights, inputs, statistics);
-          return contrastiveLoss(image_embeds, text_embeds, weights[LOGIT_SCALE]).loss;
+          return lossOf(lossOptions, image_embeds, text_embeds, weights);
         },
         state,
         trainable,
@@ -83,8 +92,6 @@ export function contrastiveProgram(
       tf.dispose(statistics);
       return { state: {}, outputs };
     },
-
-    lossOfEmbeddings,
 
     /** ∂(Σ embedding · its gradient)/∂w is the micro-batch's share of ∂loss/∂w. */
     accumulate: (state, inputs) => {
@@ -109,30 +116,13 @@ export function contrastiveProgram(
       const gradients: Tensors = {};
       for (const name of trainable) gradients[name] = state[gradientSum(name)]!;
       if (gradients[LOGIT_SCALE]) gradients[LOGIT_SCALE] = inputs.logit_scale_grad;
+      if (gradients[LOGIT_BIAS]) gradients[LOGIT_BIAS] = inputs.logit_bias_grad;
       const { changed, grad_norm, logit_scale } = update(state, gradients, inputs);
       for (const name of trainable) changed[gradientSum(name)] = tf.zerosLike(state[gradientSum(name)]!);
       return { state: changed, outputs: { grad_norm, logit_scale } };
     },
   };
 }
-
-export const lossOfEmbeddings: ContrastiveProgram['lossOfEmbeddings'] = (
-  state,
-  { image_embeds, text_embeds },
-) => {
-  const { value: loss, gradients } = valueAndGradients(
-    (x) => contrastiveLoss(x.image_embeds!, x.text_embeds!, x[LOGIT_SCALE]).loss,
-    { image_embeds, text_embeds, [LOGIT_SCALE]: state[LOGIT_SCALE]! },
-    ['image_embeds', 'text_embeds', LOGIT_SCALE],
-  );
-  const outputs = {
-    loss,
-    image_grads: gradients.image_embeds!,
-    text_grads: gradients.text_embeds!,
-    logit_scale_grad: gradients[LOGIT_SCALE]!,
-  };
-  return { state: {}, outputs };
-};
 
 /** Hands tensors that were kept out of an inner scope to the current one. */
 function unkept(tensors: Tensors): Tensors {

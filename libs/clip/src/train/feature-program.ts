@@ -5,12 +5,10 @@
  */
 import { createContext, type DualEncoder } from '../model/index.js';
 import type { UpdateInput } from './adamw.js';
-import type { ContrastiveProgram } from './contrastive-program.js';
-import { lossOfEmbeddings } from './contrastive-program.js';
 import { valueAndGradients } from './gradients.js';
-import { contrastiveLoss } from './loss.js';
+import { lossOf, type LossOptions } from './loss.js';
+import { lossFunctions, type LossFunctions } from './loss-program.js';
 import type { ProgramFunction } from './program.js';
-import { LOGIT_SCALE } from './program-state.js';
 import { updateRule, type UpdateOptions } from './update-rule.js';
 
 /** Its state is the towers' weights, which stay as they are. */
@@ -33,7 +31,7 @@ export const featureProgram = (model: DualEncoder): FeatureProgram => ({
 });
 
 /** Its state is the heads' weights and logit_scale, and AdamW's moments of what learns. */
-export interface HeadProgram extends Pick<ContrastiveProgram, 'lossOfEmbeddings'> {
+export interface HeadProgram extends LossFunctions {
   /** One update on N pairs: the step of the contrastive program with frozen towers, from the towers' features [N, D]. */
   stepOnFeatures: ProgramFunction<
     'image_features' | 'text_features' | 'seed' | UpdateInput,
@@ -49,11 +47,12 @@ export interface HeadProgram extends Pick<ContrastiveProgram, 'lossOfEmbeddings'
 export function headProgram(
   model: DualEncoder,
   trainable: readonly string[],
-  options: UpdateOptions,
+  options: UpdateOptions & { loss?: LossOptions },
 ): HeadProgram {
+  const { loss: lossOptions = { kind: 'softmax' } } = options;
   const update = updateRule(options);
   return {
-    lossOfEmbeddings,
+    ...lossFunctions(lossOptions),
 
     stepOnFeatures: (state, inputs) => {
       const { value: loss, gradients } = valueAndGradients(
@@ -62,7 +61,7 @@ export function headProgram(
           const heads = model.layer.bind(weights, '');
           const image_embeds = heads.projectImages(inputs.image_features, ctx);
           const text_embeds = heads.projectTexts(inputs.text_features, ctx);
-          return contrastiveLoss(image_embeds, text_embeds, weights[LOGIT_SCALE]).loss;
+          return lossOf(lossOptions, image_embeds, text_embeds, weights);
         },
         state,
         trainable,

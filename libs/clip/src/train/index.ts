@@ -24,8 +24,23 @@ export {
   toTensors,
   type HostTensors,
 } from './host-tensor.js';
-export { contrastiveLoss, type ContrastiveLoss } from './loss.js';
+export {
+  chanceLoss,
+  contrastiveLoss,
+  sigmoidLoss,
+  type ContrastiveLoss,
+  type LossKind,
+  type LossOptions,
+} from './loss.js';
+export type { LossFunctions } from './loss-program.js';
+export {
+  rateFactors,
+  trainableNames,
+  type GroupRates,
+  type LearningParts,
+  type UnfrozenBlocks,
+} from './parameter-groups.js';
 export type { Program, ProgramFunction, ProgramResult, RunFunctions, Runner } from './program.js';
-export { initialState, momentNames, trainableNames } from './program-state.js';
+export { initialState, momentNames } from './program-state.js';
 export { asOneFunction, createReplayedRunner, inputsOf, type Replayed } from './replayed-runner.js';
 export { learningRate, warmupSteps, type Schedule } from './schedule.js';

@@ -2,10 +2,11 @@
  * The state of the contrastive program: the weights under their checkpoint names, AdamW's moments of what learns, and,
  * for wide batches, sums of gradients. The names of the moments are those of training/optimizer.safetensors.
  */
-import type { DualEncoder, TensorSpec } from '../model/index.js';
 import { float32, type HostTensors } from './host-tensor.js';
 
 export const LOGIT_SCALE = 'logit_scale';
+/** What the sigmoid loss adds to every logit. */
+export const LOGIT_BIAS = 'logit_bias';
 
 export const firstMoment = (name: string) => `adam_m.${name}`;
 export const secondMoment = (name: string) => `adam_v.${name}`;
@@ -14,18 +15,6 @@ export const gradientSum = (name: string) => `grad.${name}`;
 /** Names of the optimiser's tensors in the state, for checkpoints. */
 export const momentNames = (trainable: readonly string[]): string[] =>
   trainable.flatMap((name) => [firstMoment(name), secondMoment(name)]);
-
-/** Names of the tensors that learn; without a learned temperature, logit_scale does not. */
-export function trainableNames(
-  model: DualEncoder,
-  specs: readonly TensorSpec[],
-  { frozenTowers, learnTemperature }: { frozenTowers: boolean; learnTemperature: boolean },
-): string[] {
-  return specs
-    .filter(({ name, trainable }) => trainable && !(frozenTowers && model.towerTensors.has(name)))
-    .map(({ name }) => name)
-    .filter((name) => learnTemperature || name !== LOGIT_SCALE);
-}
 
 /**
  * @param wideBatch whether steps have several micro-batches, whose gradients are summed in the state

@@ -8,6 +8,10 @@ type Tensors = tf.NamedTensorMap;
 export interface UpdateOptions extends AdamWOptions {
   /** Gradients are scaled down to this norm, taken over all of them together. */
   maxGradNorm: number;
+  /** Factors on the learning rate, by tensor name; 1 where a name is missing. The weight decay of AdamW goes with them. */
+  rateFactors?: ReadonlyMap<string, number>;
+  /** logit_scale is kept between 0 and this; ln 100 by default, as CLIP does so that training stays stable. */
+  logitScaleMaximum?: number;
 }
 
 export interface Update {
@@ -18,7 +22,6 @@ export interface Update {
   logit_scale: tf.Tensor;
 }
 
-/** CLIP keeps exp(logit_scale) at most 100, so that training stays stable. */
 const LOGIT_SCALE_MAXIMUM = Math.log(100);
 
 /** AdamW on clipped gradients; tensors of rank 0 and 1 (biases, norms, logit_scale) take no weight decay. */
@@ -26,7 +29,9 @@ export const updateRule =
   (options: UpdateOptions) =>
   (state: Tensors, gradients: Tensors, inputs: Readonly<Record<UpdateInput, tf.Tensor>>): Update => {
     const grad_norm = globalNorm(Object.values(gradients));
-    const scalars = { ...inputs, clip: clipFactor(grad_norm, options.maxGradNorm) };
+    const clip = clipFactor(grad_norm, options.maxGradNorm);
+    const { logitScaleMaximum: maximum = LOGIT_SCALE_MAXIMUM } = options;
+    const rateOf = ratesByFactor(inputs.lr);
     const changed: Tensors = {};
     for (const [name, gradient] of Object.entries(gradients)) {
       const moments = {
@@ -35,10 +40,21 @@ export const updateRule =
         v: state[secondMoment(name)]!,
       };
       const weightDecay = gradient.rank < 2 ? 0 : options.weightDecay;
+      const scalars = { ...inputs, lr: rateOf(options.rateFactors?.get(name) ?? 1), clip };
       const { param, m, v } = adamw(moments, gradient, scalars, { ...options, weightDecay });
-      changed[name] = name === LOGIT_SCALE ? tf.clipByValue(param, 0, LOGIT_SCALE_MAXIMUM) : param;
+      changed[name] = name === LOGIT_SCALE ? tf.clipByValue(param, 0, maximum) : param;
       changed[firstMoment(name)] = m;
       changed[secondMoment(name)] = v;
     }
     return { changed, grad_norm, logit_scale: tf.clone((changed[LOGIT_SCALE] ?? state[LOGIT_SCALE])!) };
   };
+
+/** lr · factor, one tensor for each factor. */
+function ratesByFactor(lr: tf.Tensor): (factor: number) => tf.Tensor {
+  const rates = new Map<number, tf.Tensor>([[1, lr]]);
+  return (factor) => {
+    const rate = rates.get(factor) ?? tf.mul(lr, factor);
+    rates.set(factor, rate);
+    return rate;
+  };
+}

@@ -1,11 +1,14 @@
 /**
- * Checks towers against golden folders (config.json, model.safetensors, golden.safetensors made with transformers):
- * outputs and the gradient of every parameter. One line a folder, then `N passed, N failed`. run.mjs starts it.
+ * Checks models against golden folders (config.json, model.safetensors, golden.safetensors made with transformers):
+ * outputs and the gradient of every parameter; with a trajectory.json, a whole training run. One line a folder, then `N passed, N failed`. run.mjs starts it.
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { checkFolder, describeResult } from './check.js';
+import { checkTraining, describeTraining } from './check-training.js';
+import { createRunnerOn } from './runners.js';
 
 const BACKENDS = {
   onnxruntime: () => import('tfjs-onnxruntime'),
@@ -15,7 +18,7 @@ const USAGE = `usage: npm run parity -- [--backend ${Object.keys(BACKENDS).join(
 
 /** The models of libs/clip/test/golden, relative to the root of the repository, where npm starts scripts. */
 function ownFolders(): string[] {
-  return ['models', 'models-training-mode'].flatMap((kind) => {
+  return ['models', 'models-training-mode', 'training'].flatMap((kind) => {
     const parent = `libs/clip/test/golden/${kind}`;
     return readdirSync(parent).map((name) => `${parent}/${name}`);
   });
@@ -43,15 +46,28 @@ function readArguments(): { folders: string[]; backend: keyof typeof BACKENDS } 
   }
 }
 
+async function checked(folder: string): Promise<{ line: string; ok: boolean }> {
+  const result = await checkFolder(folder);
+  return { line: describeResult(result), ok: result.passed };
+}
+
+/** As training does: compiled and replayed on ONNX Runtime, op by op elsewhere. */
+async function followed(folder: string): Promise<{ line: string; ok: boolean }> {
+  const result = await checkTraining(folder, await createRunnerOn(backend));
+  return { line: describeTraining(result), ok: result.failures.length === 0 };
+}
+
 const { folders, backend } = readArguments();
 await BACKENDS[backend]();
 await tf.setBackend(backend);
 let passed = 0;
 for (const folder of folders) {
   try {
-    const result = await checkFolder(folder);
-    console.log(describeResult(result));
-    if (result.passed) passed += 1;
+    const { line, ok } = existsSync(join(folder, 'trajectory.json'))
+      ? await followed(folder)
+      : await checked(folder);
+    console.log(line);
+    if (ok) passed += 1;
   } catch (error) {
     console.log(`FAIL ${folder}: ${error instanceof Error ? error.message : error}`);
   }

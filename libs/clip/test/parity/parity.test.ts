@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '@tensorflow/tfjs-backend-cpu';
@@ -9,6 +9,8 @@ import { loadVisionTower } from '../../src/model/load-model.js';
 import { saveWeights } from '../../src/model/weights/save.js';
 import { eachOnce, GOLDEN, goldenFolders } from '../golden-folders.js';
 import { checkFolder, describeResult } from './check.js';
+import { checkTraining, describeTraining } from './check-training.js';
+import { createRunnerOn } from './runners.js';
 
 const models = goldenFolders('models');
 // Plain JavaScript is slow: each model once, and batch norm in training mode not at all, which shows nothing more.
@@ -40,6 +42,58 @@ describe('towers against transformers', () => {
     const result = await checkFolder(folder);
     expect(result.passed).toBe(false);
     expect(describeResult(result)).toMatch(/^FAIL .*worst \d\.\de-\d \((last_hidden_state|pooler_output)\)/);
+    await rm(folder, { recursive: true });
+  });
+});
+
+const FINE_TUNING = /finetune|lit/;
+
+describe('fine-tuning of whole CLIP and SigLIP models against transformers and PyTorch', () => {
+  afterAll(() => tf.setBackend('cpu'));
+
+  it.each(goldenFolders('training').filter(({ path }) => FINE_TUNING.test(path)))(
+    '$name: first step, trajectory and final weights',
+    async ({ path }) => {
+      await tf.setBackend('onnxruntime');
+      const result = await checkTraining(path, await createRunnerOn('onnxruntime'));
+      expect(result.failures, describeTraining(result)).toEqual([]);
+    },
+  );
+
+  /** A copy of a folder with trajectory.json changed. */
+  async function altered(name: string, change: (trajectory: Trajectory) => void): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'clip-trajectory-'));
+    await cp(join(GOLDEN, 'training', name), folder, { recursive: true });
+    const file = join(folder, 'trajectory.json');
+    const trajectory = JSON.parse(await readFile(file, 'utf8')) as Trajectory;
+    change(trajectory);
+    await writeFile(file, JSON.stringify(trajectory));
+    return folder;
+  }
+  type Trajectory = { options: Record<string, unknown>; log: Record<string, number>[] };
+
+  it.each([
+    ['another decay', 'clip-finetune', { layer_decay: 0.5 }, ['loss', 'gradient norm']],
+    ['no label smoothing', 'clip-finetune', { label_smoothing: 0 }, ['gradients', 'loss', 'gradient norm']],
+    ['the other loss', 'siglip-finetune', { loss: 'softmax' }, ['gradients', 'loss', 'gradient norm']],
+  ])('a run with %s is found out', async (_, name, options, failures) => {
+    await tf.setBackend('onnxruntime');
+    const folder = await altered(name, (trajectory) => Object.assign(trajectory.options, options));
+    const result = await checkTraining(folder, await createRunnerOn('onnxruntime'));
+    expect(describeTraining(result)).toMatch(/^FAIL /);
+    expect(result.failures).toEqual(expect.arrayContaining(failures));
+    await rm(folder, { recursive: true });
+  });
+
+  it.each([
+    ['an option', { momentum: 0.9 }, /Unrecognized key: "momentum"/],
+    ['a schedule', { schedule: 'constant' }, /options\.schedule: .*"linear"\|"cosine"/],
+    ['smoothing of the sigmoid loss', { loss: 'sigmoid', label_smoothing: 0.1 }, /no targets to smooth/],
+  ])('%s that cannot be followed is refused by name', async (_, options, message) => {
+    const folder = await altered('siglip-finetune', (trajectory) =>
+      Object.assign(trajectory.options, options),
+    );
+    await expect(checkTraining(folder)).rejects.toThrow(message);
     await rm(folder, { recursive: true });
   });
 });

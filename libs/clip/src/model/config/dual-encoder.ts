@@ -20,9 +20,13 @@ const OPTIONS = {
 /** The learned scale and bias, repeated for readers of the ONNX models; here the values in the weights count. */
 const LEARNED = { logit_scale: noEffect(), logit_bias: noEffect() };
 
+/** The models that transformers gives no logit_bias have one where this field says so: those trained with the sigmoid loss. */
+const BIAS = { logit_bias_init_value: z.number().optional() };
+
 const dualSchema = configSchema({
   ...OPTIONS,
   ...LEARNED,
+  ...BIAS,
   projection_dim: size().default(512),
   logit_scale_init_value: z.number().default(2.6592),
   vision_config: towerConfig.required({ model_type: true }),
@@ -31,6 +35,7 @@ const dualSchema = configSchema({
 
 const clipSchema = configSchema({
   ...LEARNED,
+  ...BIAS,
   projection_dim: size().default(512),
   logit_scale_init_value: z.number().default(2.6592),
   initializer_factor: noEffect(),
@@ -57,6 +62,8 @@ export interface DualEncoderConfig {
   readonly projection_dropout: number;
   readonly text_pooling: 'pooler' | 'cls' | 'mean';
   readonly logit_scale_init_value: number;
+  /** Undefined: the model has no logit_bias. */
+  readonly logit_bias_init_value?: number;
 }
 
 /** @throws ClipError CONFIG_INVALID */
@@ -78,6 +85,7 @@ export function parseDualEncoderConfig(json: unknown): DualEncoderConfig {
       projection_dropout: 0,
       text_pooling: 'pooler',
       logit_scale_init_value: config.logit_scale_init_value,
+      logit_bias_init_value: config.logit_bias_init_value,
     };
   }
   if (type === 'siglip') {
@@ -91,6 +99,7 @@ export function parseDualEncoderConfig(json: unknown): DualEncoderConfig {
       projection_dropout: 0,
       text_pooling: 'pooler',
       logit_scale_init_value: 0,
+      logit_bias_init_value: 0,
     };
   }
   const { vision_config, text_config, ...rest } = parseConfigWith(
@@ -107,5 +116,6 @@ export function parseDualEncoderConfig(json: unknown): DualEncoderConfig {
     projection_dropout: rest.projection_dropout,
     text_pooling: rest.text_pooling,
     logit_scale_init_value: rest.logit_scale_init_value,
+    logit_bias_init_value: rest.logit_bias_init_value,
   };
 }
