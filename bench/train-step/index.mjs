@@ -1,7 +1,7 @@
 /**
  * Milliseconds of the trainer's training step (forward, loss, backward, clipped gradients, AdamW), beside others'.
  *
- *   npm run bench -- train-step [--shape a|b|c|all] [--peer torch] [--peer tfjs-node] [--steps 4] [--rounds 5]
+ *   npm run bench -- train-step [--shape a|b|c|d|all] [--peer torch] [--peer tfjs-node] [--steps 4] [--rounds 5]
  *
  * Our towers leave out what no output depends on: the last block of a tower that pools its first token is computed for
  * that token. Shapes a+, b+, c+ compute all of it, as PyTorch's modules do.

@@ -1,6 +1,6 @@
 /**
  * The training steps that are timed: configurations in transformers' keys, read by every side.
- * Dropout and drop path are off, so that all sides compute the same function.
+ * Dropout and drop path are off and batch norm keeps its statistics, so that all sides compute the same function.
  */
 
 /** @typedef {{ batch: number, tokens: number, image: number, frozen: boolean, allTokens?: boolean, projection: number, vision: Record<string, unknown>, text: Record<string, unknown> }} Shape */
@@ -74,6 +74,30 @@ const SHAPES = {
   b: { ...swinAndRoberta, frozen: false },
   // The same with frozen towers: the heads and the temperature learn.
   c: { ...swinAndRoberta, frozen: true },
+  // MobileNetV2 and MiniLM-L6 as published, everything learns.
+  d: {
+    batch: 48,
+    tokens: 24,
+    image: 160,
+    frozen: false,
+    projection: 256,
+    // Weights of the usual size (0.02) would let the features vanish where batch norm does not scale them.
+    vision: { model_type: 'mobilenet_v2', image_size: 160, layer_norm_eps: 0.001, initializer_range: 0.3 },
+    text: {
+      model_type: 'bert',
+      vocab_size: 30522,
+      hidden_size: 384,
+      num_hidden_layers: 6,
+      num_attention_heads: 12,
+      intermediate_size: 1536,
+      max_position_embeddings: 512,
+      type_vocab_size: 2,
+      layer_norm_eps: 1e-12,
+      pad_token_id: 0,
+      hidden_dropout_prob: 0,
+      attention_probs_dropout_prob: 0,
+    },
+  },
 };
 
 /** The optimiser of every side, in the rules of the trainer: tensors of fewer than two dimensions take no weight decay. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fuse } from './fuse.js';
-import { reshape } from './layout.js';
-import { add, mul } from './ops.js';
+import { filled, reshape } from './layout.js';
+import { add, greater, mul, where } from './ops.js';
 import { matMul } from './products.js';
 import { order } from './order.js';
 import { placeholder, type Value } from './value.js';
@@ -41,5 +41,19 @@ describe('fusion into Gemm', () => {
     const product = matMul(a, b);
     expect(opsOf([add(product, bias), product])).toEqual(['Gemm/2', 'Add/2']);
     expect(opsOf([add(product, bias), mul(product, product)])).toEqual(['Gemm/2', 'Add/2', 'Mul/2']);
+  });
+});
+
+describe('tensors of one number', () => {
+  const x = matrix('x', [300, 4]);
+
+  it('are not filled where another operand has the shape', () => {
+    const zeros = filled(0, 'float32', [300, 4]);
+    expect(opsOf([where(greater(x, 0), x, zeros)])).toEqual(['Greater/2', 'Where/3']);
+    expect(opsOf([add(x, filled(2, 'float32', [300, 4]))])).toEqual(['Add/2']);
+  });
+
+  it('are filled where the result has its shape from them', () => {
+    expect(opsOf([add(matrix('row', [4]), filled(2, 'float32', [300, 4]))])).toEqual(['Expand/2', 'Add/2']);
   });
 });

@@ -36,8 +36,21 @@ export const unary = (
   attributes: Attributes = {},
 ): Value => op(name, [x], x.shape, type, attributes);
 
-export const binary = (name: string, a: Value, b: Value, type: ElementType = a.type): Value =>
-  op(name, [a, b], broadcastShapes(a.shape, b.shape), type);
+/**
+ * A tensor of one number as that number, where the result has its shape without it: nobody then fills memory with it,
+ * neither a step nor ONNX Runtime when it folds constants.
+ */
+function asNumber(x: Value, ...others: readonly (readonly number[])[]): Value {
+  if (x.uniform === undefined || sizeOf(x.shape) <= 1) return x;
+  const shape = broadcastShapes(...others);
+  return sameShape(broadcastShapes(x.shape, shape), shape) ? scalar(x.uniform, x.type) : x;
+}
+
+export function binary(name: string, a: Value, b: Value, type: ElementType = a.type): Value {
+  const y = asNumber(b, a.shape);
+  const inputs = [asNumber(a, y.shape), y];
+  return op(name, inputs, broadcastShapes(a.shape, b.shape), type);
+}
 
 /** A scalar of the element type of `like`. */
 const literal = (x: Value | number, like: Value): Value => (typeof x === 'number' ? scalar(x, like.type) : x);
@@ -93,5 +106,7 @@ export function where(condition: Value, a: Value, b: Value): Value {
       'bool',
     );
   }
-  return op('Where', [condition, a, b], broadcastShapes(condition.shape, a.shape, b.shape), a.type);
+  const y = asNumber(b, condition.shape, a.shape);
+  const x = asNumber(a, condition.shape, y.shape);
+  return op('Where', [condition, x, y], broadcastShapes(condition.shape, a.shape, b.shape), a.type);
 }

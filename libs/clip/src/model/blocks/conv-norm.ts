@@ -2,7 +2,7 @@
  * Convolution without bias, batch norm, activation: what ResNet and MobileNetV2 consist of, under the names that
  * transformers gives the parts in both. B batch, C input and O output channels; NHWC.
  */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { ForwardContext } from '../context.js';
 import { batchNorm, layer, parameter, type BatchNormOptions, type Layer } from '../layers/index.js';
 import { activation } from '../ops/index.js';
@@ -26,8 +26,13 @@ export function convNorm({ shape, init, convolve, statistics, act }: ConvNormOpt
     convolution: { weight: parameter(shape, init) },
     normalization: batchNorm(shape[0], statistics),
   };
-  return layer(tensors, ({ convolution, normalization }) => (x, ctx) => {
-    const normed = normalization(convolve(x, convolution.weight), ctx);
-    return act === undefined ? normed : activation(act)(normed);
+  return layer(tensors, ({ convolution, normalization }) => {
+    const normed = (x: tf.Tensor, ctx: ForwardContext) => {
+      if (ctx.batchNorm === 'training') return normalization.normalize(convolve(x, convolution.weight), ctx);
+      // Scaled weights instead of a scaled result: the backward pass then needs no feature map but x.
+      const { scale, shift } = normalization.affine();
+      return tf.add(convolve(x, tf.mul(convolution.weight, tf.reshape(scale, [-1, 1, 1, 1]))), shift);
+    };
+    return (x, ctx) => (act === undefined ? normed(x, ctx) : activation(act)(normed(x, ctx)));
   });
 }

@@ -19,7 +19,7 @@ const weights = () => ({
 });
 /** A batch norm of one channel under the name n. */
 const normed = (values: number[][], ctx: ForwardContext) =>
-  batchNorm(1, { epsilon: 0, momentum: 0.1 }).bind(weights(), 'n')(tf.tensor2d(values), ctx);
+  batchNorm(1, { epsilon: 0, momentum: 0.1 }).bind(weights(), 'n').normalize(tf.tensor2d(values), ctx);
 
 describe('batch norm', () => {
   it('uses the running statistics unless asked otherwise', () => {

@@ -19,13 +19,16 @@ export interface BatchNormOptions {
   readonly momentum: number;
 }
 
-/** x [..., C] → [..., C] */
-export type BatchNorm = (x: tf.Tensor, ctx: ForwardContext) => tf.Tensor;
+export interface BatchNorm {
+  /**
+   * x [..., C] → [..., C], by the running statistics or, when the context asks for it, by the batch's; then the new
+   * running statistics go into `ctx.statistics`.
+   */
+  readonly normalize: (x: tf.Tensor, ctx: ForwardContext) => tf.Tensor;
+  /** What normalising by the running statistics is: x · scale + shift, both [C]. */
+  readonly affine: () => { scale: tf.Tensor; shift: tf.Tensor };
+}
 
-/**
- * Normalises by the running statistics or, when the context asks for it, by the batch's; then the new running
- * statistics go into `ctx.statistics`.
- */
 export function batchNorm(channels: number, { epsilon, momentum }: BatchNormOptions): Layer<BatchNorm> {
   const tensors = {
     weight: parameter([channels], ONES),
@@ -34,21 +37,29 @@ export function batchNorm(channels: number, { epsilon, momentum }: BatchNormOpti
     [VARIANCE]: buffer([channels], ONES),
     [BATCHES]: storedIntegers([], ZEROS),
   };
-  return layer(tensors, ({ weight, bias, [MEAN]: runningMean, [VARIANCE]: runningVar }, name) => (x, ctx) => {
-    if (ctx.batchNorm === 'evaluation') {
+  return layer(tensors, ({ weight, bias, [MEAN]: runningMean, [VARIANCE]: runningVar }, name) => {
+    const affine = () => {
       const scale = tf.mul(weight, tf.rsqrt(tf.add(runningVar, epsilon)));
-      return tf.add(tf.mul(x, scale), tf.sub(bias, tf.mul(runningMean, scale)));
-    }
-    const axes = x.shape.slice(0, -1).map((_, axis) => axis);
-    const count = x.size / x.shape[x.rank - 1]!;
-    const mean = tf.mean(x, axes);
-    const centred = tf.sub(x, mean);
-    const variance = tf.mean(tf.square(centred), axes);
-    const rate = ctx.batchNormMomentum ?? momentum;
-    const unbiased = tf.mul(variance, count / Math.max(count - 1, 1));
-    ctx.statistics[`${name}.${MEAN}`] = mix(runningMean, mean, rate);
-    ctx.statistics[`${name}.${VARIANCE}`] = mix(runningVar, unbiased, rate);
-    return tf.add(tf.mul(centred, tf.mul(weight, tf.rsqrt(tf.add(variance, epsilon)))), bias);
+      return { scale, shift: tf.sub(bias, tf.mul(runningMean, scale)) };
+    };
+    const byBatch = (x: tf.Tensor, ctx: ForwardContext) => {
+      const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+      const count = x.size / x.shape[x.rank - 1]!;
+      const mean = tf.mean(x, axes);
+      const centred = tf.sub(x, mean);
+      const variance = tf.mean(tf.square(centred), axes);
+      const rate = ctx.batchNormMomentum ?? momentum;
+      const unbiased = tf.mul(variance, count / Math.max(count - 1, 1));
+      ctx.statistics[`${name}.${MEAN}`] = mix(runningMean, mean, rate);
+      ctx.statistics[`${name}.${VARIANCE}`] = mix(runningVar, unbiased, rate);
+      return tf.add(tf.mul(centred, tf.mul(weight, tf.rsqrt(tf.add(variance, epsilon)))), bias);
+    };
+    const normalize = (x: tf.Tensor, ctx: ForwardContext) => {
+      if (ctx.batchNorm === 'training') return byBatch(x, ctx);
+      const { scale, shift } = affine();
+      return tf.add(tf.mul(x, scale), shift);
+    };
+    return { normalize, affine };
   });
 }
 

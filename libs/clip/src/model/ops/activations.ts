@@ -30,9 +30,26 @@ export function silu(x: tf.Tensor): tf.Tensor {
   return tf.mul(x, tf.sigmoid(x));
 }
 
-function relu6(x: tf.Tensor): tf.Tensor {
-  return tf.clipByValue(x, 0, 6);
+/** min(max(x, 0), highest) with the gradient taken from the result, so that x need not be kept for it. */
+function rectifier(highest: number): Activation {
+  const rectify = (x: tf.Tensor) => (highest === Infinity ? tf.relu(x) : tf.clipByValue(x, 0, highest));
+  const passes = (y: tf.Tensor) =>
+    highest === Infinity ? tf.greater(y, 0) : tf.logicalAnd(tf.greater(y, 0), tf.less(y, highest));
+  return tf.customGrad((x, save) => {
+    const value = rectify(x as tf.Tensor);
+    (save as tf.GradSaveFunc)([value]);
+    return {
+      value,
+      gradFunc: (dy, saved) => {
+        const [y] = saved as [tf.Tensor];
+        return tf.where(passes(y), dy, tf.zerosLike(dy));
+      },
+    };
+  });
 }
+
+const relu = rectifier(Infinity);
+const relu6 = rectifier(6);
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu,
@@ -44,8 +61,8 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu_accurate: geluTanh,
   gelu_10: (x) => tf.clipByValue(gelu(x), -10, 10),
   quick_gelu: quickGelu,
-  relu: (x) => tf.relu(x),
-  relu2: (x) => tf.square(tf.relu(x)),
+  relu,
+  relu2: (x) => tf.square(relu(x)),
   relu6,
   laplace: (x) => tf.mul(tf.add(tf.erf(tf.div(tf.sub(x, 0.707107), 0.282095 * Math.SQRT2)), 1), 0.5),
   leaky_relu: (x) => tf.leakyRelu(x, 0.01),

@@ -39,6 +39,13 @@ describe('ops', () => {
     ]);
   });
 
+  it('rectifiers have the gradients of PyTorch, 0 where they clip and at the corners', () => {
+    const at = (name: string) => rounded(gradientOf(activation(name), tf.tensor1d([-1, 0, 0.5, 6, 7])));
+    expect(at('relu')).toEqual([0, 0, 1, 1, 1]);
+    expect(at('relu2')).toEqual([0, 0, 1, 12, 14]);
+    expect(at('relu6')).toEqual([0, 0, 1, 0, 0]);
+  });
+
   it('activations have the values that transformers gives them', () => {
     const at = (name: string) => rounded(activation(name)(tf.tensor1d([-1, 0.5])));
     expect(at('gelu')).toEqual([-0.15866, 0.34573]);
