@@ -11,6 +11,7 @@ function card(model: object, towers: Partial<RunSummary> = {}): string {
     output: 'runs/photos',
     modelFile: 'model_config.json',
     stages: [],
+    workers: { training: 1, validation: 1 },
     model: modelConfigSchema.parse({
       vision_backbone: { model_type: 'vit' },
       text_backbone: '/models/roberta-small',

@@ -2,11 +2,9 @@
 import { Option, type Command } from 'commander';
 import { BACKEND_NAMES } from '../backend/names.js';
 import type { EvaluateOptions } from '../evaluation/evaluate-checkpoint.js';
-import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, integer } from './options.js';
+import { DEFAULT_WORKERS, integer } from './options.js';
 
-interface EvaluateFlags extends Omit<EvaluateOptions, 'imageMemory' | 'printer'> {
-  /** Gigabytes. */
-  imageMemory: number;
+interface EvaluateFlags extends Omit<EvaluateOptions, 'printer'> {
   json: boolean;
 }
 
@@ -25,24 +23,22 @@ export function addEvaluateCommand(program: Command): void {
     .addOption(new Option('--backend <name>', 'what computes').choices(BACKEND_NAMES).default('auto'))
     .option('--batch-size <pairs>', 'images or captions at a time', integer('--batch-size', 1), 128)
     .option(
-      '--image-memory <gigabytes>',
-      'decoded images kept in memory',
-      positiveNumber('--image-memory'),
-      DEFAULT_IMAGE_MEMORY_GB,
+      '--workers <threads>',
+      'threads that decode images',
+      integer('--workers', 1, 256),
+      DEFAULT_WORKERS,
     )
-    .option('--workers <images>', 'images decoded at a time', integer('--workers', 1), 4)
     .option('--json', 'print the result as JSON, alone on the last line', false)
     .action(runEvaluate);
 }
 
-async function runEvaluate({ json, imageMemory, ...options }: EvaluateFlags): Promise<void> {
+async function runEvaluate({ json, ...options }: EvaluateFlags): Promise<void> {
   const { evaluateCheckpoint } = await import('../evaluation/evaluate-checkpoint.js');
   const { evaluationTable } = await import('../evaluation/evaluation-table.js');
   const { createProgressPrinter } = await import('../logging/progress.js');
   const printer = createProgressPrinter();
   const evaluation = await evaluateCheckpoint({
     ...options,
-    imageMemory: imageMemory * GIGABYTE,
     printer,
   });
   console.log(evaluationTable(evaluation));

@@ -1,4 +1,5 @@
 /** Parsers of command-line values. An invalid value ends the command with exit code 2 and an error that names the option. */
+import { availableParallelism } from 'node:os';
 import { InputError } from '../errors.js';
 
 /** An integer from `low` to `high`, both included. */
@@ -25,5 +26,7 @@ export function positiveNumber(option: string) {
 }
 
 export const GIGABYTE = 1e9;
-/** Enough for a small dataset; one that does not fit is decoded batch by batch. */
+/** Enough for a small dataset; images that do not fit are decoded whenever they are shown. */
 export const DEFAULT_IMAGE_MEMORY_GB = 4;
+/** Threads that decode images: one for each core. */
+export const DEFAULT_WORKERS = availableParallelism();

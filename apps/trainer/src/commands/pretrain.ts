@@ -48,6 +48,11 @@ export function addPretrainCommand(program: Command): void {
       DEFAULT_IMAGE_MEMORY_GB,
     )
     .option(
+      '--workers <threads>',
+      'threads that decode images (default: dataloader_num_workers and num_workers_dataloader, but no more than cores)',
+      integer('--workers', 1, 256),
+    )
+    .option(
       '--feature-cache <folder>',
       'where features of frozen towers are kept, for this run and later ones',
       'data/features',

@@ -1,5 +1,6 @@
 /** The settings of a run: the configuration files, overridden by command-line options. */
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { environment } from './environment.js';
 import { modelConfigSchema, type ModelConfig } from './model-config.js';
 import { readConfig } from './read-config.js';
@@ -27,6 +28,8 @@ export interface RunSettings {
   modelFile: string;
   /** Those with epochs above 0. */
   stages: Stage[];
+  /** Threads that decode images. */
+  workers: { training: number; validation: number };
   wandb?: WandbAccount;
 }
 
@@ -44,6 +47,7 @@ export interface SettingsOptions {
   epochs?: number;
   freezeEpochs?: number;
   batchSize?: number;
+  workers?: number;
 }
 
 const WANDB_FILE = 'input/wandb_config.json';
@@ -84,6 +88,16 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
     model,
     modelFile: options.modelConfig,
     stages,
+    workers: workersOf(stages[0]?.config ?? everything, options.workers),
     wandb: wandb && wandbAccount(wandb, environment.wandbKey),
+  };
+}
+
+/** The configured threads, but no more than cores: more of them only take turns. @param wanted whatever the cores */
+function workersOf(config: TrainingConfig, wanted: number | undefined): RunSettings['workers'] {
+  const cores = availableParallelism();
+  return {
+    training: wanted ?? Math.min(config.dataloader_num_workers, cores),
+    validation: wanted ?? Math.min(config.num_workers_dataloader, cores),
   };
 }

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 /**
- * Random changes to the images of training, which data/augment.ts makes. 'mild' leaves every caption true: a mirrored
+ * Random changes to the images of training, which data/images/view.ts draws. 'mild' leaves every caption true: a mirrored
  * image would make "left of" a lie. 'photo' is for captions that seldom say left or right.
  */
 const AUGMENTATIONS = ['none', 'mild', 'photo'] as const;
@@ -30,7 +30,7 @@ export const trainingConfigSchema = z.strictObject({
   batch_size: integer(2),
   /** 0 skips the stage. */
   epochs: integer(0),
-  /** Training images decoded at a time. */
+  /** Threads that decode training images. */
   dataloader_num_workers: integer(1),
   /** The contrastive batch is batch_size × this: each pair is contrasted with all pairs of the step. */
   gradient_accumulation_steps: integer(1),
@@ -40,7 +40,7 @@ export const trainingConfigSchema = z.strictObject({
   early_stopping: integer(0),
   device: z.enum(['cuda', 'cpu'], 'expected "cuda" or "cpu"'),
   fp16: flag,
-  /** Validation images decoded at a time. */
+  /** Threads that decode validation images. */
   num_workers_dataloader: integer(1),
   /** Direction of the validation metric: "min" takes the loss, "max" text-to-image R@10. */
   scheduler_mode: z.enum(['min', 'max'], 'expected "min" or "max"'),

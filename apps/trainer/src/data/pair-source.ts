@@ -1,52 +1,42 @@
-/** A split of a dataset as batches need it: decoded images and tokenised captions. */
-import type { ProgressPrinter } from '../logging/progress.js';
+/** A split of a dataset as batches need it: images and tokenised captions. */
 import type { AssembledModel } from '../model/assembled-model.js';
 import { tokenizeCaptions, type CaptionStore } from './caption-store.js';
-import { openPixelStore, type PixelProcessor, type PixelStore } from './pixel-store.js';
+import { openPixelSources, type PixelSource } from './images/pixel-source.js';
 import type { CaptionedSplit } from './read-dataset.js';
 
 export interface PairSource {
-  pixels: PixelStore;
+  pixels: PixelSource;
   captions: CaptionStore;
-  processor: PixelProcessor;
 }
 
-export interface PairSourceOptions {
-  /** Bytes of decoded images to keep. */
-  memoryLimit: number;
-  /** Images decoded at a time. */
-  workers: number;
-  printer: ProgressPrinter;
+export interface PairSources {
+  /** In the order of the splits. */
+  sources: PairSource[];
+  /** Ends the threads that decode images. */
+  close: () => Promise<void>;
 }
 
-/** Tokenises all captions; images are decoded when the first of them is asked for. */
-export async function openPairSource(
-  { split, images }: CaptionedSplit,
-  { tokenizer, processor, minLength, maxLength }: AssembledModel,
-  { memoryLimit, workers, printer }: PairSourceOptions,
-): Promise<PairSource> {
-  const captions = tokenizeCaptions(
-    images.map((image) => image.captions),
-    tokenizer,
-    { minLength, maxLength },
-  );
-  const { height, width } = processor;
-  const open = async () => {
-    const store = await openPixelStore({
-      files: images.map(({ location }) => location),
-      processor,
-      height,
-      width,
-      memoryLimit,
-      workers,
-      onProgress: (done, total) => printer.update(`${split}: decoded ${done} of ${total} images`),
-    });
-    if (!store.inMemory) {
-      printer.log(`${split}: ${store.count} images do not fit --image-memory and are decoded batch by batch`);
-    }
-    return store;
+/**
+ * Tokenises all captions; images are decoded when they are asked for.
+ * @param splits with the number of threads that decode their images
+ * @param memoryLimit bytes of decoded images to keep, of all splits together
+ */
+export function openPairSources(
+  splits: readonly { split: CaptionedSplit; threads: number }[],
+  assembled: AssembledModel,
+  memoryLimit: number,
+): PairSources {
+  const images = splits.map(({ split, threads }) => ({ images: split.images, threads }));
+  const { sources, close } = openPixelSources(images, assembled, memoryLimit);
+  return {
+    sources: splits.map(({ split }, index) => ({
+      pixels: sources[index]!,
+      captions: tokenizeCaptions(
+        split.images.map(({ captions }) => captions),
+        assembled.tokenizer,
+        assembled,
+      ),
+    })),
+    close,
   };
-  let opened: Promise<PixelStore & { inMemory: boolean }> | undefined;
-  const load = async (indices: ArrayLike<number>) => (await (opened ??= open())).load(indices);
-  return { pixels: { count: images.length, height, width, load }, captions, processor };
 }

@@ -1,6 +1,8 @@
 /** Embeds a split's images and captions with the program's evaluation mode. B batch, T tokens, E embedding. */
 import { splitRows, type EmbeddingProgram, type Runner } from '@clip-ts/clip/train';
 import { filledUp, imageBatch } from '../data/batches.js';
+import { prefetch } from '../data/prefetch.js';
+import { batchesAhead } from '../data/images/pixel-source.js';
 import { captionBatch, type CaptionStore } from '../data/caption-store.js';
 import type { PairSource } from '../data/pair-source.js';
 
@@ -16,16 +18,26 @@ function* fullBatches(
   }
 }
 
-/** image_embeds of all images, in order: N unit-norm arrays of E numbers. */
+/**
+ * image_embeds of all images, in order: N unit-norm arrays of E numbers.
+ * @param keep whether the images will be wanted again
+ */
 export async function embedImages(
   runner: Runner<EmbeddingProgram>,
   source: PairSource,
   batchSize: number,
+  keep: boolean,
 ): Promise<Float32Array[]> {
   const all = Int32Array.from({ length: source.pixels.count }, (_, i) => i);
+  const size = Math.min(batchSize, all.length);
   const embeds: Float32Array[] = [];
-  for (const { batch, used } of fullBatches(all, Math.min(batchSize, all.length))) {
-    const { image_embeds } = await runner.run.embedImages({ pixel_values: await imageBatch(source, batch) });
+  const batches = prefetch(
+    fullBatches(all, size),
+    batchesAhead(source.pixels, size),
+    async ({ batch, used }) => ({ pixel_values: await imageBatch(source, batch, keep), used }),
+  );
+  for await (const { pixel_values, used } of batches) {
+    const { image_embeds } = await runner.run.embedImages({ pixel_values });
     embeds.push(...splitRows(image_embeds, used));
   }
   return embeds;

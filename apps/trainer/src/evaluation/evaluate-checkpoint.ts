@@ -3,7 +3,7 @@ import { embeddingProgram, type EmbeddingProgram, type Runner } from '@clip-ts/c
 import type { BackendName } from '../backend/names.js';
 import { openBackend } from '../backend/open-backend.js';
 import { tokenizeCaptions, type CaptionStore } from '../data/caption-store.js';
-import { openPairSource } from '../data/pair-source.js';
+import { openPairSources } from '../data/pair-source.js';
 import { openData, pickEvaluationSplit, readCaptioned, type CaptionedSplit } from '../data/read-dataset.js';
 import type { ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
@@ -27,9 +27,7 @@ export interface EvaluateOptions {
   zeroShotSplits?: string[];
   backend: BackendName;
   batchSize: number;
-  /** Bytes of decoded images that may be kept in memory. */
-  imageMemory: number;
-  /** Images decoded at a time. */
+  /** Threads that decode images. */
   workers: number;
   printer: ProgressPrinter;
 }
@@ -85,7 +83,7 @@ export async function evaluateCheckpoint(options: EvaluateOptions): Promise<Eval
 }
 
 function splitEmbedder(
-  { imageMemory, workers, printer, batchSize }: EvaluateOptions,
+  { workers, batchSize }: EvaluateOptions,
   assembled: AssembledModel,
   runner: Runner<EmbeddingProgram>,
 ): Evaluator['embed'] {
@@ -93,10 +91,18 @@ function splitEmbedder(
   return async (split) => {
     const known = embedded.get(split.split);
     if (known) return known;
-    const source = await openPairSource(split, assembled, { memoryLimit: imageMemory, workers, printer });
-    const entry = { captions: source.captions, images: await embedImages(runner, source, batchSize) };
-    embedded.set(split.split, entry);
-    return entry;
+    const { sources, close } = openPairSources([{ split, threads: workers }], assembled, 0);
+    try {
+      const source = sources[0]!;
+      const entry = {
+        captions: source.captions,
+        images: await embedImages(runner, source, batchSize, false),
+      };
+      embedded.set(split.split, entry);
+      return entry;
+    } finally {
+      await close();
+    }
   };
 }
 

@@ -31,7 +31,7 @@ export async function samplePredictions(
   const count = Math.min(CAPTIONS, images.length);
   const owners = Array.from({ length: count }, (_, i) => Math.floor((i * images.length) / count));
   const captions = owners.map((image) => source.captions.first[image]!);
-  const imageEmbeds = await embedImages(runner, source, batchSize);
+  const imageEmbeds = await embedImages(runner, source, batchSize, false);
   const textEmbeds = await embedCaptions(runner, source.captions, captions, batchSize);
   return Promise.all(
     owners.map(async (owner, i) => {

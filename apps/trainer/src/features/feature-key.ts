@@ -7,6 +7,8 @@ import type { AssembledModel } from '../model/assembled-model.js';
 
 /** Raised when features of the same inputs come out otherwise than before. */
 const VERSION = 1;
+/** The same for features of augmented views. */
+const VIEW_VERSION = 2;
 
 /** How images are shown to the tower. */
 export interface FeatureViews {
@@ -30,7 +32,8 @@ export function featureKey({ assembled, weights, fingerprint, views }: FeatureIn
   const { model, configJson, assets, maxLength, minLength } = assembled;
   const { vision_config, text_config, text_pooling } = configJson;
   const hash = createHash('sha256');
-  const settings = [VERSION, vision_config, text_config, text_pooling, assets, maxLength, minLength, views];
+  const version = views.augmentation === 'none' ? VERSION : VIEW_VERSION;
+  const settings = [version, vision_config, text_config, text_pooling, assets, maxLength, minLength, views];
   hash.update(JSON.stringify([...settings, fingerprint]));
   for (const name of towerTensors(model, weights)) {
     const { data, shape } = weights[name]!;

@@ -6,11 +6,13 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { ClipError } from '@clip-ts/clip';
-import { featureProgram, type FeatureProgram, type HostTensors, type Runner } from '@clip-ts/clip/train';
+import { featureProgram, type HostTensors } from '@clip-ts/clip/train';
 import type { Backend } from '../backend/open-backend.js';
-import { filledUp, imageBatch, viewBatch } from '../data/batches.js';
+import { filledUp, viewBatch } from '../data/batches.js';
 import { captionBatch, type CaptionStore } from '../data/caption-store.js';
+import { batchesAhead } from '../data/images/pixel-source.js';
 import type { PairSource } from '../data/pair-source.js';
+import { prefetch } from '../data/prefetch.js';
 import { duration, type ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import type { StopRequest } from '../train/stop-signal.js';
@@ -110,12 +112,21 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
   const runner = backend.createRunner(featureProgram(assembled.model), weights);
   try {
     const done = { ...unfinished.done };
-    const fill = async (kind: FeatureKind, order: Int32Array, size: number, work: BatchFeatures) => {
+    const fill = async <Inputs>(
+      kind: FeatureKind,
+      order: Int32Array,
+      size: number,
+      { ahead, prepare, run }: BatchWork<Inputs>,
+    ) => {
       const progress = progressOf(options, kind, order.length, done[kind]);
+      const width = Math.min(size, order.length);
+      const batches = prefetch(partsOf(order, done[kind], size), ahead, async (rows) => ({
+        rows,
+        inputs: await prepare(filledUp(rows, width)),
+      }));
       let noted = performance.now();
-      while (done[kind] < order.length) {
-        const rows = order.subarray(done[kind], done[kind] + size);
-        await unfinished.write(kind, rows, await work(runner, filledUp(rows, Math.min(size, order.length))));
+      for await (const { rows, inputs } of batches) {
+        await unfinished.write(kind, rows, await run(inputs));
         done[kind] += rows.length;
         progress(done[kind]);
         if (stop.requested || performance.now() - noted > NOTE_SECONDS * 1000) {
@@ -127,16 +138,17 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
       await unfinished.note(done);
     };
     const rows = Int32Array.from({ length: shapes.image_features[0] }, (_, row) => row);
-    await fill('image_features', rows, IMAGES_AT_A_TIME, async ({ run }, batch) => {
-      const pixel_values =
-        views.augmentation === 'none'
-          ? await imageBatch(source, batch)
-          : await viewBatch(source, batch, { ...views, augmentation: views.augmentation });
-      return (await run.featuresOfImages({ pixel_values })).image_features.data as Float32Array;
+    await fill('image_features', rows, IMAGES_AT_A_TIME, {
+      ahead: batchesAhead(source.pixels, IMAGES_AT_A_TIME),
+      prepare: (batch) => viewBatch(source, batch, views),
+      run: async (pixel_values) =>
+        (await runner.run.featuresOfImages({ pixel_values })).image_features.data as Float32Array,
     });
     const { captions } = source;
-    await fill('text_features', byLength(captions), CAPTIONS_AT_A_TIME, async ({ run }, batch) => {
-      return (await run.featuresOfTexts(captionBatch(captions, batch))).text_features.data as Float32Array;
+    await fill('text_features', byLength(captions), CAPTIONS_AT_A_TIME, {
+      ahead: 1,
+      prepare: async (batch) => captionBatch(captions, batch),
+      run: async (texts) => (await runner.run.featuresOfTexts(texts)).text_features.data as Float32Array,
     });
     await unfinished.finish();
   } catch (error) {
@@ -147,8 +159,18 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
   }
 }
 
-/** The features of the rows with these numbers: [rows, D]. */
-type BatchFeatures = (runner: Runner<FeatureProgram>, rows: Int32Array) => Promise<Float32Array>;
+/** How a batch of rows becomes features. */
+interface BatchWork<Inputs> {
+  /** Batches that are prepared ahead. */
+  ahead: number;
+  prepare: (rows: Int32Array) => Promise<Inputs>;
+  /** @returns [rows, D] */
+  run: (inputs: Inputs) => Promise<Float32Array>;
+}
+
+function* partsOf(order: Int32Array, from: number, size: number): Generator<Int32Array> {
+  for (let start = from; start < order.length; start += size) yield order.subarray(start, start + size);
+}
 
 /** The captions from the shortest to the longest, so that few are padded and few lengths occur. */
 function byLength({ count, starts }: CaptionStore): Int32Array {

@@ -17,7 +17,10 @@ export interface StepRecord {
   gradient_norm: number;
   logit_scale: number;
   images_per_second: number;
+  /** Of the whole step. */
   seconds: number;
+  /** Of those, how long the step waited for its data. Absent in records of earlier releases. */
+  data_seconds?: number;
 }
 
 export interface ValidationRecord {

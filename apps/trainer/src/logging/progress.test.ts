@@ -12,10 +12,11 @@ describe('progress', () => {
       loss: 1.5,
       chance: Math.log(128),
       imagesPerSecond: 321.4,
+      waiting: 0.034,
       secondsLeft: 75,
     });
     expect(line).toBe(
-      'stage 2/2 (everything)  epoch 1/4  step 3/40  loss 1.500 (chance 4.852)  321 images/s  1:15 left',
+      'stage 2/2 (everything)  epoch 1/4  step 3/40  loss 1.500 (chance 4.852)  321 images/s  3 % waiting for data  1:15 left',
     );
   });
 

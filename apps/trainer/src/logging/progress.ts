@@ -18,6 +18,8 @@ export interface TrainingProgress {
   /** Loss of a model that knows nothing: ln of the pairs in the contrastive batch. */
   chance: number;
   imagesPerSecond: number;
+  /** Fraction of the time in which steps waited for their data. */
+  waiting: number;
   secondsLeft: number;
 }
 
@@ -33,7 +35,7 @@ export function trainingLine(p: TrainingProgress): string {
   return (
     `${p.stage}  epoch ${p.epoch}/${p.epochs}  step ${p.step}/${p.steps}  ` +
     `loss ${p.loss.toFixed(3)} (chance ${p.chance.toFixed(3)})  ` +
-    `${p.imagesPerSecond.toFixed(0)} images/s  ${duration(p.secondsLeft)} left`
+    `${p.imagesPerSecond.toFixed(0)} images/s  ${(100 * p.waiting).toFixed(0)} % waiting for data  ${duration(p.secondsLeft)} left`
   );
 }
 
@@ -81,11 +83,11 @@ export function createProgressPrinter(
   };
 }
 
-/** Images per second, averaged over the last steps. */
-export function createSpeedometer(window = 20): (images: number, seconds: number) => number {
-  const recent: [images: number, seconds: number][] = [];
-  return (images, seconds) => {
-    recent.push([images, seconds]);
+/** An amount (of images, of time) per second, averaged over the last steps. */
+export function createSpeedometer(window = 20): (amount: number, seconds: number) => number {
+  const recent: [amount: number, seconds: number][] = [];
+  return (amount, seconds) => {
+    recent.push([amount, seconds]);
     if (recent.length > window) recent.shift();
     const [sum, time] = recent.reduce(([a, b], [c, d]) => [a + c, b + d], [0, 0]);
     return sum / time;

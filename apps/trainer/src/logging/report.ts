@@ -62,6 +62,13 @@ function charts(records: readonly MetricsRecord[]): string {
     lineChart('Speed', [
       { label: 'images/s', colour: '#2f6fde', points: ofSteps((r) => r.images_per_second) },
     ]),
+    lineChart('Waiting for data', [
+      {
+        label: '% of the step',
+        colour: '#2f6fde',
+        points: ofSteps((r) => (100 * (r.data_seconds ?? 0)) / r.seconds),
+      },
+    ]),
   ].join('\n');
 }
 

@@ -10,6 +10,10 @@ import type { StepResult } from './train-step.js';
 
 interface StepTiming {
   seconds: number;
+  /** Of those, how long the step waited for its data. */
+  dataSeconds: number;
+  /** The same as a fraction, smoothed over the last steps. */
+  waiting: number;
   /** Smoothed over the last steps. */
   imagesPerSecond: number;
 }
@@ -38,12 +42,8 @@ export function openJournal(
     experiment.log(entry);
   };
   return {
-    step(
-      state,
-      plan,
-      { loss, chance, gradientNorm, logitScale, learningRate },
-      { seconds, imagesPerSecond },
-    ) {
+    step(state, plan, { loss, chance, gradientNorm, logitScale, learningRate }, timing) {
+      const { seconds, dataSeconds, imagesPerSecond, waiting } = timing;
       record({
         kind: 'step',
         stage: state.stage + 1,
@@ -56,6 +56,7 @@ export function openJournal(
         logit_scale: logitScale,
         images_per_second: imagesPerSecond,
         seconds,
+        data_seconds: dataSeconds,
       });
       const { name, config } = stages[state.stage]!;
       const { totalSteps } = plan.schedule;
@@ -69,6 +70,7 @@ export function openJournal(
         loss,
         chance,
         imagesPerSecond,
+        waiting,
         secondsLeft: ((totalSteps - done) * plan.pairs) / imagesPerSecond,
       });
       printer.update(line, done === totalSteps);

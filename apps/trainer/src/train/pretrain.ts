@@ -19,7 +19,7 @@ import type { AssembledModel } from '../model/assembled-model.js';
 import { openJournal } from './journal.js';
 import { learningOf } from './learning.js';
 import { openModel } from './open-model.js';
-import { openSources, readSplits, type RunSplits } from './run-data.js';
+import { openSources, readSplits, type RunSources, type RunSplits } from './run-data.js';
 import { runSummary } from './run-summary.js';
 import { watchStopSignals, type StopSignals } from './stop-signal.js';
 import { train } from './train.js';
@@ -57,7 +57,12 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const backend = await openBackend(options.backend, { device, log: printer.log });
   const assembled = await openModel(settings, state, splits, restart, printer.log);
   for (const stage of settings.stages) learningOf(stage, assembled, settings.model.temperature);
-  await trainAndReport({ options, splits, backend, assembled, printer, stop }, state);
+  const sources = openSources(splits, assembled, settings, options.imageMemory);
+  try {
+    await trainAndReport({ options, splits, sources, backend, assembled, printer, stop }, state);
+  } finally {
+    await sources.closeSources();
+  }
 }
 
 function warnAboutFp16({ stages }: RunSettings, log: (line: string) => void): void {
@@ -68,6 +73,7 @@ function warnAboutFp16({ stages }: RunSettings, log: (line: string) => void): vo
 interface Run {
   options: PretrainOptions;
   splits: RunSplits;
+  sources: RunSources;
   backend: Backend;
   assembled: AssembledModel;
   printer: ProgressPrinter;
@@ -75,12 +81,11 @@ interface Run {
 }
 
 async function trainAndReport(
-  { options, splits, backend, assembled, printer, stop }: Run,
+  { options, splits, sources, backend, assembled, printer, stop }: Run,
   state: TrainingState,
 ): Promise<void> {
-  const { settings, imageMemory, featureFolder } = options;
+  const { settings, featureFolder } = options;
   const { output } = settings;
-  const sources = await openSources(splits, assembled, settings, imageMemory, printer);
   const metrics = await openMetricsLog(path.join(output, 'metrics.jsonl'), state.updates);
   const summary = runSummary(settings, backend, splits, assembled);
   const experiment = await openExperimentLogger(settings.wandb, state.settings, printer.log);
@@ -93,7 +98,8 @@ async function trainAndReport(
     settings,
     assembled,
     backend,
-    ...sources,
+    training: sources.training,
+    validation: sources.validation,
     fingerprints: splits.fingerprints,
     folder: openRunFolder(output, assembled, (current) => modelCard(summary, current, metrics.records)),
     featureFolder,

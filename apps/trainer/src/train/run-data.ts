@@ -2,7 +2,7 @@
 import type { RunSettings } from '../config/run-settings.js';
 import { fingerprint, imageSizes } from '../data/fingerprint.js';
 import { sharedImages } from '../data/overlap.js';
-import { openPairSource, type PairSource } from '../data/pair-source.js';
+import { openPairSources, type PairSource } from '../data/pair-source.js';
 import { few, readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
 import {
   findUnreadable,
@@ -62,7 +62,7 @@ const NAMED = 20;
 /** The split without the images that are found to be unreadable, now or by an earlier run in the same folder. */
 async function withoutUnreadable(
   split: CaptionedSplit,
-  { output, stages }: RunSettings,
+  { output, stages, workers }: RunSettings,
   verify: boolean,
   printer: ProgressPrinter,
 ): Promise<CheckedSplit> {
@@ -71,8 +71,7 @@ async function withoutUnreadable(
   const whole = fingerprint(images, sizes);
   let unreadable = await knownUnreadable(output, name, whole);
   if (unreadable === undefined && verify) {
-    const workers = Math.max(1, ...stages.map(({ config }) => config.dataloader_num_workers));
-    unreadable = await findUnreadable(name, images, workers, printer);
+    unreadable = await findUnreadable(name, images, workers.training, printer);
     await keepUnreadable(output, name, whole, unreadable);
   }
   if (unreadable === undefined || unreadable.length === 0) return { split, sizes };
@@ -121,19 +120,24 @@ async function warnAboutOverlap(
   );
 }
 
-/** @param memoryLimit bytes of decoded images that may be kept, for each split */
-export async function openSources(
-  splits: RunSplits,
+export interface RunSources {
+  training: PairSource;
+  validation: PairSource;
+  /** Ends the threads that decode images. */
+  closeSources: () => Promise<void>;
+}
+
+/** @param memoryLimit bytes of decoded images that may be kept */
+export function openSources(
+  { training, validation }: RunSplits,
   assembled: AssembledModel,
-  { stages }: RunSettings,
+  { workers }: RunSettings,
   memoryLimit: number,
-  printer: ProgressPrinter,
-): Promise<{ training: PairSource; validation: PairSource }> {
-  const { config } = stages[0]!;
-  const open = (split: CaptionedSplit, workers: number) =>
-    openPairSource(split, assembled, { memoryLimit, workers, printer });
-  return {
-    training: await open(splits.training, config.dataloader_num_workers),
-    validation: await open(splits.validation, config.num_workers_dataloader),
-  };
+): RunSources {
+  const splits = [
+    { split: training, threads: workers.training },
+    { split: validation, threads: workers.validation },
+  ];
+  const { sources, close } = openPairSources(splits, assembled, memoryLimit);
+  return { training: sources[0]!, validation: sources[1]!, closeSources: close };
 }

@@ -30,7 +30,7 @@ export async function openTowerWork({ run, stage, plan, start }: StageWorkOption
         yield (options) => trainStep(runner, batches, options);
     },
     async validate() {
-      const images = await embedImages(runner, validation, batch_size);
+      const images = await embedImages(runner, validation, batch_size, true);
       const firstCaptions = validation.captions.first.subarray(0, images.length);
       const texts = await embedCaptions(runner, validation.captions, firstCaptions, batch_size);
       return validationOf(images, texts, runner.run.validationLoss, learning.loss.kind);

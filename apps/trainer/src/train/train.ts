@@ -65,12 +65,14 @@ async function trainEpoch(
   const { stepsPerEpoch } = plan;
   const chance = chanceLoss(work.lossKind, plan.pairs);
   const speed = createSpeedometer();
+  const wait = createSpeedometer();
   let state = start;
   let lastSave = performance.now();
   let before = lastSave;
   for await (const makeStep of work.steps(start.epoch, start.step)) {
     const step = state.epoch * stepsPerEpoch + state.step;
     const rate = learningRate(plan.schedule, step);
+    const dataSeconds = (performance.now() - before) / 1000;
     const result = await makeStep({ learningRate: rate, step, beta1, beta2, seed });
     const seconds = (performance.now() - before) / 1000;
     before = performance.now();
@@ -80,7 +82,12 @@ async function trainEpoch(
       updates: state.updates + 1,
       seconds: state.seconds + seconds,
     };
-    const timing = { seconds, imagesPerSecond: speed(plan.pairs, seconds) };
+    const timing = {
+      seconds,
+      dataSeconds,
+      imagesPerSecond: speed(plan.pairs, seconds),
+      waiting: wait(dataSeconds, seconds),
+    };
     run.journal.step(state, plan, { ...result, learningRate: rate, chance }, timing);
     if (run.stop.requested || before - lastSave >= config.checkpoint_seconds * 1000) {
       await run.folder.saveLast(await snapshotOf(work, state));

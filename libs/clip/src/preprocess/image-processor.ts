@@ -19,6 +19,15 @@ import {
   type RgbImage,
 } from './decode.js';
 import { Resampler } from './resample/resampler.js';
+import type { Window } from './resample/window.js';
+
+/** What may be done to pixels while they are normalised. */
+export interface PixelChange {
+  /** [256] What a channel's value becomes: brightness, contrast. */
+  tones?: Uint8Array | Uint8ClampedArray;
+  /** Left and right exchanged. */
+  mirrored?: boolean;
+}
 
 /** Turns images into the input of a vision tower. */
 export class ImageProcessor {
@@ -98,23 +107,50 @@ export class ImageProcessor {
   }
 
   /**
+   * A part of the image stretched to H × W, as PIL's `image.crop(box).resize((W, H))`: for the random crops of training.
+   * @param box inside the image, in whole pixels
+   * @returns pixels [H, W, 3]
+   */
+  resizeBox(image: RgbImage, box: Window): Uint8Array {
+    const { height, width } = this;
+    return this.resampler.resize(cropped(image, box), width, height, { left: 0, top: 0, width, height });
+  }
+
+  /**
    * Rescales and normalises.
    * @param pixels [H, W, 3]
    * @param out gets [3, H, W] from `offset` on; a new array when not given
+   * @param change made to the pixels on the way
    */
-  normalize(pixels: Uint8Array, out = new Float32Array(pixels.length), offset = 0): Float32Array {
-    const { values } = this;
-    const plane = this.height * this.width;
+  normalize(pixels: Uint8Array): Float32Array<ArrayBuffer>;
+  normalize<B extends ArrayBufferLike>(
+    pixels: Uint8Array,
+    out: Float32Array<B>,
+    offset?: number,
+    change?: PixelChange,
+  ): Float32Array<B>;
+  normalize(
+    pixels: Uint8Array,
+    out: Float32Array = new Float32Array(pixels.length),
+    offset = 0,
+    { tones, mirrored = false }: PixelChange = {},
+  ): Float32Array {
+    const { height, width } = this;
+    const plane = height * width;
     if (pixels.length !== plane * 3) {
       throw new RangeError(
-        `pixels of ${this.height} × ${this.width} × 3 = ${plane * 3} bytes expected, found ${pixels.length}`,
+        `pixels of ${height} × ${width} × 3 = ${plane * 3} bytes expected, found ${pixels.length}`,
       );
     }
-    for (let i = 0, from = 0; i < plane; i++, from += 3) {
-      const to = offset + i;
-      out[to] = values[pixels[from]!]!;
-      out[to + plane] = values[256 + pixels[from + 1]!]!;
-      out[to + 2 * plane] = values[512 + pixels[from + 2]!]!;
+    const values = tones === undefined ? this.values : retoned(this.values, tones);
+    const step = mirrored ? -1 : 1;
+    for (let y = 0, from = 0; y < height; y++) {
+      let to = offset + y * width + (mirrored ? width - 1 : 0);
+      for (const end = from + width * 3; from < end; from += 3, to += step) {
+        out[to] = values[pixels[from]!]!;
+        out[to + plane] = values[256 + pixels[from + 1]!]!;
+        out[to + 2 * plane] = values[512 + pixels[from + 2]!]!;
+      }
     }
     return out;
   }
@@ -130,6 +166,16 @@ export class ImageProcessor {
   }
 }
 
+function cropped(image: RgbImage, { left, top, width, height }: Window): RgbImage {
+  if (width === image.width && height === image.height) return image;
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    const from = ((top + y) * image.width + left) * 3;
+    data.set(image.data.subarray(from, from + width * 3), y * width * 3);
+  }
+  return { data, width, height };
+}
+
 /** The part of `size` pixels that a centre crop of `target` keeps, and the padding before it. */
 function cropRange(
   size: number,
@@ -140,6 +186,11 @@ function cropRange(
   let start = Math.floor((size - target) / 2);
   if (rounding === 'even' && (size - target) % 2 === 1) start += start % 2;
   return { start, length: target, padding: 0 };
+}
+
+/** The table of values for pixels whose values are changed first. */
+function retoned(values: Float32Array, tones: Uint8Array | Uint8ClampedArray): Float32Array {
+  return values.map((_, i) => values[(i & ~0xff) + tones[i & 0xff]!]!);
 }
 
 /** All values that a channel can take, in the float32 arithmetic of NumPy. */

@@ -8,4 +8,7 @@ export {
   type ImageSource,
   type RgbImage,
 } from './decode.js';
-export { ImageProcessor } from './image-processor.js';
+/** Image files → pixel_values. Loads neither ONNX Runtime nor tokenizers, for threads that do nothing else. */
+export { ImageProcessor, type PixelChange } from './image-processor.js';
+export type { Window } from './resample/window.js';
+export { ClipError, type ClipErrorCode } from '../errors.js';

@@ -1,0 +1,77 @@
+/**
+ * A thread of the image pipeline: takes images of a batch, one after the other, until none is left, then those of the next
+ * batch that was asked for. Which thread takes which image is decided by a counter in shared memory, and makes no
+ * difference to the result.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { ClipError, ImageProcessor } from '@clip-ts/clip/preprocess';
+import sharp from 'sharp';
+import {
+  COUNTERS,
+  type BatchMessage,
+  type BatchReply,
+  type ImageFailure,
+  type ImageWorkerData,
+} from './batch-message.js';
+import { decodeAt, kept, writePixelValues, type ImageTask } from './image-task.js';
+import { ImageCache } from './shared-cache.js';
+
+/** Images that a thread works on at a time: one is read or decoded while another is resized. */
+const CONCURRENCY = 2;
+
+const { processorConfig, cache: shared } = workerData as ImageWorkerData;
+const processor = new ImageProcessor(processorConfig);
+const cache = new ImageCache(shared);
+const size = 3 * processor.height * processor.width;
+// The threads are the parallelism; libvips' own would only wait for each other.
+sharp.concurrency(1);
+sharp.cache(false);
+
+/** Batches in the order in which they came; all but the first wait. */
+let previous = Promise.resolve();
+parentPort!.on('message', (message: BatchMessage) => {
+  previous = previous.then(async () => {
+    cache.chunks = message.chunks;
+    await Promise.all(Array.from({ length: CONCURRENCY }, () => takeTasks(message)));
+  });
+});
+
+async function takeTasks({ batch, tasks, keep, pixelValues, counters }: BatchMessage): Promise<void> {
+  const counts = new Int32Array(counters);
+  const out = new Float32Array(pixelValues);
+  for (;;) {
+    const n = Atomics.add(counts, COUNTERS.next, 1);
+    if (n >= tasks.length) return;
+    try {
+      await show(tasks[n]!, keep, out, n * size);
+    } catch (error) {
+      Atomics.add(counts, COUNTERS.failed, 1);
+      reply({ batch, task: n, ...describe(error) });
+    }
+    if (Atomics.add(counts, COUNTERS.done, 1) === tasks.length - 1) reply({ batch, done: true });
+  }
+}
+
+async function show(
+  { image, location, view }: ImageTask,
+  keep: boolean,
+  out: Float32Array<ArrayBufferLike>,
+  offset: number,
+): Promise<void> {
+  const slot = 2 * image + (view === null ? 0 : 1);
+  let shown = cache.get(slot);
+  if (shown === undefined) {
+    shown = kept(await decodeAt(location), view, processor);
+    if (keep) cache.put(slot, shown);
+  }
+  writePixelValues(shown, view, processor, out, offset);
+}
+
+function describe(error: unknown): Omit<ImageFailure, 'task'> {
+  if (error instanceof ClipError) return { code: error.code, message: error.message };
+  return { message: error instanceof Error ? error.message : String(error) };
+}
+
+function reply(message: BatchReply): void {
+  parentPort!.postMessage(message);
+}

@@ -1,0 +1,78 @@
+/** The images of splits as a model takes them, made by one pipeline for all of them. H × W pixels. */
+import type { DatasetImage } from '@clip-ts/clip/data';
+import type { HostTensor } from '@clip-ts/clip/model';
+import { PROCESSOR_FILE } from '../../model/image-processor.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
+import { ImagePipeline } from './image-pipeline.js';
+import type { View } from './view.js';
+
+export interface PixelSource {
+  /** Number of images N. */
+  count: number;
+  height: number;
+  width: number;
+  /**
+   * Starts on pixel_values [B, 3, H, W] of some images at once.
+   * @param keep whether they will be wanted again, and may be kept in memory
+   * @throws ClipError naming an image that cannot be shown
+   */
+  pixelValues(shown: readonly ShownImage[], keep: boolean): Promise<HostTensor>;
+}
+
+interface ShownImage {
+  /** From 0 to N − 1. */
+  image: number;
+  /** null: as the processor shows it. */
+  view: View | null;
+}
+
+export interface PixelSourceOptions {
+  images: readonly DatasetImage[];
+  /** Threads that work on a batch of these images. */
+  threads: number;
+}
+
+/** Bytes of pixel_values that may be waiting for their use. */
+const PREFETCH_BYTES = 128 * 1024 * 1024;
+const MAX_AHEAD = 4;
+
+/** One source for each split, in order. @param memoryLimit bytes of decoded images to keep, of all splits together */
+export function openPixelSources(
+  splits: readonly PixelSourceOptions[],
+  { assets, processor }: Pick<AssembledModel, 'assets' | 'processor'>,
+  memoryLimit: number,
+): { sources: PixelSource[]; close: () => Promise<void> } {
+  const { height, width } = processor;
+  const pipeline = new ImagePipeline({
+    images: splits.reduce((sum, { images }) => sum + images.length, 0),
+    processorConfig: JSON.parse(assets[PROCESSOR_FILE]!) as unknown,
+    height,
+    width,
+    threads: Math.max(...splits.map(({ threads }) => threads)),
+    memoryLimit,
+  });
+  let before = 0;
+  const sources = splits.map(({ images, threads }) => {
+    const first = before;
+    before += images.length;
+    return {
+      count: images.length,
+      height,
+      width,
+      pixelValues: (shown: readonly ShownImage[], keep: boolean) =>
+        pipeline.pixelValues(
+          shown.map(({ image, view }) => ({
+            image: first + image,
+            location: images[image]!.location,
+            view,
+          })),
+          { threads, keep },
+        ),
+    };
+  });
+  return { sources, close: () => pipeline.close() };
+}
+
+/** How many batches of `images` images to prepare ahead of the one in use: few when they are large. */
+export const batchesAhead = ({ height, width }: PixelSource, images: number): number =>
+  Math.min(MAX_AHEAD, Math.max(1, Math.floor(PREFETCH_BYTES / (images * height * width * 12))));

@@ -1,0 +1,159 @@
+/** The threads that decode images, from the command line, and the built pipeline where a thread is to die. */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configFlags, temporaryFolder, trainer } from './cli.js';
+import { ImagePipeline } from '../dist/data/images/image-pipeline.js';
+import { createRandom } from '../dist/random.js';
+import { drawView } from '../dist/data/images/view.js';
+
+let folder: string;
+let remove: () => Promise<void>;
+const inFolder = (...names: string[]) => path.join(folder, ...names);
+
+/** A JPEG of 48 × 40 pixels that differs from number to number. */
+const picture = (n: number) =>
+  sharp({ create: { width: 48, height: 40, channels: 3, background: { r: n * 9, g: 255 - n * 9, b: 80 } } })
+    .composite([
+      { input: { create: { width: 20, height: 10 + n, channels: 3, background: 'white' } }, left: n, top: 2 },
+    ])
+    .jpeg()
+    .toBuffer();
+
+beforeAll(async () => {
+  ({ folder, remove } = await temporaryFolder());
+  for (const kind of ['circle', 'square']) {
+    await mkdir(inFolder('photos', kind), { recursive: true });
+    for (let n = 0; n < 12; n++) await writeFile(inFolder('photos', kind, `${n}.jpg`), await picture(n));
+  }
+});
+afterAll(() => remove());
+
+const pretrain = (run: string, flags: string[], ...more: string[]) =>
+  trainer('pretrain', '--data', inFolder('photos'), '--output', inFolder(run), ...flags, ...more);
+
+describe('training from files', () => {
+  it('gives the same weights with 1, 2 and 4 threads, whatever fits the memory, and notes the time spent waiting', async () => {
+    // Stage 1 with its towers run at each step, stage 2 and the validations: all from files.
+    const augmented = { augmentation: 'photo', epochs: 2 };
+    const flags = await configFlags(folder, { heads: augmented, everything: augmented });
+    const hashes: string[] = [];
+    for (const [threads, memory] of [
+      ['1', '20'],
+      ['2', '1e-5'],
+      ['4', '20'],
+    ] as const) {
+      const { code, stdout, stderr } = await pretrain(
+        `threads-${threads}`,
+        flags,
+        '--workers',
+        threads,
+        '--image-memory',
+        memory,
+      );
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toMatch(/images\/s {2}\d+ % waiting for data/);
+      const weights = await readFile(inFolder(`threads-${threads}`, 'last', 'model.safetensors'));
+      hashes.push(createHash('sha256').update(weights).digest('hex'));
+    }
+    expect(new Set(hashes).size).toBe(1);
+    const lines = (await readFile(inFolder('threads-2', 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    const steps = lines
+      .map((line) => JSON.parse(line) as { kind: string; seconds: number; data_seconds: number })
+      .filter(({ kind }) => kind === 'step');
+    for (const { seconds, data_seconds } of steps) {
+      expect(data_seconds).toBeGreaterThanOrEqual(0);
+      expect(data_seconds).toBeLessThanOrEqual(seconds);
+    }
+    expect(await readFile(inFolder('threads-2', 'report.html'), 'utf8')).toContain('Waiting for data');
+  });
+
+  it('ends with the name of an image that is damaged', async () => {
+    const file = inFolder('photos', 'square', '7.jpg');
+    const whole = await readFile(file);
+    await writeFile(file, whole.subarray(0, whole.length / 2));
+    const flags = await configFlags(folder, { everything: { epochs: 0 } });
+    const features = ['--feature-cache', inFolder('features')];
+    const { code, stderr } = await pretrain('damaged', flags, ...features);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/square\/7\.jpg: .*damaged or incomplete/)]);
+    await writeFile(file, whole);
+  });
+});
+
+describe('the pipeline', () => {
+  const SIDE = 16;
+  const open = (threads: number) =>
+    new ImagePipeline({
+      images: 24,
+      processorConfig: {
+        image_processor_type: 'ViTImageProcessor',
+        size: { height: SIDE, width: SIDE },
+        image_mean: [0.5, 0.5, 0.5],
+        image_std: [0.5, 0.5, 0.5],
+      },
+      height: SIDE,
+      width: SIDE,
+      threads,
+      memoryLimit: 1e6,
+    });
+
+  async function tasks() {
+    const files = await readdir(inFolder('photos', 'circle'));
+    return files.sort().map((name, image) => ({
+      image,
+      location: inFolder('photos', 'circle', name),
+      view: drawView(createRandom(image), 'photo'),
+    }));
+  }
+
+  it('goes on while the thread that asked is busy, with all batches that are under way', async () => {
+    const pipeline = open(2);
+    const use = { threads: 2, keep: true };
+    await pipeline.pixelValues(await tasks(), use);
+    const batches = [await tasks(), await tasks(), await tasks()].map((batch) =>
+      pipeline.pixelValues(batch, use),
+    );
+    const busyUntil = performance.now() + 1500;
+    while (performance.now() < busyUntil);
+    const freed = performance.now();
+    await Promise.all(batches);
+    expect(performance.now() - freed).toBeLessThan(200);
+    await pipeline.close();
+  });
+
+  it('names the first of several images that cannot be shown, and goes on with the next batch', async () => {
+    const pipeline = open(2);
+    const use = { threads: 2, keep: true };
+    const some = await tasks();
+    const broken = some.map((task) =>
+      task.image === 5 || task.image === 9 ? { ...task, location: '/nowhere' } : task,
+    );
+    await expect(pipeline.pixelValues(broken, use)).rejects.toThrow(/^\/nowhere: .*cannot be read.*ENOENT/);
+    expect((await pipeline.pixelValues(some, use)).shape).toEqual([12, 3, SIDE, SIDE]);
+    await pipeline.close();
+  });
+
+  it('ends with an error when one of its threads dies, with a batch under way and ever after', async () => {
+    const started: Worker[] = [];
+    const note = (worker: Worker) => started.push(worker);
+    process.on('worker', note);
+    const pipeline = open(2);
+    const use = { threads: 2, keep: false };
+    await pipeline.pixelValues(await tasks(), use);
+    process.off('worker', note);
+    expect(started).toHaveLength(2);
+    const many = Array.from({ length: 50 }, async () => pipeline.pixelValues(await tasks(), use));
+    const outcomes = Promise.allSettled(many);
+    void started[0]!.terminate();
+    const failed = (await outcomes).filter(({ status }) => status === 'rejected');
+    expect(failed.length).toBeGreaterThan(0);
+    for (const outcome of failed) {
+      expect(String((outcome as PromiseRejectedResult).reason)).toContain('ended unexpectedly');
+    }
+    await expect(pipeline.pixelValues(await tasks(), use)).rejects.toThrow('ended unexpectedly');
+    await pipeline.close();
+  });
+});
