@@ -2,7 +2,9 @@
  * What hostile requests do to the service: for each the statuses of its answers, the time, the longest wait of
  * /healthz meanwhile, how much of it the service's main thread was computing, and the most memory.
  *
- *   npm run bench -- hostile --checkpoint FOLDER [--generated 5000] [--seed 13]
+ *   npm run bench -- hostile --checkpoint FOLDER [--generated 5000] [--seed 13] [--flood 5]
+ *
+ * The last is how long each flood lasts, in seconds.
  */
 import { parseArgs } from 'node:util';
 import { attack, fuzz } from '../../apps/api/hostile/attack.mjs';
@@ -13,12 +15,13 @@ const { values } = parseArgs({
     checkpoint: { type: 'string', default: process.env.CLIP_CHECKPOINT ?? 'data/sample/run/checkpoint' },
     generated: { type: 'string', default: '5000' },
     seed: { type: 'string', default: '13' },
+    flood: { type: 'string', default: '5' },
   },
 });
 
 await withService(values.checkpoint, async (url, pid) => {
   const worst = { wait: 0, blocked: 0, memory: 0, faults: 0 };
-  for await (const result of attack(url, pid)) {
+  for await (const result of attack(url, pid, { floodFor: 1000 * Number(values.flood) })) {
     add(worst, result);
     // Names hold what is sent, control characters among it.
     print(`hostile.${result.name.replace(/\p{Cc}/gu, '\uFFFD')}`, result);

@@ -1,4 +1,5 @@
 /** Sends hostile requests to a running service and says what each did to it. */
+import { flood, floods } from './floods.mjs';
 import { generatedRequests } from './generated.mjs';
 import { hostileRequests } from './requests.mjs';
 import { Watch } from './watch.mjs';
@@ -13,8 +14,11 @@ import { exchange } from './wire.mjs';
  * @property {string} text Of the first answer that is a fault of the server.
  */
 
-/** @param {string} url @param {number} pid @returns {AsyncGenerator<Result>} */
-export async function* attack(url, pid) {
+/**
+ * Every known request, then floods of ordinary ones, each for so many milliseconds.
+ * @param {string} url @param {number} pid @param {{ floodFor: number }} options @returns {AsyncGenerator<Result>}
+ */
+export async function* attack(url, pid, { floodFor }) {
   const watch = new Watch(url, pid);
   try {
     await watch.report();
@@ -22,6 +26,12 @@ export async function* attack(url, pid) {
       const exchanges = await send();
       await watch.report();
       yield await judge(name, watch, () => Promise.all(exchanges.map((one) => exchange(url, one))));
+    }
+    for (const kind of floods()) {
+      yield await judge(kind.name, watch, async () => {
+        const statuses = await flood(url, kind, floodFor);
+        return statuses.map((status) => ({ status, text: `${status} to ${kind.name}` }));
+      });
     }
   } finally {
     await watch.stop();
@@ -54,7 +64,7 @@ export async function* fuzz(url, pid, options) {
   }
 }
 
-/** @param {string} name @param {Watch} watch @param {() => Promise<import('./wire.mjs').Outcome[]>} send @returns {Promise<Result>} */
+/** @param {string} name @param {Watch} watch @param {() => Promise<Pick<import('./wire.mjs').Outcome, 'status' | 'text'>[]>} send @returns {Promise<Result>} */
 async function judge(name, watch, send) {
   const start = performance.now();
   const outcomes = await send();

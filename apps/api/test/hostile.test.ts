@@ -38,7 +38,9 @@ async function classifiesStill(): Promise<void> {
 describe('hostile requests', () => {
   it('do no harm, each of the known ones', async () => {
     const found: string[] = [];
-    for await (const result of attack(server.url, server.pid)) found.push(...faults(result));
+    for await (const result of attack(server.url, server.pid, { floodFor: 500 })) {
+      found.push(...faults(result));
+    }
     expect(found).toEqual([]);
     await classifiesStill();
   });

@@ -1,6 +1,10 @@
 /**
- * Token buckets (RFC 2697's idea): `perMinute` units a minute for each client, as many at once.
- * The memory is bounded: of more clients than {@link MAX_CLIENTS} the longest unseen are forgotten.
+ * Token buckets, for requests and for computing.
+ *
+ * 1. The bucket of each client holds `perMinute` units, is full at first, and fills evenly.
+ * 2. Who asks for more than there is gets nothing, loses nothing, and is told when it will be there.
+ * 3. What costs more than a bucket holds is allowed when the bucket is full, and empties it.
+ * 4. Of more clients than {@link MAX_CLIENTS} the longest unseen are forgotten: the memory is bounded.
  */
 
 /** Clients that a limiter remembers. */
@@ -31,7 +35,7 @@ export class RateLimiter {
     return this.buckets.size;
   }
 
-  /** Takes `cost` units from the bucket of `client`, or nothing when there are fewer (then only a full bucket will do for a higher cost). */
+  /** Takes `cost` units from the bucket of `client`, or nothing. */
   take(client: string, cost = 1): Allowance {
     const time = this.now();
     const bucket = this.buckets.get(client) ?? { tokens: this.perMinute, at: time };

@@ -1,8 +1,7 @@
 /**
  * What encoding costs, in units of about one short text, and how much of it one request and one client may ask for.
- * A token bucket for each client: it holds a minute's worth and fills evenly.
  */
-import { LRUCache } from 'lru-cache';
+import { RateLimiter } from '../access/rate-limit.js';
 import type { RequestScope } from './scope.js';
 import { Problem } from '../problems/problem.js';
 
@@ -16,18 +15,17 @@ export function imageCost(pixels: number): number {
   return 4 + Math.ceil(pixels / 1e6);
 }
 
-/** Clients that are remembered; beyond it the longest unseen is forgotten. */
-const MAX_CLIENTS = 10_000;
-
 export class ComputeMeter {
-  private readonly buckets = new LRUCache<string, { units: number; at: number }>({ max: MAX_CLIENTS });
+  private readonly buckets: RateLimiter | undefined;
   private readonly asked = new WeakMap<RequestScope, number>();
 
   /** `perRequest` and `perMinute` in units; `perMinute` 0 sets no limit to a client. */
   constructor(
     private readonly limits: { perRequest: number; perMinute: number },
-    private readonly now: () => number = Date.now,
-  ) {}
+    now?: () => number,
+  ) {
+    if (limits.perMinute > 0) this.buckets = new RateLimiter(limits.perMinute, now);
+  }
 
   /** Checks what a request asks for in all, whether it is cached or not. Throws `request_too_costly`. */
   ask(scope: RequestScope, units: number): void {
@@ -44,19 +42,13 @@ export class ComputeMeter {
 
   /** Takes units for what must be computed. Throws `rate_limited` with the time until there are enough. */
   spend({ client }: RequestScope, units: number): void {
-    const { perMinute } = this.limits;
-    if (perMinute === 0 || units === 0) return;
-    const time = this.now();
-    const bucket = this.buckets.get(client) ?? { units: perMinute, at: time };
-    const available = Math.min(perMinute, bucket.units + ((time - bucket.at) * perMinute) / 60_000);
-    const enough = available >= units;
-    this.buckets.set(client, { units: enough ? available - units : available, at: time });
-    if (enough) return;
-    const retryAfter = Math.ceil(((units - available) * 60) / perMinute);
+    if (this.buckets === undefined || units === 0) return;
+    const { allowed, remaining, retryAfter } = this.buckets.take(client, units);
+    if (allowed) return;
     throw new Problem(
       'rate_limited',
-      `At most ${perMinute} units of computing a minute are allowed (COMPUTE_LIMIT); this needs ${units}, and ` +
-        `${Math.floor(available)} are left. Try again in ${retryAfter} s.`,
+      `At most ${this.buckets.perMinute} units of computing a minute are allowed (COMPUTE_LIMIT); this needs ${units}, and ` +
+        `${remaining} are left. Try again in ${retryAfter} s.`,
       { retryAfter },
     );
   }

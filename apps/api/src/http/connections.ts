@@ -1,5 +1,5 @@
 /** What one client may do with connections: hold a part of them, and not leave answers unread for long. */
-import type { RequestListener, Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { normaliseAddress } from '../access/caller.js';
 
@@ -7,30 +7,6 @@ import { normaliseAddress } from '../access/caller.js';
 const PATIENCE = 30_000;
 /** How often that is looked at, in milliseconds. */
 const INTERVAL = 2000;
-
-/** Requests that one connection may have under way: HTTP/1.1 lets a client send the next before the answer. */
-const MAX_PIPELINED = 16;
-
-/**
- * Closes connections that have sent more than {@link MAX_PIPELINED} requests before the answers. One read of a socket
- * brings up to 2,000 of them, which are all here before anything else has its turn, so refusing each by an answer
- * would hold up everybody.
- */
-export function limitPipelining(listener: RequestListener): RequestListener {
-  const underWay = new WeakMap<Socket, number>();
-  return (request, response) => {
-    const { socket } = request;
-    if (socket.destroyed) return;
-    const own = underWay.get(socket) ?? 0;
-    if (own >= MAX_PIPELINED) {
-      socket.destroy();
-      return;
-    }
-    underWay.set(socket, own + 1);
-    response.once('close', () => underWay.set(socket, (underWay.get(socket) ?? 1) - 1));
-    listener(request, response);
-  };
-}
 
 /** Closes connections of one address beyond `most`. Proxies, which speak for many, are not counted. */
 export function limitPerAddress(server: Server, most: number, isProxy: (address: string) => boolean): void {

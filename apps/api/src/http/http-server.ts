@@ -5,7 +5,9 @@
 import { createServer } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import { limitPerAddress, limitPipelining, watchReaders } from './connections.js';
+import { answerUnparsable, limitFields } from './bad-requests.js';
+import { limitPerAddress, watchReaders } from './connections.js';
+import { takeInTurn } from './pipelining.js';
 import { delayContinue } from './unread-body.js';
 
 /** Time for the headers of a request, in milliseconds. */
@@ -26,17 +28,18 @@ export class LimitedExpressAdapter extends ExpressAdapter {
   }
 
   override initHttpServer(): void {
-    const server: Server = createServer(
-      {
-        headersTimeout: HEADERS_TIMEOUT,
-        requestTimeout: REQUEST_TIMEOUT,
-        keepAliveTimeout: KEEP_ALIVE,
-        connectionsCheckingInterval: CHECK_INTERVAL,
-        maxHeaderSize: MAX_HEADER_BYTES,
-      },
-      // Express is a request listener.
-      limitPipelining(this.getInstance<RequestListener>()),
-    );
+    const server: Server = createServer({
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      keepAliveTimeout: KEEP_ALIVE,
+      connectionsCheckingInterval: CHECK_INTERVAL,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // Node's own refusals pass the limits on pipelining; `admit` says the same.
+      requireHostHeader: false,
+    });
+    // Express is a request listener.
+    server.on('request', limitFields(server, takeInTurn(this.getInstance<RequestListener>())));
+    answerUnparsable(server);
     server.maxConnections = this.maxConnections;
     // A newcomer that finds no place makes idle connections give theirs up for the next one.
     server.on('drop', () => server.closeIdleConnections());

@@ -5,7 +5,7 @@
  * (closing at once would reset the connection under the answer), so a little more is read and dropped; then the
  * connection is cut, however much the client had announced.
  */
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { Request, RequestHandler, Response } from 'express';
 
 /** How long a client may go on sending after the answer, in milliseconds. */
@@ -31,9 +31,10 @@ export function markBodyRead(request: Request, response: Response): void {
   if (request.complete && !response.headersSent) response.removeHeader('Connection');
 }
 
-/** Sends `100 Continue` only when a body is read, instead of at once. */
+/** Sends `100 Continue` only when a body is read, instead of at once; other expectations are not met. */
 export function delayContinue(server: Server): void {
-  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+  const hand: RequestListener = (request, response) => server.emit('request', request, response);
+  server.on('checkContinue', hand).on('checkExpectation', hand);
 }
 
 function hasBody({ headers }: Request): boolean {

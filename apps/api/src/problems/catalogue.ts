@@ -7,6 +7,7 @@ import { z } from 'zod';
 /** code → status and title. The `type` of a problem is `/problems/<code>`. */
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'A field of the request is missing or not valid' },
+  malformed_request: { status: 400, title: 'The request is not HTTP as the standard has it' },
   malformed_body: { status: 400, title: 'The body cannot be parsed' },
   invalid_vector: { status: 400, title: 'The vector does not fit the model' },
   page_too_deep: { status: 400, title: 'The result cannot be paged that far' },
@@ -19,6 +20,7 @@ export const PROBLEMS = {
   image_not_found: { status: 404, title: 'There is no such image' },
   import_not_found: { status: 404, title: 'There is no such import' },
   problem_not_found: { status: 404, title: 'There is no such problem code' },
+  request_too_slow: { status: 408, title: 'The request came too slowly' },
   body_too_slow: { status: 408, title: 'The body of the request came too slowly' },
   conflict: { status: 409, title: 'The request conflicts with a change made at the same time' },
   request_too_costly: { status: 413, title: 'The request asks for more computing than one may' },
@@ -32,6 +34,7 @@ export const PROBLEMS = {
   undecodable_image: { status: 422, title: 'An image cannot be decoded' },
   import_unreadable: { status: 422, title: 'The folder holds nothing that can be imported' },
   rate_limited: { status: 429, title: 'Too many requests, or too much computing, for this key or address' },
+  headers_too_large: { status: 431, title: 'The header fields of the request are too many or too long' },
   internal_error: { status: 500, title: 'The server failed' },
   overloaded: { status: 503, title: 'The server has as much work as it can take' },
   database_unavailable: { status: 503, title: 'The database does not answer' },

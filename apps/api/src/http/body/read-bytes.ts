@@ -46,7 +46,8 @@ export async function readBytes(request: Request, response: Response, options: R
   }
   const announced = request.headers['content-length'];
   if (announced !== undefined && Number(announced) > maxBytes) throw tooLarge(maxBytes);
-  if (request.headers.expect !== undefined) response.writeContinue();
+  if (request.httpVersion !== '1.0' && /^100-continue$/i.test(request.headers.expect ?? ''))
+    response.writeContinue();
 
   if (request.destroyed) throw goneAway();
   const pace = new Pace();
