@@ -15,6 +15,7 @@ import { EmbeddingService } from './encoder/embedding.service.js';
 import type { Encoder } from './encoder/encoder.js';
 import { HealthController } from './health/health.controller.js';
 import { ByteBudget } from './http/body/byte-budget.js';
+import { QueryGuard } from './http/query.guard.js';
 import { validationPipe } from './http/validation.js';
 import { ImageController } from './images/image.controller.js';
 import { ImageRepository } from './images/image.repository.js';
@@ -65,6 +66,7 @@ export class AppModule {
         { provide: APP_FILTER, useClass: ProblemFilter },
         AccessGuard,
         { provide: APP_GUARD, useExisting: AccessGuard },
+        { provide: APP_GUARD, useClass: QueryGuard },
         { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
         { provide: APP_PIPE, useFactory: validationPipe },
         { provide: ByteBudget, useFactory: () => new ByteBudget(config.MAX_BYTES_IN_FLIGHT) },

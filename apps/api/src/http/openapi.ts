@@ -65,6 +65,12 @@ export function ApiRoute(route: RouteDescription | ((limits: Config) => RouteDes
   return SetMetadata(ROUTE, typeof route === 'function' ? route : () => route);
 }
 
+/** Names of the parameters that the query of a route may have. */
+export function queryNames(handler: object, limits: Config): string[] {
+  const describe = Reflect.getMetadata(ROUTE, handler) as DescribedRoute['describe'] | undefined;
+  return Object.keys(describe?.(limits).query?.shape ?? {});
+}
+
 /** The whole document, OpenAPI 3.0, with the limits of `config`, and what a request without a key may do. */
 export function openApiDocument(
   app: INestApplication,
@@ -254,10 +260,10 @@ function successes(responses: RouteDescription['responses'], components: Compone
 
 function failures(route: RouteDescription, need: Need, components: Components): JsonSchema {
   const codes: ProblemCode[] = [...(route.problems ?? []), 'internal_error', 'not_ready', 'overloaded'];
+  codes.push('invalid_request');
   // Routes that say so themselves wait for the model.
   if (route.problems?.includes('overloaded')) codes.push('request_too_costly');
   const hasBody = route.json !== undefined || route.form !== undefined;
-  if (route.query || hasBody) codes.push('invalid_request');
   if (hasBody) codes.push('malformed_body', 'body_too_slow', 'request_too_large', 'unsupported_media_type');
   codes.push('host_not_allowed', 'rate_limited');
   if (route.needsDatabase) codes.push('database_unavailable');

@@ -8,6 +8,7 @@ import type { Request, Response } from 'express';
 import { Problem } from '../../problems/problem.js';
 import type { ByteLease } from './byte-budget.js';
 import { cleanFileName } from './file-name.js';
+import { PartCounter } from './part-counter.js';
 import { readBytes } from './read-bytes.js';
 
 /** A file of a form. */
@@ -53,18 +54,22 @@ export async function readForm(
 ): Promise<Form> {
   const collector = new FormCollector(limits);
   const parser = openParser(request, limits, collector);
+  const parts = new PartCounter(request.headers['content-type'] ?? '');
   try {
     await readBytes(request, response, {
       maxBytes: limits.maxBytes,
       lease,
       weight: 1,
       onBlock: (block) => {
+        parts.push(block);
         const ready = parser.write(block);
         if (collector.problem !== undefined) throw collector.problem;
         return ready ? undefined : drained(parser, collector);
       },
     });
     await ended(parser, collector);
+    // The parser passes over parts that it cannot read, as if they had not been sent.
+    if (parts.count > collector.parts) throw passedOver(parts.count - collector.parts);
     return collector.form();
   } finally {
     parser.destroy();
@@ -93,15 +98,21 @@ function openParser(request: Request, limits: FormLimits, collector: FormCollect
   } catch (error) {
     throw unreadable(error);
   }
-  parser.on('file', (name, stream, { filename, mimeType }) => {
+  parser.on('file', (name, stream, { filename, mimeType, encoding }) => {
     // The parser emits on its streams when it is destroyed half-way.
     stream.on('error', () => undefined);
-    const file = collector.check(() => collector.startFile(name, filename, mimeType));
+    const file = collector.check(() => {
+      requirePlain(name, encoding);
+      return collector.startFile(name, filename, mimeType);
+    });
     stream.on('data', (bytes: Buffer) => collector.check(() => file?.add(bytes)));
     stream.on('end', () => file?.end());
   });
-  parser.on('field', (name, value, { mimeType }) => {
-    collector.check(() => collector.addField(name, value, mimeType));
+  parser.on('field', (name, value, { mimeType, encoding }) => {
+    collector.check(() => {
+      requirePlain(name, encoding);
+      collector.addField(name, value, mimeType);
+    });
   });
   parser.on('partsLimit', () => collector.check(() => tooManyParts(limits)));
   parser.on('error', (error) => {
@@ -113,6 +124,8 @@ function openParser(request: Request, limits: FormLimits, collector: FormCollect
 /** Keeps what the parser finds, and the first problem with it. */
 class FormCollector {
   problem: Problem | undefined;
+  /** Parts that the parser has handed over. */
+  parts = 0;
   private readonly values = Object.create(null) as Record<string, string | string[]>;
   private readonly files: FileCollector[] = [];
   private fieldCount = 0;
@@ -132,6 +145,7 @@ class FormCollector {
   }
 
   addField(rawName: string | undefined, value: string, mediaType: string): void {
+    this.parts++;
     const { fields, files, maxFields } = this.limits;
     const name = plainName(rawName, [...fields, ...files]);
     if (mediaType.startsWith('multipart/'))
@@ -156,6 +170,7 @@ class FormCollector {
   }
 
   startFile(rawName: string | undefined, fileName: string | undefined, mediaType: string): FileCollector {
+    this.parts++;
     const { fields, files, maxFiles, maxFileBytes } = this.limits;
     const name = plainName(rawName, [...files, ...fields]);
     if (!files.includes(name)) {
@@ -233,9 +248,32 @@ function tooManyParts({ maxFields, maxFiles }: FormLimits): never {
   throw new Problem('request_too_large', detail);
 }
 
+/** What the parser says of a form. Any other message is of its insides. */
+const KNOWN_REASONS = [
+  'Malformed content type',
+  'Malformed part header',
+  'Multipart: Boundary not found',
+  'Unexpected end of form',
+];
+
 function unreadable(error: unknown): Problem {
-  const reason = error instanceof Error ? error.message : 'unknown';
+  const message = error instanceof Error ? error.message : '';
+  const reason = KNOWN_REASONS.includes(message)
+    ? message
+    : 'A part has a character set or another parameter that is not known';
   return new Problem('malformed_body', `The form cannot be read: ${reason}.`, { cause: error });
+}
+
+function passedOver(count: number): Problem {
+  const detail = `Parts of the form without a Content-Disposition: form-data that can be read: ${count}.`;
+  return new Problem('malformed_body', detail);
+}
+
+/** Parts come as they are (RFC 7578, section 4.7); text in base64 would be taken for the value itself. */
+function requirePlain(name: string | undefined, encoding: string): void {
+  if (['7bit', '8bit', 'binary'].includes(encoding.toLowerCase())) return;
+  const detail = `The part ${name ?? ''} has a Content-Transfer-Encoding; parts are taken as they are.`;
+  throw new Problem('unsupported_media_type', detail);
 }
 
 function drained(parser: Parser, collector: FormCollector): Promise<void> {
