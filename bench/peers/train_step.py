@@ -1,7 +1,8 @@
 """The training step of bench/train-step in PyTorch: eager mode, transformers' modules, clip_grad_norm_ and
 torch.optim.AdamW as the trainer uses them.
 
-Protocol: a line `run N` on standard input is answered by one line of JSON with the milliseconds of N steps.
+Protocol: a line `run N` on standard input is answered by one line of JSON with the milliseconds of N steps; `run N T` takes
+texts of T tokens instead of the shape's.
 Usage: train_step.py '<shape as JSON>'
 """
 
@@ -26,12 +27,19 @@ def config(values):
     return AutoConfig.for_model(values.pop("model_type"), **values)
 
 
+vision = config(shape["vision"])
+if vision.model_type == "mobilenet_v2":
+    # The dual encoder looks for the width of the pooled features here.
+    vision.hidden_size = 1280
 model = VisionTextDualEncoderModel(
     VisionTextDualEncoderConfig.from_vision_text_configs(
-        config(shape["vision"]), config(shape["text"]), projection_dim=shape["projection"]
+        vision, config(shape["text"]), projection_dim=shape["projection"]
     )
 )
 model.train(not shape["frozen"])
+for module in model.modules():
+    if isinstance(module, torch.nn.BatchNorm2d):
+        module.eval()
 if shape["frozen"]:
     for tower in (model.vision_model, model.text_model):
         tower.requires_grad_(False)
@@ -50,25 +58,40 @@ optimizer = torch.optim.AdamW(
 
 B, T, size = shape["batch"], shape["tokens"], shape["image"]
 pixels = (torch.arange(B * 3 * size * size) * 7919 % 2003 / 1001.5 - 1).reshape(B, 3, size, size)
-ids = (5 + torch.arange(B * T) * 31 % (shape["text"]["vocab_size"] - 5)).reshape(B, T)
-mask = torch.ones(B, T, dtype=torch.long)
 
 
-def step():
-    output = model(input_ids=ids, pixel_values=pixels, attention_mask=mask, return_loss=True)
-    output.loss.backward()
+def texts(tokens):
+    ids = (5 + torch.arange(B * tokens) * 31 % (shape["text"]["vocab_size"] - 5)).reshape(B, tokens)
+    return ids, torch.ones(B, tokens, dtype=torch.long)
+
+
+def pooled(output):
+    return output.pooler_output if output.pooler_output is not None else output.last_hidden_state[:, 0]
+
+
+def step(ids, mask):
+    images = model.visual_projection(pooled(model.vision_model(pixel_values=pixels)))
+    captions = model.text_projection(pooled(model.text_model(input_ids=ids, attention_mask=mask)))
+    images, captions = (torch.nn.functional.normalize(x) for x in (images, captions))
+    logits = model.logit_scale.exp() * captions @ images.T
+    targets = torch.arange(B)
+    cross_entropy = torch.nn.functional.cross_entropy
+    loss = (cross_entropy(logits, targets) + cross_entropy(logits.T, targets)) / 2
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(trainable, settings["maxGradNorm"])
     optimizer.step()
     optimizer.zero_grad()
-    return output.loss.item()
+    return loss.item()
 
 
 for line in sys.stdin:
     times = []
     loss = 0.0
-    for _ in range(int(line.split()[1])):
+    _, count, *tokens = line.split()
+    ids, mask = texts(int(tokens[0]) if tokens else T)
+    for _ in range(int(count)):
         started = time.perf_counter()
-        loss = step()
+        loss = step(ids, mask)
         times.append(1000 * (time.perf_counter() - started))
     answer = {
         "ms": times,

@@ -55,6 +55,11 @@ export function startSide(name, command, args) {
     name,
     /** Times `steps` steps. @param {number} steps @returns {Promise<{ ms: number[], loss: number, parameters: number, peakRssMb: number }>} */
     run: (steps) => ask(`run ${steps}`),
+    /**
+     * Times steps on texts of so many tokens; only PyTorch answers.
+     * @param {number} steps @param {number} tokens @returns {Promise<{ ms: number[], peakRssMb: number }>}
+     */
+    runWith: (steps, tokens) => ask(`run ${steps} ${tokens}`),
     /** Where the time goes; only our side answers. @returns {Promise<{ totalMs: number, gemmMs: number, gemmFlops: number }>} */
     profile: () => ask('profile'),
     stop: () => child.stdin.end(),

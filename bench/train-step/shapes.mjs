@@ -82,7 +82,7 @@ const SHAPES = {
     frozen: false,
     projection: 256,
     // Weights of the usual size (0.02) would let the features vanish where batch norm does not scale them.
-    vision: { model_type: 'mobilenet_v2', image_size: 160, layer_norm_eps: 0.001, initializer_range: 0.3 },
+    vision: { model_type: 'mobilenet_v2', image_size: 160, layer_norm_eps: 0.001, initializer_range: 0.15 },
     text: {
       model_type: 'bert',
       vocab_size: 30522,

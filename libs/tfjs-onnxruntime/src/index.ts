@@ -38,7 +38,7 @@ registerOnnxRuntimeBackend();
 export { BACKEND_NAME, OnnxRuntimeBackend, type BackendOptions } from './backend/backend.js';
 export { EngineError, type EngineErrorCode, type EngineErrorDetails } from './errors.js';
 export { dumpGraph, profile, stats, type EngineStats } from './observe.js';
-export { nativeStatus } from './session/native.js';
+export { hasNativeAddon, nativeStatus } from './session/native.js';
 export type { ProfileEntry } from './session/profile.js';
 export type { HostTensor } from './replay/host-tensor.js';
 export {

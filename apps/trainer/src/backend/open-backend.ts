@@ -18,6 +18,11 @@ type CreateRunner = <P extends Program<P>>(program: P, initialState: HostTensors
 export interface Backend {
   name: SelectedBackend['name'];
   createRunner: CreateRunner;
+  /**
+   * Whether programs of several shapes use the same memory. Otherwise each shape that is compiled keeps what it needed
+   * (docs/decisions/016-memory-of-training.md).
+   */
+  sharesMemory: boolean;
 }
 
 export interface OpenBackendOptions {
@@ -41,7 +46,12 @@ export async function openBackend(name: BackendName, { device, log }: OpenBacken
   if (device === 'cuda' && !['tfjs-node-gpu', 'onnxruntime-webgpu'].includes(selected))
     log('device is "cuda" in the configuration; this runs on the CPU');
   const replays = selected === 'onnxruntime' || selected === 'onnxruntime-webgpu';
-  return { name: selected, createRunner: replays ? await replayedRunners() : createEagerRunner };
+  return {
+    name: selected,
+    createRunner: replays ? await replayedRunners() : createEagerRunner,
+    sharesMemory:
+      !replays || (selected === 'onnxruntime' && (await import('tfjs-onnxruntime')).hasNativeAddon()),
+  };
 }
 
 /** Enough for a stage: steps of two or three caption lengths, the functions of a wide step, embeddings, and the loss. */

@@ -11,7 +11,7 @@ const INPUT = fileURLToPath(new URL('../../../../input', import.meta.url));
 const shipped = (name: string) => path.join(INPUT, `${name}.json`);
 
 describe('configuration files', () => {
-  it.each(['', 'sample/', 'photos/'])('ships a valid set in input/%s', async (set) => {
+  it.each(['', 'sample/', 'photos/', 'photos-pretrained/'])('ships a valid set in input/%s', async (set) => {
     await readConfig(modelConfigSchema, shipped(`${set}model_config`));
     await readConfig(trainingConfigSchema, shipped(`${set}freeze_training_config`));
     await readConfig(trainingConfigSchema, shipped(`${set}training_config`));

@@ -1,6 +1,6 @@
 import type { Tokenizer } from '@clip-ts/clip';
 import { describe, expect, it } from 'vitest';
-import { captionBatch, tokenizeCaptions } from './caption-store.js';
+import { captionBatch, paddedToOneLength, tokenizeCaptions } from './caption-store.js';
 
 /** One token a letter, its place in the alphabet. */
 const letters = {
@@ -35,6 +35,14 @@ describe('captions', () => {
     expect(shape(20, [0])).toEqual([1, 8]);
     expect(shape(20, [0, 1])).toEqual([2, 16]);
     expect(shape(10, [1])).toEqual([1, 10]);
+  });
+
+  it('pads every batch to the longest caption where batches share no memory', () => {
+    const captions = [['ab'], ['a'.repeat(12)], ['a'.repeat(40)]];
+    const store = tokenizeCaptions(captions, letters, { maxLength: 20, minLength: 1 });
+    const shapes = [[0], [1], [0, 2]].map((chosen) => captionBatch(paddedToOneLength(store), chosen));
+    expect(shapes.map(({ input_ids }) => input_ids.shape[1])).toEqual([20, 20, 20]);
+    expect(shapes[0]!.attention_mask.data.slice(0, 4)).toEqual(Int32Array.of(1, 1, 0, 0));
   });
 
   it('pads to the full length where the text tower reads its padding', () => {

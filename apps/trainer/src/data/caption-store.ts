@@ -64,6 +64,13 @@ export const shownCaptions = (
     return from + captionChoice(seed, epoch, image, to - from);
   });
 
+/** The same captions, padded to the length of the longest in every batch. */
+export function paddedToOneLength(store: CaptionStore): CaptionStore {
+  let longest = store.minLength;
+  for (let c = 0; c < store.count; c++) longest = Math.max(longest, store.starts[c + 1]! - store.starts[c]!);
+  return { ...store, minLength: longest };
+}
+
 /** input_ids and attention_mask [B, T] of some captions. @param minLength of T, beside the store's own */
 export function captionBatch(
   store: CaptionStore,

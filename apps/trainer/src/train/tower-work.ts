@@ -1,5 +1,6 @@
 /** A stage whose steps run the towers. */
 import { epochBatches } from '../data/batches.js';
+import { paddedToOneLength } from '../data/caption-store.js';
 import { embedCaptions, embedImages } from '../evaluation/embed.js';
 import { validationOf } from '../evaluation/validate.js';
 import { openLearner } from './learner.js';
@@ -8,7 +9,10 @@ import type { StageWork, StageWorkOptions } from './stage-work.js';
 import { trainStep } from './train-step.js';
 
 export async function openTowerWork({ run, stage, plan, start }: StageWorkOptions): Promise<StageWork> {
-  const { training, validation, settings } = run;
+  const { validation, settings } = run;
+  const training = run.backend.sharesMemory
+    ? run.training
+    : { ...run.training, captions: paddedToOneLength(run.training.captions) };
   const learning = learningOf(stage, run.assembled, settings.model.temperature);
   const { runner, readWeights, readMoments } = openLearner(
     {

@@ -7,6 +7,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from '../errors.js';
 import type { TypedArray } from '../graph/value.js';
 import { Downloader } from '../session/device.js';
+import type { SessionOptions } from '../session/ort.js';
 import type { ProfileEntry } from '../session/profile.js';
 import { compileStep, type CompiledStep, type StepOptions } from './compile-step.js';
 import {
@@ -39,6 +40,9 @@ export interface ReplayOptions extends StepOptions {
 
 const EMPTY = { next: undefined, device: undefined };
 
+/** A memory pattern is a second block beside the arena of a session, as large as all that is alive at once. */
+const withoutPattern = (options: SessionOptions): SessionOptions => ({ enableMemPattern: false, ...options });
+
 export class ReplayedFunction {
   readonly #fn: StatefulFunction;
   readonly #name: string;
@@ -58,9 +62,9 @@ export class ReplayedFunction {
   ) {
     this.#fn = fn;
     this.#name = options.name ?? (fn.name || 'function');
-    this.#options = options;
     const sessionOptions = { ...currentBackend().runner.sessionOptions, ...options.sessionOptions };
     this.#native = options.native === false ? undefined : nativeRuntimeFor(sessionOptions);
+    this.#options = this.#native ? options : { ...options, sessionOptions: withoutPattern(sessionOptions) };
     this.#optimizer = this.#native
       ? new NativeOptimizer(this.#native, sessionOptions.intraOpNumThreads ?? 0)
       : new LazyOptimizer();

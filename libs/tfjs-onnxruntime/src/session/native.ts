@@ -27,6 +27,9 @@ export function nativeRuntimeFor(options: SessionOptions): NativeRuntime | undef
   return loadNative().runtime;
 }
 
+/** Whether replayed steps on the CPU run in the addon, with one arena for all of them. */
+export const hasNativeAddon = (): boolean => loadNative().runtime !== undefined;
+
 /** Which of the two runs replayed steps on the CPU, and why, for a line on the terminal. */
 export function nativeStatus(): string {
   const found = loadNative();
