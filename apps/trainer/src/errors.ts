@@ -8,6 +8,14 @@
 /** Wrong input: an option, a configuration file, a dataset. Exit code 2. */
 export class InputError extends Error {
   override readonly name = 'InputError';
+
+  /** @param code a stable name of what is wrong, shown after the message */
+  constructor(
+    message: string,
+    readonly code?: 'INIT_FROM_CONFLICT' | 'INIT_FROM_NOT_DUAL_ENCODER' | 'INIT_FROM_IN_OUTPUT',
+  ) {
+    super(code === undefined ? message : `${message} [${code}]`);
+  }
 }
 
 /** Training or export failed: a loss that is not finite, ONNX models that differ. Exit code 1. */

@@ -32,6 +32,17 @@ function card(model: object, towers: Partial<RunSummary> = {}): string {
     maxLength: 24,
     visionType: 'vit',
     textType: 'roberta',
+    model: {
+      kind: 'vision-text-dual-encoder',
+      vision_config: {},
+      text_config: {},
+      projection_dim: 8,
+      projection_head: settings.model.projection_head ?? 'linear',
+      projection_dropout: 0,
+      text_pooling: settings.model.text_pooling ?? 'pooler',
+      logit_scale_init_value: 0,
+    },
+    embeddingSize: 8,
     ...towers,
   };
   return modelCard(summary, freshState({}), []);

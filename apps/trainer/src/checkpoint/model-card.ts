@@ -1,8 +1,10 @@
 /** README.md of a checkpoint: what it is, what it was trained on and how, how good it is, how to use it. */
 import path from 'node:path';
+import type { DualEncoder } from '@clip-ts/clip/model';
 import type { TrainingState } from './training-state.js';
 import type { MetricsRecord, ValidationRecord } from '../logging/metrics-log.js';
 import type { RunSettings } from '../config/run-settings.js';
+import { pythonUse } from './python-use.js';
 
 export interface RunSummary {
   settings: RunSettings;
@@ -16,55 +18,26 @@ export interface RunSummary {
   /** model_type of both towers. */
   visionType: string;
   textType: string;
+  /** Layout, heads and pooling. */
+  model: DualEncoder['config'];
+  /** E */
+  embeddingSize: number;
 }
 
-const backboneName = (backbone: RunSettings['model']['vision_backbone']) =>
-  typeof backbone === 'string'
-    ? `${path.isAbsolute(backbone) ? path.basename(backbone) : backbone} (pretrained)`
+const sourceName = (source: string) => (path.isAbsolute(source) ? path.basename(source) : source);
+
+/** Where a tower comes from. */
+function origin({ model }: RunSettings, side: 'vision' | 'text', type: string): string {
+  if (model.init_from !== undefined) return `${type} (from ${sourceName(model.init_from)})`;
+  const backbone = model[`${side}_backbone`];
+  return typeof backbone === 'string'
+    ? `${sourceName(backbone)} (pretrained)`
     : `${backbone.model_type} (from scratch)`;
+}
 
 /** The validation of the best checkpoint so far. */
 const bestValidation = (records: readonly MetricsRecord[]): ValidationRecord | undefined =>
   records.filter((record): record is ValidationRecord => record.kind === 'validation' && record.best).at(-1);
-
-const PYTHON_USE = `Python:
-\`\`\`python
-import torch
-from PIL import Image
-from transformers import AutoImageProcessor, AutoTokenizer, VisionTextDualEncoderModel
-folder = "path/to/this/folder"
-model = VisionTextDualEncoderModel.from_pretrained(folder)
-pixels = AutoImageProcessor.from_pretrained(folder)(images=[Image.open("photo.jpg").convert("RGB")], return_tensors="pt")
-tokens = AutoTokenizer.from_pretrained(folder)(["a photo of a dog"], padding=True, truncation=True, return_tensors="pt")
-with torch.inference_mode():
-    image_embeds = torch.nn.functional.normalize(model.get_image_features(pixels["pixel_values"]))
-    text_embeds = torch.nn.functional.normalize(model.get_text_features(tokens["input_ids"], tokens["attention_mask"]))
-\`\`\``;
-
-/** The reasons why transformers' VisionTextDualEncoderModel cannot run a model, or gives other embeddings. */
-function pythonObstacles({ settings: { model }, visionType, textType }: RunSummary): string[] {
-  return [
-    ...(model.projection_head === 'residual'
-      ? ['it has only the linear part of the residual projection heads (`projection_head` in config.json)']
-      : []),
-    ...(model.text_pooling === 'pooler'
-      ? []
-      : [
-          `it takes the text tower's pooler, not the ${TEXT_POOLING[model.text_pooling]} (\`text_pooling\` in config.json)`,
-        ]),
-    ...(visionType === 'resnet' ? ['it does not flatten the features of a resnet'] : []),
-    ...(['distilbert', 'siglip_text_model'].includes(textType) ? [`it does not take a ${textType}`] : []),
-  ];
-}
-
-const TEXT_POOLING = { pooler: 'pooler', cls: 'first token', mean: 'mean of the tokens' } as const;
-
-function pythonUse(summary: RunSummary): string {
-  const obstacles = pythonObstacles(summary);
-  if (obstacles.length === 0) return PYTHON_USE;
-  return `transformers' VisionTextDualEncoderModel cannot be used for this model: ${obstacles.join('; ')}.
-Use onnx/ from Python.`;
-}
 
 function metricsTable(best: ValidationRecord | undefined): string {
   if (!best) return 'Not validated yet.';
@@ -75,39 +48,59 @@ function metricsTable(best: ValidationRecord | undefined): string {
 | image → text R@10 | ${best.image_to_text_r10.toFixed(4)} |`;
 }
 
+/** What few runs set. */
+function otherSettings(config: RunSettings['stages'][number]['config']): string {
+  const keys = [
+    'loss',
+    'label_smoothing',
+    'tower_learning_rate',
+    'head_learning_rate',
+    'logit_scale_learning_rate',
+    'layer_decay',
+    'lock_tower',
+    'unfreeze_last',
+  ] as const;
+  return keys
+    .filter((key) => config[key] !== undefined)
+    .map((key) => `, ${key} ${typeof config[key] === 'object' ? JSON.stringify(config[key]) : config[key]}`)
+    .join('');
+}
+
 export function modelCard(
   summary: RunSummary,
   state: TrainingState,
   records: readonly MetricsRecord[],
 ): string {
-  const { settings } = summary;
-  const { model } = settings;
+  const { settings, model } = summary;
   const stages = settings.stages.map(
     ({ name, config }, index) =>
       `${index + 1}. ${name === 'heads' ? 'heads and logit_scale on frozen towers' : 'everything'}: ` +
       `${config.epochs} ${config.epochs === 1 ? 'epoch' : 'epochs'}, batch ${config.batch_size} × ${config.gradient_accumulation_steps}, ` +
       `AdamW at ${config.learning_rate} (${config.lr_scheduler_type}), weight decay ${config.weight_decay}, ` +
-      `gradient norm at most ${config.max_grad_norm}, augmentation ${config.augmentation}, seed ${config.seed}`,
+      `gradient norm at most ${config.max_grad_norm}, augmentation ${config.augmentation}, seed ${config.seed}${otherSettings(config)}`,
+  );
+  const extensions = state.extensions.map(
+    ({ from, to, updates }) => `\nExtended from ${from} to ${to} epochs after ${updates} updates.`,
   );
   const [height, width] = summary.imageSize;
   return `---
 library_name: transformers
 pipeline_tag: zero-shot-image-classification
-tags: [clip, vision-text-dual-encoder]
+tags: [${model.kind === 'clip' ? 'clip' : `clip, ${model.kind}`}]
 ---
 # CLIP-style dual encoder
 
 | | |
 |---|---|
-| image tower | ${backboneName(model.vision_backbone)}, ${height}×${width} pixels |
-| text tower | ${backboneName(model.text_backbone)}, up to ${summary.maxLength} tokens |
-| embedding | ${model.dim} numbers, unit norm, ${model.projection_head} heads |
+| image tower | ${origin(settings, 'vision', summary.visionType)}, ${height}×${width} pixels |
+| text tower | ${origin(settings, 'text', summary.textType)}, up to ${summary.maxLength} tokens |
+| embedding | ${summary.embeddingSize} numbers, unit norm, ${model.projection_head === 'none' ? 'no' : model.projection_head} heads |
 | parameters | ${summary.parameters.toLocaleString('en')} |
 | data | ${summary.datasetName}: ${summary.trainingImages} images for training, ${summary.validationImages} for validation |
 | training | ${state.updates} updates, ${Math.round(state.seconds)} s, backend ${summary.backend} |
 
 ## Recipe
-${stages.join('\n')}
+${stages.join('\n')}${extensions.join('')}
 
 ## Metrics
 ${metricsTable(bestValidation(records))}

@@ -27,6 +27,7 @@ export function resumeSettings(
       fp16: _fp16,
       checkpoint_seconds: _seconds,
       max_bad_fraction: _bad,
+      init_from: _initFrom,
       ...rest
     } = config;
     const { dataloader_num_workers: _workers, num_workers_dataloader: _validationWorkers, ...numbers } = rest;
@@ -38,7 +39,7 @@ export function resumeSettings(
   return Object.fromEntries(entries);
 }
 
-/** Names of the settings in which two runs differ, with both values. */
+/** Names of the settings in which two runs differ. */
 export function differingSettings(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
   return (
@@ -46,6 +47,12 @@ export function differingSettings(before: Record<string, unknown>, now: Record<s
       .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
       // Checkpoints of earlier releases do not say what the data was.
       .filter((name) => name !== 'training data' || before[name] !== undefined)
-      .map((name) => `${name} (was ${JSON.stringify(before[name])}, now ${JSON.stringify(now[name])})`)
   );
 }
+
+/** A setting with both values. */
+export const describeDifference = (
+  name: string,
+  before: Record<string, unknown>,
+  now: Record<string, unknown>,
+): string => `${name} (was ${JSON.stringify(before[name])}, now ${JSON.stringify(now[name])})`;

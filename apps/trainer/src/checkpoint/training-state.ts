@@ -6,7 +6,7 @@
  * 1. `<output>/last` is written whole or not at all, at the end of each epoch and every checkpoint_seconds.
  * 2. A run with the same settings resumes from it; steps after it are repeated, with the same numbers.
  * 3. A run with other settings is refused and names the settings that differ.
- * 4. A finished run does nothing.
+ * 4. A finished run does nothing, unless --extend gives its last stage more epochs: `last` then still has its optimiser.
  */
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -48,6 +48,8 @@ const stateSchema = z.object({
   /** Best validation of this stage; its metric alone in states of earlier releases. */
   stageBest: z.union([scoreSchema, z.number().transform((metric) => ({ metric, loss: null }))]).nullable(),
   finished: z.boolean(),
+  /** Epochs that --extend added to the last stage, and the updates made before. */
+  extensions: z.array(z.object({ stage: z.int(), from: z.int(), to: z.int(), updates: z.int() })).default([]),
 });
 
 export type TrainingState = z.infer<typeof stateSchema>;
@@ -64,6 +66,7 @@ export const freshState = (settings: Record<string, unknown>): TrainingState => 
   staleEpochs: 0,
   stageBest: null,
   finished: false,
+  extensions: [],
 });
 
 /** Writes training/ into a checkpoint folder that is being written. */

@@ -14,7 +14,7 @@ export interface CheckpointContent {
   specs: readonly TensorSpec[];
   weights: HostTensors;
   /** File name → content: tokenizer and image processor. */
-  assets: Readonly<Record<string, string>>;
+  assets: Readonly<Record<string, string | Uint8Array>>;
   /** README.md */
   card: string;
   training?: { state: TrainingState; moments: HostTensors };
@@ -22,9 +22,10 @@ export interface CheckpointContent {
 
 export async function writeCheckpoint(folder: string, content: CheckpointContent): Promise<void> {
   await writeFolderAtomic(folder, async (temporary) => {
-    const write = (name: string, text: string) => writeFile(path.join(temporary, name), text);
+    const write = (name: string, content: string | Uint8Array) =>
+      writeFile(path.join(temporary, name), content);
     await write('config.json', `${JSON.stringify(content.configJson, null, 2)}\n`);
-    for (const [name, text] of Object.entries(content.assets)) await write(name, text);
+    for (const [name, asset] of Object.entries(content.assets)) await write(name, asset);
     await write('README.md', content.card);
     await saveWeights(temporary, content.specs, content.weights);
     if (content.training)

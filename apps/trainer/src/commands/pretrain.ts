@@ -10,6 +10,7 @@ interface PretrainFlags extends SettingsOptions {
   imageMemory: number;
   featureCache: string;
   restart: boolean;
+  extend: boolean;
   verify: boolean;
 }
 
@@ -25,7 +26,14 @@ export function addPretrainCommand(program: Command): void {
     .option('--train-split <name>', 'split to train on (default: train2017 or the like)')
     .option('--validation-split <name>', 'split to validate on (default: val2017 or the like)')
     .option('--output <folder>', "the run's folder (default: output_dir of the training config)")
-    .option('--model-config <file>', 'towers and heads', 'input/model_config.json')
+    .option(
+      '--model-config <file>',
+      'towers and heads (default: "input/model_config.json", unless there is --init-from)',
+    )
+    .option(
+      '--init-from <model>',
+      'whole model to start from, hub id or folder: CLIP, SigLIP, VisionTextDualEncoder or a checkpoint',
+    )
     .option('--freeze-training-config <file>', 'stage 1', 'input/freeze_training_config.json')
     .option('--training-config <file>', 'stage 2', 'input/training_config.json')
     .option(
@@ -58,6 +66,11 @@ export function addPretrainCommand(program: Command): void {
       'data/features',
     )
     .option('--verify', 'decode every image before training, and leave out those that cannot be', false)
+    .option(
+      '--extend',
+      'train a finished run for more epochs: raise "epochs" of its last stage (or --epochs)',
+      false,
+    )
     .option('--restart', 'start anew although the output folder holds a run', false)
     .action(runPretrain);
 }
@@ -68,13 +81,14 @@ const isUnreadableImage = (error: unknown): error is Error =>
 
 async function runPretrain(flags: PretrainFlags): Promise<void> {
   const settings = await readSettings(flags);
-  const { backend, restart, verify, imageMemory, featureCache } = flags;
+  const { backend, restart, extend, verify, imageMemory, featureCache } = flags;
   const { pretrain } = await import('../train/pretrain.js');
   try {
     await pretrain({
       settings,
       backend,
       restart,
+      extend,
       verify,
       imageMemory: imageMemory * GIGABYTE,
       featureFolder: featureCache,

@@ -27,3 +27,21 @@ export const modelConfigSchema = z.strictObject({
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
+
+/**
+ * The same file beside "init_from": both towers and the heads come from there, so the keys may be left out, and must not
+ * contradict the model.
+ */
+export const initModelConfigSchema = z.strictObject({
+  ...modelConfigSchema.partial().shape,
+  max_length_corpus: modelConfigSchema.shape.max_length_corpus.default(-1),
+  projection_head: modelConfigSchema.shape.projection_head.removeDefault().optional(),
+  text_pooling: modelConfigSchema.shape.text_pooling.removeDefault().optional(),
+  temperature: modelConfigSchema.shape.temperature.removeDefault().optional(),
+});
+
+export type InitModelConfig = z.infer<typeof initModelConfigSchema>;
+
+/** The model of a run: new, or that of "init_from". */
+export type ModelSettings =
+  (ModelConfig & { init_from?: undefined }) | (InitModelConfig & { init_from: string });

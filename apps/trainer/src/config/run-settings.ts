@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { environment } from './environment.js';
-import { modelConfigSchema, type ModelConfig } from './model-config.js';
+import { initModelConfigSchema, modelConfigSchema, type ModelSettings } from './model-config.js';
 import { readConfig } from './read-config.js';
-import { assertApplies, assertOneLoss } from './stage-rules.js';
+import { assertApplies, assertOneLoss, oneInitFrom } from './stage-rules.js';
 import { trainingConfigSchema, type TrainingConfig } from './training-config.js';
 import { wandbAccount, wandbConfigSchema, type WandbAccount } from './wandb-config.js';
 
@@ -24,7 +24,8 @@ export interface RunSettings {
   validationSplit?: string;
   /** The run's folder. */
   output: string;
-  model: ModelConfig;
+  model: ModelSettings;
+  /** Where the model's configuration was read, for errors. */
   modelFile: string;
   /** Those with epochs above 0. */
   stages: Stage[];
@@ -37,7 +38,10 @@ export interface SettingsOptions {
   data: string;
   trainSplit?: string;
   validationSplit?: string;
-  modelConfig: string;
+  /** Absent: input/model_config.json, unless the run starts from a whole model. */
+  modelConfig?: string;
+  /** Instead of "init_from" in the training configurations. */
+  initFrom?: string;
   freezeTrainingConfig: string;
   trainingConfig: string;
   /** Absent: input/wandb_config.json if it exists. */
@@ -50,12 +54,19 @@ export interface SettingsOptions {
   workers?: number;
 }
 
+const MODEL_FILE = 'input/model_config.json';
 const WANDB_FILE = 'input/wandb_config.json';
 
 export async function readSettings(options: SettingsOptions): Promise<RunSettings> {
-  const model = await readConfig(modelConfigSchema, options.modelConfig);
   const heads = await readConfig(trainingConfigSchema, options.freezeTrainingConfig);
   const everything = await readConfig(trainingConfigSchema, options.trainingConfig);
+  const initFrom =
+    options.initFrom ??
+    oneInitFrom([
+      { config: heads, file: options.freezeTrainingConfig },
+      { config: everything, file: options.trainingConfig },
+    ]);
+  const model = await readModelSettings(options.modelConfig, initFrom);
   const wandbFile = options.wandbConfig ?? (existsSync(WANDB_FILE) ? WANDB_FILE : undefined);
   const wandb = wandbFile === undefined ? undefined : await readConfig(wandbConfigSchema, wandbFile);
   const override = (config: TrainingConfig, epochs: number | undefined): TrainingConfig => ({
@@ -86,7 +97,7 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
     validationSplit: options.validationSplit,
     output: options.output ?? everything.output_dir,
     model,
-    modelFile: options.modelConfig,
+    modelFile: options.modelConfig ?? MODEL_FILE,
     stages,
     workers: workersOf(stages[0]?.config ?? everything, options.workers),
     wandb: wandb && wandbAccount(wandb, environment.wandbKey),
@@ -100,4 +111,15 @@ function workersOf(config: TrainingConfig, wanted: number | undefined): RunSetti
     training: wanted ?? Math.min(config.dataloader_num_workers, cores),
     validation: wanted ?? Math.min(config.num_workers_dataloader, cores),
   };
+}
+
+/** @param file absent: the usual one, which says nothing of a run that starts from a whole model */
+async function readModelSettings(
+  file: string | undefined,
+  initFrom: string | undefined,
+): Promise<ModelSettings> {
+  if (initFrom === undefined) return readConfig(modelConfigSchema, file ?? MODEL_FILE);
+  const config =
+    file === undefined ? initModelConfigSchema.parse({}) : await readConfig(initModelConfigSchema, file);
+  return { ...config, init_from: initFrom };
 }

@@ -46,3 +46,17 @@ export function assertOneLoss(stages: readonly ConfiguredStage[]): void {
       `${first.file}, found ${JSON.stringify(second.config.loss ?? null)}`,
   );
 }
+
+/** "init_from" of a run, which either file may name. @throws InputError when they name two */
+export function oneInitFrom(stages: readonly Pick<ConfiguredStage, 'config' | 'file'>[]): string | undefined {
+  const named = stages.filter(({ config }) => config.init_from !== undefined);
+  const [first, second] = named;
+  if (first !== undefined && second !== undefined && first.config.init_from !== second.config.init_from) {
+    throw new InputError(
+      `${second.file}: "init_from": a run starts from one model; expected "${first.config.init_from}" as in ${first.file}, ` +
+        `found "${second.config.init_from}"`,
+      'INIT_FROM_CONFLICT',
+    );
+  }
+  return first?.config.init_from;
+}

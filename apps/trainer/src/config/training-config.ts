@@ -62,6 +62,8 @@ export const trainingConfigSchema = z.strictObject({
     .min(0, 'expected 0 ≤ max_bad_fraction ≤ 1')
     .max(1, 'expected 0 ≤ max_bad_fraction ≤ 1')
     .default(0.01),
+  /** The whole model that the run starts from: hub id or folder. Absent: model_config.json's towers with new heads. */
+  init_from: z.string('expected a hub id or a folder').min(1, 'expected a hub id or a folder').optional(),
   /** 'softmax' is CLIP's loss, 'sigmoid' SigLIP's. Absent: the model's own, softmax for a new one. */
   loss: z.enum(['softmax', 'sigmoid'], 'expected "softmax" or "sigmoid"').optional(),
   /** Share of each target that is spread over all pairs of the batch. Absent: 0. */

@@ -3,6 +3,7 @@ import type { ImageProcessor, Tokenizer } from '@clip-ts/clip';
 import type { DualEncoder, TensorSpec } from '@clip-ts/clip/model';
 import type { HostTensors } from '@clip-ts/clip/train';
 import type { CaptionLength } from './caption-length.js';
+import type { Assets } from './tower-parts.js';
 
 export interface AssembledModel extends CaptionLength {
   model: DualEncoder;
@@ -14,5 +15,5 @@ export interface AssembledModel extends CaptionLength {
   tokenizer: Tokenizer;
   processor: ImageProcessor;
   /** File name → content of the tokenizer's and the image processor's files. */
-  assets: Record<string, string>;
+  assets: Assets;
 }

@@ -17,6 +17,10 @@ export const TOKENIZER_FILES = [
   'vocab.json',
   'vocab.txt',
   'merges.txt',
+  'added_tokens.json',
+  // SentencePiece models, which Python's SiglipTokenizer and XLMRobertaTokenizer read
+  'spiece.model',
+  'sentencepiece.bpe.model',
 ] as const;
 
 /** Text towers with embeddings that tell apart the two texts of a pair; one text needs one of them. */

@@ -12,13 +12,16 @@ import { InputError } from '../errors.js';
 import { defaultProcessor, PROCESSOR_FILE } from './image-processor.js';
 import { scratchTokenizer, TOKENIZER_FILES } from './tokenizer.js';
 
+/** Files of a checkpoint beside config and weights: file name → content. */
+export type Assets = Record<string, string | Uint8Array>;
+
 /** A tower's part of config.json, its weights unless they are random, and the files it brings along. */
 export interface TowerParts {
   config: Record<string, unknown>;
   /** By the tower's own names; undefined: random. */
   weights?: HostTensors;
   /** File name → content. */
-  assets: Record<string, string>;
+  assets: Assets;
 }
 
 export interface TowerOptions {
@@ -37,7 +40,7 @@ export async function visionParts({ config, seed, log }: TowerOptions): Promise<
   if (typeof backbone !== 'string') {
     return { config: backbone, assets: { [PROCESSOR_FILE]: defaultProcessor(backbone) } };
   }
-  const folder = await backboneFolder(backbone, log);
+  const folder = await pretrainedFolder(backbone, log);
   const { config: towerConfig, tensors } = await loadVisionTower(folder, { seed, onWarning: log });
   const assets = await readAssets(folder, [PROCESSOR_FILE]);
   if (!assets[PROCESSOR_FILE]) throw new InputError(`vision_backbone ${backbone} has no ${PROCESSOR_FILE}`);
@@ -48,7 +51,7 @@ export async function visionParts({ config, seed, log }: TowerOptions): Promise<
 export async function textParts({ config, corpus, seed, log }: TowerOptions): Promise<TowerParts> {
   const { text_backbone: backbone } = config;
   if (typeof backbone === 'string') {
-    const folder = await backboneFolder(backbone, log);
+    const folder = await pretrainedFolder(backbone, log);
     const { config: towerConfig, tensors } = await loadTextTower(folder, { seed, onWarning: log });
     log(`text_backbone ${backbone}: pretrained weights`);
     return { config: towerConfig, weights: tensors, assets: await readAssets(folder, TOKENIZER_FILES) };
@@ -65,7 +68,7 @@ export async function textParts({ config, corpus, seed, log }: TowerOptions): Pr
 }
 
 /** The folder of a pretrained tower; reports the progress of a download every few seconds. */
-async function backboneFolder(backbone: string, log: (line: string) => void): Promise<string> {
+export async function pretrainedFolder(backbone: string, log: (line: string) => void): Promise<string> {
   let next = Date.now() + DOWNLOAD_REPORT_MS;
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(0);
   return resolveModelFolder(backbone, {
@@ -79,10 +82,10 @@ async function backboneFolder(backbone: string, log: (line: string) => void): Pr
 }
 
 /** Those of the named files that a folder has. */
-export async function readAssets(folder: string, names: readonly string[]): Promise<Record<string, string>> {
-  const assets: Record<string, string> = {};
+export async function readAssets(folder: string, names: readonly string[]): Promise<Assets> {
+  const assets: Assets = {};
   for (const name of names) {
-    const content = await readFile(path.join(folder, name), 'utf8').catch(() => undefined);
+    const content = await readFile(path.join(folder, name)).catch(() => undefined);
     if (content !== undefined) assets[name] = content;
   }
   return assets;

@@ -30,6 +30,8 @@ export interface PretrainOptions {
   backend: BackendName;
   /** Begin anew although the output holds a run. */
   restart: boolean;
+  /** Give a finished run more epochs. */
+  extend: boolean;
   /** Decode every image before training, and leave out those that cannot be. */
   verify: boolean;
   /** Bytes of decoded images that may be kept in memory. */
@@ -47,11 +49,14 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const splits = await readSplits(settings, verify, printer);
   const { split, images } = splits.training;
   const trained = { split, images: images.length, fingerprint: splits.fingerprints.training };
-  const state = await loadOrCreateState(settings, trained, restart);
+  const state = await loadOrCreateState(settings, trained, options);
   if (state.finished && (await isExported(bestFolder(settings.output)))) {
     printer.log(`${settings.output} holds this run, finished; pass --restart to train it again`);
     return;
   }
+  const [extension] = state.extensions.slice(-1);
+  if (extension && !state.finished)
+    printer.log(`extended from ${extension.from} to ${extension.to} epochs in its last stage`);
   warnAboutFp16(settings, printer.log);
   const device = settings.stages[0]!.config.device;
   const backend = await openBackend(options.backend, { device, log: printer.log });

@@ -24,5 +24,7 @@ export function runSummary(
     maxLength,
     visionType: model.vision.modelType,
     textType: model.text.modelType,
+    model: model.config,
+    embeddingSize: model.embeddingSize,
   };
 }

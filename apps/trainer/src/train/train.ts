@@ -40,18 +40,26 @@ async function trainStage(run: TrainingRun, stage: Stage, start: Snapshot): Prom
       state = await endEpoch(run, work, state);
       if (isOver(state)) run.journal.log(`no better for ${state.staleEpochs} epochs: the stage ends here`);
     }
+    if (state.stage + 1 === run.settings.stages.length) {
+      // The optimiser stays, so that --extend can go on.
+      const ended = { ...state, stage: state.stage + 1, finished: true };
+      return await snapshotOf(work, ended);
+    }
     const weights = state.staleEpochs > 0 ? await run.folder.bestWeights() : await work.readWeights();
-    return { state: nextStage(state, run.settings.stages.length), weights, moments: {} };
+    return { state: nextStage(state), weights, moments: {} };
   } finally {
     await work.close();
   }
 }
 
-function nextStage(state: TrainingState, stages: number): TrainingState {
-  const stage = state.stage + 1;
-  const beginning = { epoch: 0, step: 0, staleEpochs: 0, stageBest: null };
-  return { ...state, stage, ...beginning, finished: stage === stages };
-}
+const nextStage = (state: TrainingState): TrainingState => ({
+  ...state,
+  stage: state.stage + 1,
+  epoch: 0,
+  step: 0,
+  staleEpochs: 0,
+  stageBest: null,
+});
 
 /** The steps of an epoch, from wherever it stands. Writes the resumable checkpoint every checkpoint_seconds. */
 async function trainEpoch(

@@ -24,6 +24,8 @@ const DESCRIPTIONS = [
   TOKENIZER_CONFIG_FILE,
   SPECIAL_TOKENS_FILE,
 ];
+/** What Python's tokenizers of SigLIP and XLM-RoBERTa read: for checkpoints that are trained from these files. */
+const SENTENCE_PIECES = ['spiece.model', 'sentencepiece.bpe.model'];
 const PICKLES = /^(pytorch_model.*\.bin|model\.pt|.*\.ckpt)$/;
 const SHARD = /^model-\d{5}-of-(\d{5})\.safetensors$/;
 
@@ -60,11 +62,12 @@ export function selectFiles(
     return [...descriptions, ...external, ...weights, vision, text];
   }
   if (!has(CONFIG_FILE)) throw lacks(source, [CONFIG_FILE], available);
-  if (weights.length > 0) return [...descriptions, ...weights];
+  const sources = [...descriptions, ...SENTENCE_PIECES.filter(has)];
+  if (weights.length > 0) return [...sources, ...weights];
   const shards = available.filter((path) => SHARD.test(path));
   const shardCount = Number(SHARD.exec(shards[0] ?? '')?.[1]);
   if (has(WEIGHTS_INDEX_FILE) && shards.length === shardCount)
-    return [...descriptions, WEIGHTS_INDEX_FILE, ...shards];
+    return [...sources, WEIGHTS_INDEX_FILE, ...shards];
   const pickle = available.find((path) => PICKLES.test(path));
   if (pickle !== undefined) throw pickleOnly(source, pickle);
   throw lacks(source, [WEIGHTS_FILE], available);

@@ -41,9 +41,13 @@ interface AxisSizes {
   unseen: number;
 }
 
-/** Different sizes for each axis, so that none is taken for another. @param limit of the axis */
+/**
+ * Different sizes for each axis, so that none is taken for another. The limit itself is traced only where there is no room
+ * below it: a slice of a whole table is no op, so the graph would be another.
+ * @param limit of the axis
+ */
 function sizesToTrace(axis: number, limit: number): AxisSizes {
-  const high = Math.min(3 + 5 * axis, limit);
+  const high = Math.min(3 + 5 * axis, limit > LEAST_LIMIT ? limit - 1 : limit);
   const low = Math.min(2 + 3 * axis, high - 1);
   let unseen = Math.min(1 + 11 * axis, limit);
   while (unseen === high || unseen === low) unseen--;

@@ -45,7 +45,7 @@ export function openPixelSources(
   const { height, width } = processor;
   const pipeline = new ImagePipeline({
     images: splits.reduce((sum, { images }) => sum + images.length, 0),
-    processorConfig: JSON.parse(assets[PROCESSOR_FILE]!) as unknown,
+    processorConfig: JSON.parse(Buffer.from(assets[PROCESSOR_FILE]!).toString()) as unknown,
     height,
     width,
     threads: Math.max(...splits.map(({ threads }) => threads)),
