@@ -53,6 +53,7 @@ export function startSide(name, command, args) {
   }
   return {
     name,
+    ask,
     /** Times `steps` steps. @param {number} steps @returns {Promise<{ ms: number[], loss: number, parameters: number, peakRssMb: number }>} */
     run: (steps) => ask(`run ${steps}`),
     /**

@@ -1,0 +1,46 @@
+/** Our side of bench/input-pipeline: `node ours.mjs FOLDER WORKERS` answers `views N` and `resized N`. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ImagePipeline } from '../../apps/trainer/dist/data/images/image-pipeline.js';
+import { drawView } from '../../apps/trainer/dist/data/images/view.js';
+import { prefetch } from '../../apps/trainer/dist/data/prefetch.js';
+import { createRandom } from '../../apps/trainer/dist/random.js';
+import { answerRequests } from '../shared/side.mjs';
+
+const SIDE = 224;
+const BATCH = 64;
+const AHEAD = 2;
+const [folder = '', workers] = process.argv.slice(2);
+const threads = Number(workers);
+const files = readdirSync(folder).map((name) => join(folder, name));
+const pipeline = new ImagePipeline({
+  images: files.length,
+  processorConfig: { image_processor_type: 'CLIPImageProcessor', size: SIDE, crop_size: SIDE },
+  height: SIDE,
+  width: SIDE,
+  threads,
+  memoryLimit: 0,
+});
+
+/** The tasks of each batch. @param {string} kind @param {number} images */
+function* batches(kind, images) {
+  for (let from = 0; from < images; from += BATCH) {
+    yield Array.from({ length: Math.min(BATCH, images - from) }, (_, n) => {
+      const image = (from + n) % files.length;
+      const view = kind === 'views' ? drawView(createRandom(from + n), 'photo') : null;
+      return { image, location: files[image] ?? '', view };
+    });
+  }
+}
+
+await answerRequests(async (kind, images) => {
+  const started = performance.now();
+  let done = 0;
+  const made = prefetch(batches(kind, images), AHEAD, (tasks) =>
+    pipeline.pixelValues(tasks, { threads, keep: false }),
+  );
+  for await (const { shape } of made) done += shape[0] ?? 0;
+  if (done !== images) throw new Error(`${done} of ${images} images`);
+  return { ms: performance.now() - started };
+});
+await pipeline.close();
