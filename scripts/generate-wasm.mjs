@@ -23,35 +23,39 @@ const OPTIONS = [
 ];
 
 const library = join(dirname(dirname(fileURLToPath(import.meta.url))), 'libs', 'clip');
-const source = join(library, 'assembly', 'resample.ts');
-const output = join(library, 'src', 'generated', 'resample-wasm.ts');
-
 const manifest = createRequire(import.meta.url).resolve('assemblyscript/package.json');
 const { version, bin } = JSON.parse(readFileSync(manifest, 'utf8'));
-const state = createHash('sha256')
-  .update([version, ...OPTIONS, readFileSync(source, 'utf8')].join('\n'))
-  .digest('hex');
-const head = `/* Made from assembly/resample.ts by scripts/generate-wasm.mjs (${state}). */\n`;
 
-if (!existsSync(output) || !readFileSync(output, 'utf8').startsWith(head)) {
+/** @param {string} name of the source, without extension */
+function generate(name) {
+  const source = join(library, 'assembly', `${name}.ts`);
+  const output = join(library, 'src', 'generated', `${name}-wasm.ts`);
+  const state = createHash('sha256')
+    .update([version, ...OPTIONS, readFileSync(source, 'utf8')].join('\n'))
+    .digest('hex');
+  const head = `/* Made from assembly/${name}.ts by scripts/generate-wasm.mjs (${state}). */\n`;
+  if (existsSync(output) && readFileSync(output, 'utf8').startsWith(head)) return;
   const folder = mkdtempSync(join(tmpdir(), 'generate-wasm-'));
   try {
-    const binary = join(folder, 'resample.wasm');
+    const binary = join(folder, `${name}.wasm`);
     const compiler = join(dirname(manifest), bin.asc);
     const run = spawnSync(process.execPath, [compiler, source, '--outFile', binary, ...OPTIONS], {
       encoding: 'utf8',
     });
     if (run.status !== 0) {
       process.stderr.write(
-        `assembly/resample.ts cannot be compiled\n${run.stdout ?? ''}${run.stderr ?? ''}\n`,
+        `assembly/${name}.ts cannot be compiled\n${run.stdout ?? ''}${run.stderr ?? ''}\n`,
       );
       process.exit(run.status ?? 1);
     }
     mkdirSync(dirname(output), { recursive: true });
     const base64 = readFileSync(binary).toString('base64');
-    writeFileSync(output, `${head}export const RESAMPLE_WASM = '${base64}';\n`);
+    writeFileSync(output, `${head}export const ${name.toUpperCase()}_WASM = '${base64}';\n`);
   } finally {
     rmSync(folder, { recursive: true });
   }
-  console.log(`assemblyscript ${version}: libs/clip/src/generated/resample-wasm.ts written`);
+  console.log(`assemblyscript ${version}: libs/clip/src/generated/${name}-wasm.ts written`);
 }
+
+generate('resample');
+generate('jpeg');

@@ -18,6 +18,7 @@ import {
   type ImageSource,
   type RgbImage,
 } from './decode.js';
+import { JpegDecoder } from './jpeg/decoder.js';
 import { Resampler } from './resample/resampler.js';
 import type { Window } from './resample/window.js';
 
@@ -37,6 +38,7 @@ export class ImageProcessor {
   readonly width: number;
 
   private readonly resampler: Resampler;
+  private readonly jpeg = new JpegDecoder();
   private readonly limits: Readonly<ImageLimits>;
   /** Value of pixel `p` of channel `c` at `c · 256 + p`. */
   private readonly values: Float32Array;
@@ -86,7 +88,15 @@ export class ImageProcessor {
    * @throws ClipError as {@link pixelValues}
    */
   async resizedPixels(image: ImageSource): Promise<Uint8Array> {
-    return this.resize(await decodeImage(image, this.limits));
+    return this.resize(await this.decode(image));
+  }
+
+  /**
+   * Decodes an image file; plain JPEG files on the calling thread.
+   * @throws ClipError as {@link pixelValues}
+   */
+  decode(image: ImageSource): Promise<RgbImage> {
+    return decodeImage(image, this.limits, this.jpeg);
   }
 
   /** Resizes and crops decoded pixels. @returns pixels [H, W, 3] */

@@ -1,6 +1,6 @@
 /** From an image file to the pixel_values that a step sees. H × W pixels of the model's input. */
 import { readImageBytes, type ImageLocation } from '@clip-ts/clip/data';
-import { ClipError, decodeImage, type ImageProcessor, type RgbImage } from '@clip-ts/clip/preprocess';
+import { ClipError, type ImageProcessor, type RgbImage } from '@clip-ts/clip/preprocess';
 import { cropBox, tonesOf, type View } from './view.js';
 
 export interface ImageTask {
@@ -12,12 +12,12 @@ export interface ImageTask {
 }
 
 /** The pixels of an image file. @throws ClipError that names no file */
-export async function decodeAt(location: ImageLocation): Promise<RgbImage> {
+export async function decodeAt(location: ImageLocation, processor: ImageProcessor): Promise<RgbImage> {
   const bytes = await readImageBytes(location).catch((cause: unknown) => {
     const found = cause instanceof Error ? cause.message : String(cause);
     throw new ClipError('IMAGE_UNREADABLE', 'the image file cannot be read', { found, cause });
   });
-  return decodeImage(bytes);
+  return processor.decode(bytes);
 }
 
 /** What a cache keeps of a decoded image: for a view all of it, since views crop the original. */

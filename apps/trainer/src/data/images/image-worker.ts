@@ -61,7 +61,7 @@ async function show(
   const slot = 2 * image + (view === null ? 0 : 1);
   let shown = cache.get(slot);
   if (shown === undefined) {
-    shown = kept(await decodeAt(location), view, processor);
+    shown = kept(await decodeAt(location, processor), view, processor);
     if (keep) cache.put(slot, shown);
   }
   writePixelValues(shown, view, processor, out, offset);

@@ -4,7 +4,7 @@
  */
 import { RESAMPLE_WASM } from '../../generated/resample-wasm.js';
 import { endOf, type Taps } from './taps.js';
-import { Instance, Memory, Module } from './webassembly.js';
+import { Instance, Memory, Module } from '../webassembly.js';
 
 /** Of 64 KiB, 8 MiB in all: a photo of 12 megapixels goes through in strips of some hundred rows. */
 const PAGES = 128;

@@ -1,6 +1,8 @@
 /** The part of the WebAssembly API that is used here; TypeScript has it only together with the browser's DOM. */
 interface WasmMemory {
   readonly buffer: ArrayBuffer;
+  /** Adds pages of 64 KiB; the buffer is then another. */
+  grow(pages: number): number;
 }
 interface WebAssemblyApi {
   Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
