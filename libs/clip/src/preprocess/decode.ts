@@ -42,18 +42,33 @@ export interface RgbImage {
 const DECODE_TIMEOUT = 30;
 
 /**
- * Decodes an image file to RGB.
- * @param jpeg of the calling thread: decodes plain JPEG files right there, in half of the time. Without it, and for all
- *   other files, libvips decodes in a thread of its own.
+ * Decodes an image file to RGB, in a thread of libvips.
  * @throws ClipError IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or IMAGE_UNREADABLE
  */
 export async function decodeImage(
   source: ImageSource,
   limits: ImageLimits = DEFAULT_IMAGE_LIMITS,
-  jpeg?: JpegDecoder,
 ): Promise<RgbImage> {
+  return decodeBytes(await readImageBytes(source, limits), nameInMessage(source), limits);
+}
+
+/**
+ * The same for a thread that has nothing else to do: plain JPEG files are decoded right there, in less time.
+ * @param use gets pixels that are valid only until it returns
+ */
+export async function useDecoded<T>(
+  source: ImageSource,
+  limits: ImageLimits,
+  jpeg: JpegDecoder,
+  use: (image: RgbImage) => T,
+): Promise<T> {
   const bytes = await readImageBytes(source, limits);
-  const name = nameInMessage(source);
+  return use(
+    jpeg.decode(bytes, limits.maxPixels) ?? (await decodeBytes(bytes, nameInMessage(source), limits)),
+  );
+}
+
+async function decodeBytes(bytes: Uint8Array, name: string, limits: ImageLimits): Promise<RgbImage> {
   const format = imageFormat(bytes);
   if (format === undefined) {
     throw new ClipError('IMAGE_FORMAT_UNSUPPORTED', `the image${name} is in a format that is not supported`, {
@@ -61,8 +76,6 @@ export async function decodeImage(
       found: bytes.byteLength === 0 ? 'no bytes' : `bytes that begin ${hex(bytes.subarray(0, 8))}`,
     });
   }
-  const plain = format === 'jpeg' ? jpeg?.decode(bytes, limits.maxPixels) : undefined;
-  if (plain !== undefined) return plain;
   try {
     const image = sharp(bytes, {
       failOn: 'error',

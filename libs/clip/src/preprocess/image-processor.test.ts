@@ -98,6 +98,34 @@ describe('ImageProcessor', () => {
     expect(processor.resize(flat(1, 1, 3)).every((value) => value === 3)).toBe(true);
   });
 
+  it('stretches a part of an image as if it had been cut out first, with every filter and at every edge', () => {
+    const [width, height] = [61, 47];
+    const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919) % 251);
+    const boxes = [
+      { left: 0, top: 0, width, height },
+      { left: 40, top: 30, width: 21, height: 17 },
+      { left: 0, top: 46, width: 61, height: 1 },
+      { left: 60, top: 0, width: 1, height: 47 },
+      { left: 11, top: 3, width: 9, height: 40 },
+    ];
+    for (const resample of [0, 1, 2, 3]) {
+      const processor = new ImageProcessor({
+        image_processor_type: 'ViTImageProcessor',
+        size: { height: 24, width: 20 },
+        resample,
+      });
+      for (const box of boxes) {
+        const cut = new Uint8Array(box.width * box.height * 3);
+        for (let y = 0; y < box.height; y++) {
+          const from = ((box.top + y) * width + box.left) * 3;
+          cut.set(data.subarray(from, from + box.width * 3), y * box.width * 3);
+        }
+        const expected = processor.resize({ data: cut, width: box.width, height: box.height });
+        expect(processor.resizeBox({ data, width, height }, box), `${resample}`).toEqual(expected);
+      }
+    }
+  });
+
   it('says which file is missing or broken', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'clip-processor-'));
     await expect(ImageProcessor.load(folder)).rejects.toMatchObject({ code: 'CHECKPOINT_NOT_FOUND' });

@@ -12,11 +12,11 @@ import { PREPROCESSOR_CONFIG_FILE } from '../checkpoint/files.js';
 import { ClipError, isSystemError } from '../errors.js';
 import { parsePreprocessorConfig, type PreprocessPlan } from './processor-config.js';
 import {
-  decodeImage,
   DEFAULT_IMAGE_LIMITS,
   type ImageLimits,
   type ImageSource,
   type RgbImage,
+  useDecoded,
 } from './decode.js';
 import { JpegDecoder } from './jpeg/decoder.js';
 import { Resampler } from './resample/resampler.js';
@@ -88,15 +88,16 @@ export class ImageProcessor {
    * @throws ClipError as {@link pixelValues}
    */
   async resizedPixels(image: ImageSource): Promise<Uint8Array> {
-    return this.resize(await this.decode(image));
+    return this.withDecoded(image, (decoded) => this.resize(decoded));
   }
 
   /**
    * Decodes an image file; plain JPEG files on the calling thread.
+   * @param use gets pixels that are valid only until it returns
    * @throws ClipError as {@link pixelValues}
    */
-  decode(image: ImageSource): Promise<RgbImage> {
-    return decodeImage(image, this.limits, this.jpeg);
+  withDecoded<T>(image: ImageSource, use: (decoded: RgbImage) => T): Promise<T> {
+    return useDecoded(image, this.limits, this.jpeg, use);
   }
 
   /** Resizes and crops decoded pixels. @returns pixels [H, W, 3] */
@@ -123,7 +124,13 @@ export class ImageProcessor {
    */
   resizeBox(image: RgbImage, box: Window): Uint8Array {
     const { height, width } = this;
-    return this.resampler.resize(cropped(image, box), width, height, { left: 0, top: 0, width, height });
+    const part = {
+      data: image.data.subarray((box.top * image.width + box.left) * 3),
+      width: box.width,
+      height: box.height,
+      stride: image.width,
+    };
+    return this.resampler.resize(part, width, height, { left: 0, top: 0, width, height });
   }
 
   /**
@@ -174,16 +181,6 @@ export class ImageProcessor {
       ? { width: edge, height: Math.trunc((edge * height) / width) }
       : { width: Math.trunc((edge * width) / height), height: edge };
   }
-}
-
-function cropped(image: RgbImage, { left, top, width, height }: Window): RgbImage {
-  if (width === image.width && height === image.height) return image;
-  const data = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    const from = ((top + y) * image.width + left) * 3;
-    data.set(image.data.subarray(from, from + width * 3), y * width * 3);
-  }
-  return { data, width, height };
 }
 
 /** The part of `size` pixels that a centre crop of `target` keeps, and the padding before it. */

@@ -11,18 +11,19 @@ export interface ImageTask {
   view: View | null;
 }
 
-/** The pixels of an image file. @throws ClipError that names no file */
-export async function decodeAt(location: ImageLocation, processor: ImageProcessor): Promise<RgbImage> {
-  const bytes = await readImageBytes(location).catch((cause: unknown) => {
+/** The bytes of an image file. @throws ClipError that names no file */
+export async function readImage(location: ImageLocation): Promise<Uint8Array> {
+  return readImageBytes(location).catch((cause: unknown) => {
     const found = cause instanceof Error ? cause.message : String(cause);
     throw new ClipError('IMAGE_UNREADABLE', 'the image file cannot be read', { found, cause });
   });
-  return processor.decode(bytes);
 }
 
 /** What a cache keeps of a decoded image: for a view all of it, since views crop the original. */
-export const kept = (image: RgbImage, view: View | null, processor: ImageProcessor): RgbImage =>
-  view === null ? { data: processor.resize(image), width: processor.width, height: processor.height } : image;
+export const kept = (decoded: RgbImage, view: View | null, processor: ImageProcessor): RgbImage =>
+  view === null
+    ? { data: processor.resize(decoded), width: processor.width, height: processor.height }
+    : decoded;
 
 /**
  * Writes pixel_values [3, H, W] to `out` from `offset` on.

@@ -13,7 +13,7 @@ import {
   type ImageFailure,
   type ImageWorkerData,
 } from './batch-message.js';
-import { decodeAt, kept, writePixelValues, type ImageTask } from './image-task.js';
+import { kept, readImage, writePixelValues, type ImageTask } from './image-task.js';
 import { ImageCache } from './shared-cache.js';
 
 /** Images that a thread works on at a time: one is read or decoded while another is resized. */
@@ -59,12 +59,16 @@ async function show(
   offset: number,
 ): Promise<void> {
   const slot = 2 * image + (view === null ? 0 : 1);
-  let shown = cache.get(slot);
-  if (shown === undefined) {
-    shown = kept(await decodeAt(location, processor), view, processor);
-    if (keep) cache.put(slot, shown);
+  const known = cache.get(slot);
+  if (known !== undefined) {
+    writePixelValues(known, view, processor, out, offset);
+    return;
   }
-  writePixelValues(shown, view, processor, out, offset);
+  await processor.withDecoded(await readImage(location), (decoded) => {
+    const shown = kept(decoded, view, processor);
+    if (keep) cache.put(slot, shown);
+    writePixelValues(shown, view, processor, out, offset);
+  });
 }
 
 function describe(error: unknown): Omit<ImageFailure, 'task'> {

@@ -85,7 +85,7 @@ export class JpegDecoder {
     this.kernels = new Instance(module, { env: { memory: this.memory } }).exports as unknown as Kernels;
   }
 
-  /** @returns undefined when the image is not plain, too large, or not well-formed to the end */
+  /** @returns pixels that are valid until the next call; undefined when the image is not plain, too large or damaged */
   decode(bytes: Uint8Array, maxPixels = MAX_PIXELS): RgbImage | undefined {
     if (bytes.length > MAX_BYTES) return undefined;
     const frame = readMarkers(bytes);
@@ -185,7 +185,7 @@ export class JpegDecoder {
       scratch,
       out,
     );
-    return { data: memory.slice(out, out + width * height * 3), width, height };
+    return { data: memory.subarray(out, out + width * height * 3), width, height };
   }
 
   /** The memory, of at least so many bytes. */

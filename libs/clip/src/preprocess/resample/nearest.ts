@@ -1,16 +1,15 @@
 /** Resizing by picking the pixel under each output pixel's centre. */
-import type { RgbImage } from '../decode.js';
-import type { Window } from './window.js';
+import type { SourceImage, Window } from './window.js';
 
 /** The `window` of `image` resized to width × height. @returns pixels [window.height, window.width, 3] */
-export function nearest(image: RgbImage, width: number, height: number, window: Window): Uint8Array {
+export function nearest(image: SourceImage, width: number, height: number, window: Window): Uint8Array {
   const columns = nearestPositions(image.width, width, window.left, window.width);
   const rows = nearestPositions(image.height, height, window.top, window.height);
   const out = new Uint8Array(window.width * window.height * 3);
   let to = 0;
   for (const row of rows) {
     for (const column of columns) {
-      const from = (row * image.width + column) * 3;
+      const from = (row * (image.stride ?? image.width) + column) * 3;
       out[to++] = image.data[from]!;
       out[to++] = image.data[from + 1]!;
       out[to++] = image.data[from + 2]!;

@@ -7,13 +7,12 @@
  *
  * Only a window of the output is computed, so a centre crop costs what it keeps.
  */
-import type { RgbImage } from '../decode.js';
 import type { ResampleFilter, WeightedFilter } from './filters.js';
 import { nearest } from './nearest.js';
 import { resizeAlongX, resizeAlongY } from './scalar.js';
 import { SimdResizer } from './simd.js';
 import { computeTaps, endOf, tapStride, type Taps } from './taps.js';
-import type { Window } from './window.js';
+import type { SourceImage, Window } from './window.js';
 
 /** Weights of one table, and of all tables that are kept; 8 bytes each. Photos need some thousands. */
 const MAX_TABLE_WEIGHTS = 1 << 20;
@@ -31,7 +30,7 @@ export class Resampler {
    * The `window` of `image` resized to width × height.
    * @returns pixels [window.height, window.width, 3]
    */
-  resize(image: RgbImage, width: number, height: number, window: Window): Uint8Array {
+  resize(image: SourceImage, width: number, height: number, window: Window): Uint8Array {
     if (this.filter === 'nearest') return nearest(image, width, height, window);
     // An image shrunk by many thousands would need huge tables: its window is then computed in parts.
     if (window.width > 1 && window.width * tapStride(this.filter, image.width, width) > MAX_TABLE_WEIGHTS) {
@@ -53,24 +52,25 @@ export class Resampler {
   }
 
   private resizeAtOnce(
-    image: RgbImage,
+    image: SourceImage,
     width: number,
     height: number,
     window: Window,
     filter: WeightedFilter,
   ): Uint8Array {
+    const stride = image.stride ?? image.width;
     const columns = this.taps(filter, image.width, width, window.left, window.width);
     const rows = this.taps(filter, image.height, height, window.top, window.height);
     const firstRow = rows.first[0]!;
     const rowCount = endOf(rows) - firstRow;
     if (!rowsFirst(image, width, height)) {
-      const part = image.data.subarray(firstRow * image.width * 3, (firstRow + rowCount) * image.width * 3);
-      const narrowed = this.alongX(part, image.width, rowCount, columns, 0);
+      const part = image.data.subarray(firstRow * stride * 3);
+      const narrowed = this.alongX(part, stride, rowCount, columns, 0);
       return this.alongY(narrowed, window.width, 0, window.width, rows, firstRow);
     }
     const firstColumn = columns.first[0]!;
     const columnCount = endOf(columns) - firstColumn;
-    const shortened = this.alongY(image.data, image.width, firstColumn, columnCount, rows, 0);
+    const shortened = this.alongY(image.data, stride, firstColumn, columnCount, rows, 0);
     return this.alongX(shortened, columnCount, window.height, columns, firstColumn);
   }
 
@@ -129,6 +129,6 @@ function besides(left: Uint8Array, right: Uint8Array, height: number): Uint8Arra
  * Whether PIL takes the rows first: found by comparing its results (Pillow 13, 4,000 random sizes) with those of
  * its two passes done one by one. Older releases always take the columns first; the results differ by up to 2/255.
  */
-function rowsFirst(image: RgbImage, width: number, height: number): boolean {
+function rowsFirst(image: SourceImage, width: number, height: number): boolean {
   return height < image.height && image.height - height > 2 * (image.width - width);
 }

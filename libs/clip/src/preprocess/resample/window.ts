@@ -5,3 +5,12 @@ export interface Window {
   width: number;
   height: number;
 }
+
+/** Pixels [height, width, 3] whose rows may lie farther apart: a part of an image. */
+export interface SourceImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  /** Pixels from the start of a row to that of the next; the width when not given. */
+  stride?: number;
+}
