@@ -5,7 +5,7 @@
  *
  * Ours is `trainer pretrain` on noise in files: MobileNetV2 at 160 px and MiniLM-L6 (shape d of train-step, everything
  * learns), captions of three padded lengths, one epoch with validation, checkpoints, ONNX export and report; once with
- * the native addon, where it is built, and once without. PyTorch makes steps alone, on tensors of the same sizes in
+ * the native addon, where it is built, and once without. `planned` is what the trainer estimated before its first step. PyTorch makes steps alone, on tensors of the same sizes in
  * the same three lengths. PYTHON names the interpreter with PyTorch 2.13 and transformers 4.57.
  */
 import { spawn } from 'node:child_process';
@@ -86,7 +86,9 @@ async function train(folder, label, addon) {
   const metrics = (await readFile(join(file(label), 'metrics.jsonl'), 'utf8')).trim().split('\n');
   const steps = metrics.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'step');
   const peak = Number(await readFile(file(`${label}.peak`), 'utf8'));
+  const estimate = Number(/up to about ([\d.]+) GB of memory/.exec(output)?.[1]);
   print(`${label}.peak_rss`, `${peak} MB`);
+  print(`${label}.planned`, `${((1e9 * estimate) / 2 ** 20).toFixed(0)} MB`);
   print(`${label}.step`, `${median(steps.slice(2).map(({ seconds }) => 1000 * seconds)).toFixed(0)} ms`);
   return peak;
 }

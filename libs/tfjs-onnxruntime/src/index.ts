@@ -47,4 +47,5 @@ export {
   type StatefulFunction,
   type StatefulResult,
 } from './replay/replayed-function.js';
+export { estimateMemory, type MemoryEstimate } from './replay/estimate-memory.js';
 export { exportOnnx, type ExportSpec } from './export/export-onnx.js';

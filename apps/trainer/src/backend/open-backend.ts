@@ -6,10 +6,12 @@ import {
   asOneFunction,
   createEagerRunner,
   createReplayedRunner,
+  inputsOf,
   type HostTensors,
   type Program,
   type Runner,
 } from '@clip-ts/clip/train';
+import type { MemoryEstimate } from 'tfjs-onnxruntime';
 import type { BackendName } from './names.js';
 import { selectBackend, type SelectedBackend } from './select-backend.js';
 
@@ -23,7 +25,16 @@ export interface Backend {
    * (docs/decisions/016-memory-of-training.md).
    */
   sharesMemory: boolean;
+  /** What a function of a program would take, told without running it; absent where the backend cannot tell. */
+  estimateMemory?: EstimateMemory;
 }
+
+type EstimateMemory = <P extends Program<P>>(
+  program: P,
+  state: HostTensors,
+  name: keyof P & string,
+  inputs: HostTensors,
+) => MemoryEstimate;
 
 export interface OpenBackendOptions {
   /**
@@ -49,9 +60,20 @@ export async function openBackend(name: BackendName, { device, log }: OpenBacken
   return {
     name: selected,
     createRunner: replays ? await replayedRunners() : createEagerRunner,
+    ...(selected === 'onnxruntime' ? { estimateMemory: await memoryEstimates() } : {}),
     sharesMemory:
       !replays || (selected === 'onnxruntime' && (await import('tfjs-onnxruntime')).hasNativeAddon()),
   };
+}
+
+async function memoryEstimates(): Promise<EstimateMemory> {
+  const { estimateMemory } = await import('tfjs-onnxruntime');
+  const signatures = (tensors: HostTensors) =>
+    Object.fromEntries(
+      Object.entries(tensors).map(([name, { dtype, shape }]) => [name, { type: dtype, shape }]),
+    );
+  return (program, state, name, inputs) =>
+    estimateMemory(asOneFunction(program), signatures(state), signatures(inputsOf(name, inputs)));
 }
 
 /** Enough for a stage: steps of two or three caption lengths, the functions of a wide step, embeddings, and the loss. */

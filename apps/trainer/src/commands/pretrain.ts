@@ -12,6 +12,7 @@ interface PretrainFlags extends SettingsOptions {
   restart: boolean;
   extend: boolean;
   verify: boolean;
+  ignoreMemory: boolean;
 }
 
 export function addPretrainCommand(program: Command): void {
@@ -71,6 +72,7 @@ export function addPretrainCommand(program: Command): void {
       'train a finished run for more epochs: raise "epochs" of its last stage (or --epochs)',
       false,
     )
+    .option('--ignore-memory', 'start although the memory may not suffice', false)
     .option('--restart', 'start anew although the output folder holds a run', false)
     .action(runPretrain);
 }
@@ -81,7 +83,7 @@ const isUnreadableImage = (error: unknown): error is Error =>
 
 async function runPretrain(flags: PretrainFlags): Promise<void> {
   const settings = await readSettings(flags);
-  const { backend, restart, extend, verify, imageMemory, featureCache } = flags;
+  const { backend, restart, extend, verify, imageMemory, featureCache, ignoreMemory } = flags;
   const { pretrain } = await import('../train/pretrain.js');
   try {
     await pretrain({
@@ -90,6 +92,7 @@ async function runPretrain(flags: PretrainFlags): Promise<void> {
       restart,
       extend,
       verify,
+      ignoreMemory,
       imageMemory: imageMemory * GIGABYTE,
       featureFolder: featureCache,
     });

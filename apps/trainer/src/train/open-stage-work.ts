@@ -5,7 +5,7 @@ import type { StageWork, StageWorkOptions } from './stage-work.js';
 import { openTowerWork } from './tower-work.js';
 
 /** Features serve where the towers are frozen and images are shown in so many ways that each can be kept. */
-const usesFeatures = ({ frozenTowers, config }: Stage): boolean =>
+export const usesFeatures = ({ frozenTowers, config }: Stage): boolean =>
   frozenTowers && (config.augmentation === 'none' || config.cached_views > 0);
 
 export const openStageWork = (options: StageWorkOptions): Promise<StageWork> =>

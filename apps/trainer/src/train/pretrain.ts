@@ -16,6 +16,7 @@ import { openMetricsLog, trainingSeconds } from '../logging/metrics-log.js';
 import { createProgressPrinter, duration, type ProgressPrinter } from '../logging/progress.js';
 import { openExperimentLogger } from '../logging/wandb.js';
 import type { AssembledModel } from '../model/assembled-model.js';
+import { announcePlan } from './announce-plan.js';
 import { openJournal } from './journal.js';
 import { learningOf } from './learning.js';
 import { openModel } from './open-model.js';
@@ -34,6 +35,8 @@ export interface PretrainOptions {
   extend: boolean;
   /** Decode every image before training, and leave out those that cannot be. */
   verify: boolean;
+  /** Start although the memory may not suffice. */
+  ignoreMemory: boolean;
   /** Bytes of decoded images that may be kept in memory. */
   imageMemory: number;
   /** Where features of frozen towers are kept for later runs. */
@@ -64,6 +67,9 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   for (const stage of settings.stages) learningOf(stage, assembled, settings.model.temperature);
   const sources = openSources(splits, assembled, settings, options.imageMemory);
   try {
+    const { training } = sources;
+    const { ignoreMemory } = options;
+    announcePlan({ settings, state, backend, assembled, training, ignoreMemory, log: printer.log });
     await trainAndReport({ options, splits, sources, backend, assembled, printer, stop }, state);
   } finally {
     await sources.closeSources();

@@ -62,6 +62,25 @@ function entriesUnder(entries: ReadonlyMap<string, Value>, prefix: string): Map<
   return new Map(matching.map(([name, value]) => [name.slice(prefix.length), value]));
 }
 
+/** What a step computes: outputs, new state, and for state that AdamW updates gradients and scalars. */
+export function resultsOf(trace: Trace, onDevice: boolean) {
+  const next = entriesUnder(trace.outputs, STATE);
+  const previous = entriesUnder(trace.inputs, STATE);
+  const outputs = entriesUnder(trace.outputs, OUTPUT);
+  const updates = onDevice ? [] : planUpdates(next, previous);
+  const inPlace = new Set(updates.flatMap(({ names }) => Object.values(names)));
+  const written = [...next].filter(([name, value]) => !inPlace.has(name) && value !== previous.get(name));
+
+  /** By its name in the model. */
+  const wanted = new Map<string, Value>();
+  for (const [name, value] of written) wanted.set(NEXT + name, value);
+  for (const [name, value] of outputs) wanted.set(OUTPUT + name, value);
+  for (const { names, grad } of updates) wanted.set(GRADIENT + names.param, grad);
+  const scalarNames = nameScalars(updates);
+  for (const [value, name] of scalarNames) wanted.set(SCALAR + name, value);
+  return { outputs, updates, written, wanted, scalarNames };
+}
+
 export function compileStep(
   backend: OnnxRuntimeBackend,
   trace: Trace,
@@ -71,22 +90,10 @@ export function compileStep(
   contentsOf: (slot: StateSlot) => TypedArray,
   native: NativeRuntime | undefined,
 ): CompiledStep {
-  const next = entriesUnder(trace.outputs, STATE);
-  const previous = entriesUnder(trace.inputs, STATE);
-  const outputs = entriesUnder(trace.outputs, OUTPUT);
   const sessionOptions = { ...backend.runner.sessionOptions, ...options };
   const onDevice = keepsOnDevice(sessionOptions);
-  const updates = onDevice ? [] : planUpdates(next, previous);
+  const { outputs, updates, written, wanted, scalarNames } = resultsOf(trace, onDevice);
   optimizer.prepare(updates, slots);
-  const inPlace = new Set(updates.flatMap(({ names }) => Object.values(names)));
-  const written = [...next].filter(([name, value]) => !inPlace.has(name) && value !== previous.get(name));
-
-  const wanted = new Map<string, Value>();
-  for (const [name, value] of written) wanted.set(NEXT + name, value);
-  for (const [name, value] of outputs) wanted.set(OUTPUT + name, value);
-  for (const { names, grad } of updates) wanted.set(GRADIENT + names.param, grad);
-  const scalarNames = nameScalars(updates);
-  for (const [value, name] of scalarNames) wanted.set(SCALAR + name, value);
 
   const graph = fuse(order([...wanted.values()]), [...wanted.values()]);
   const used = new Set(graph.leaves);

@@ -21,6 +21,7 @@ import type { NativeRuntime } from 'ort-native';
 import { nativeRuntimeFor } from '../session/native.js';
 import { NativeOptimizer } from './native-optimizer.js';
 import { LazyOptimizer, type InPlaceOptimizer } from './optimizer.js';
+import { addPrefix, stripPrefix } from './prefix.js';
 import type { StateSlot } from './state-slot.js';
 import { currentBackend, trace } from './trace.js';
 
@@ -241,13 +242,4 @@ export class ReplayedFunction {
     this.#downloader?.dispose();
     this.#disposed = true;
   }
-}
-
-function addPrefix<T>(map: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
-  return Object.fromEntries(Object.entries(map).map(([name, value]) => [prefix + name, value]));
-}
-
-function stripPrefix<T>(map: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
-  const matching = Object.entries(map).filter(([name]) => name.startsWith(prefix));
-  return Object.fromEntries(matching.map(([name, value]) => [name.slice(prefix.length), value]));
 }

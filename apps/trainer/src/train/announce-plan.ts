@@ -1,0 +1,79 @@
+/** What a run is about to do, said before its first step: who learns, for how many steps, in how much memory. */
+import type { Backend } from '../backend/open-backend.js';
+import type { RunSettings, Stage } from '../config/run-settings.js';
+import type { TrainingState } from '../checkpoint/training-state.js';
+import { InputError } from '../errors.js';
+import type { AssembledModel } from '../model/assembled-model.js';
+import { freeMemory } from '../system/free-memory.js';
+import type { PairSource } from '../data/pair-source.js';
+import { learningOf } from './learning.js';
+import { stageMemory } from './memory-estimate.js';
+import { usesFeatures } from './open-stage-work.js';
+import { planStage } from './plan-stage.js';
+
+export interface PlanOptions {
+  settings: RunSettings;
+  state: TrainingState;
+  backend: Backend;
+  assembled: AssembledModel;
+  training: PairSource;
+  /** Start although the memory may not suffice. */
+  ignoreMemory: boolean;
+  log: (line: string) => void;
+}
+
+/** @throws InputError memory_insufficient, with advice */
+export function announcePlan(options: PlanOptions): void {
+  const { settings, state, assembled, log } = options;
+  log(`plan: ${describeParts(assembled)}`);
+  for (const [index, stage] of settings.stages.entries()) {
+    if (index >= state.stage)
+      log(`plan: stage ${index + 1} (${stage.name}): ${describeStage(stage, options)}`);
+  }
+}
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, dimension) => product * dimension, 1);
+const count = (value: number) => value.toLocaleString('en');
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+
+function parameters({ specs }: AssembledModel, wanted: (name: string) => boolean): number {
+  return specs
+    .filter(({ name, trainable }) => trainable && wanted(name))
+    .reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+function describeParts(assembled: AssembledModel): string {
+  const { model } = assembled;
+  const ofTower = (prefix: string) =>
+    parameters(assembled, (name) => model.towerTensors.has(name) && name.startsWith(prefix));
+  const heads = parameters(assembled, (name) => !model.towerTensors.has(name));
+  return (
+    `${model.vision.modelType} ${count(ofTower('vision_model.'))} parameters, ` +
+    `${model.text.modelType} ${count(ofTower('text_model.'))}, heads and temperature ${count(heads)}`
+  );
+}
+
+function describeStage(stage: Stage, options: PlanOptions): string {
+  const { settings, backend, assembled, training } = options;
+  const plan = planStage(stage.config, training.pixels.count);
+  const learning = learningOf(stage, assembled, settings.model.temperature);
+  const learns = new Set(learning.trainable);
+  const share = parameters(assembled, (name) => learns.has(name)) / parameters(assembled, () => true);
+  const { epochs } = stage.config;
+  const steps =
+    `${count(plan.schedule.totalSteps)} steps of ${plan.pairs} pairs (${epochs} epochs of ${plan.stepsPerEpoch}), ` +
+    `${(100 * share).toFixed(1)} % of the parameters learn`;
+  if (usesFeatures(stage)) return `${steps}, from features that the towers give once`;
+  const needed = stageMemory({ backend, assembled, learning, stage, plan, training });
+  if (needed === undefined) return steps;
+  const free = freeMemory();
+  const peak = needed + process.memoryUsage.rss();
+  if (needed > free && !options.ignoreMemory) throw new InputError(refusal(stage, peak, needed, free));
+  return `${steps}, up to about ${gigabytes(peak)} of memory (${gigabytes(free)} free)`;
+}
+
+const refusal = ({ name, config, file }: Stage, peak: number, needed: number, free: number): string =>
+  `memory_insufficient: stage "${name}" would take about ${gigabytes(needed)} more (${gigabytes(peak)} in all), and ` +
+  `${gigabytes(free)} are free. In ${file} lower "batch_size" (${config.batch_size}) and raise ` +
+  `"gradient_accumulation_steps" (${config.gradient_accumulation_steps}) as much, so that the contrastive batch stays; ` +
+  'or shorten captions with "max_length_corpus" of the model config. --ignore-memory starts all the same';

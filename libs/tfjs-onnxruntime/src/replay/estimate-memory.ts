@@ -1,0 +1,38 @@
+/** What a replayed function will need, from its trace alone: nothing is compiled, and no tensor has contents. */
+import { fuse } from '../graph/fuse.js';
+import { bytesOf, executionOrder, peakBytes } from '../graph/memory.js';
+import { order } from '../graph/order.js';
+import { hasNativeAddon } from '../session/native.js';
+import { resultsOf } from './compile-step.js';
+import type { TensorSignature } from './host-tensor.js';
+import { addPrefix, stripPrefix } from './prefix.js';
+import type { StatefulFunction } from './replayed-function.js';
+import { trace } from './trace.js';
+
+export interface MemoryEstimate {
+  /** State and its second buffers, and the gradients of what AdamW updates. */
+  stateBytes: number;
+  /** Intermediate values that are alive at once, at the worst moment. */
+  workingBytes: number;
+}
+
+type Signatures = Readonly<Record<string, TensorSignature>>;
+
+/** @throws EngineError READ_DURING_TRACE, … as the function's first run would */
+export function estimateMemory(fn: StatefulFunction, state: Signatures, inputs: Signatures): MemoryEstimate {
+  const signatures = { ...addPrefix(state, 'state/'), ...addPrefix(inputs, 'input/') };
+  const traced = trace({ name: 'estimate', native: hasNativeAddon() }, signatures, (tensors) => {
+    const result = fn(stripPrefix(tensors, 'state/'), stripPrefix(tensors, 'input/'));
+    return { ...addPrefix(result.state, 'state/'), ...addPrefix(result.outputs, 'output/') };
+  });
+  const { updates, written, wanted } = resultsOf(traced, false);
+  const results = [...wanted.values()];
+  const graph = fuse(order(results), results);
+  const buffers = [...written.map(([, value]) => value), ...updates.map(({ grad }) => grad)];
+  const sum = (values: readonly TensorSignature[]) =>
+    values.reduce((bytes, value) => bytes + bytesOf(value), 0);
+  return {
+    stateBytes: sum(Object.values(state)) + sum(buffers),
+    workingBytes: peakBytes(executionOrder(graph.nodes), new Set(results), new Set(buffers)),
+  };
+}
