@@ -75,7 +75,8 @@ function resizeWithSharp({ data, width, height }) {
     .toBuffer();
 }
 
-await time('decode.ours', files, (bytes) => decodeImage(bytes));
+await time('decode.ours', files, (bytes) => processor.withDecoded(bytes, () => undefined));
+await time('decode.libvips', files, (bytes) => decodeImage(bytes));
 await time('resize.ours', images, (image) => processor.resize(image));
 await time('resize.sharp', images, resizeWithSharp);
 await time('normalize.ours', pixels, (image) => processor.normalize(image));

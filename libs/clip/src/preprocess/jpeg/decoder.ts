@@ -1,7 +1,6 @@
 /**
  * Plain JPEG files → RGB in WebAssembly SIMD (assembly/jpeg.ts), on the thread that asks. The pixels equal libjpeg-turbo's and
- * so PIL's bit for bit. It takes half of the time that libvips does, which reads JPEG data in pieces too small for
- * libjpeg's quick path.
+ * so PIL's bit for bit. For photos of some hundred pixels a side it takes less time than libvips (docs/decisions/031).
  *
  * What is not plain, and all that is not well-formed, is left to libvips: the answer is then undefined.
  */
