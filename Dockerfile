@@ -25,6 +25,8 @@ COPY libs/tfjs-onnxruntime/package.json libs/tfjs-onnxruntime/
 RUN npm ci --ignore-scripts --omit=dev --workspace apps/api && npm rebuild hnswlib-node
 
 FROM node:22-bookworm-slim
+# The allocator of glibc keeps what image decoders have freed; these make it give that back (docs/api.md).
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 CLIP_CHECKPOINT=/checkpoint DATA_DIR=/data
 WORKDIR /app
 COPY --from=dependencies /app ./

@@ -21,7 +21,7 @@ const { values } = parseArgs({
 
 await withService(values.checkpoint, async (url, pid) => {
   const worst = { wait: 0, blocked: 0, memory: 0, faults: 0 };
-  for await (const result of attack(url, pid, { floodFor: 1000 * Number(values.flood) })) {
+  for await (const result of attack(url, pid, { floodFor: 1000 * Number(values.flood), largest: true })) {
     add(worst, result);
     // Names hold what is sent, control characters among it.
     print(`hostile.${result.name.replace(/\p{Cc}/gu, '\uFFFD')}`, result);

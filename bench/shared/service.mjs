@@ -17,7 +17,16 @@ const MAIN = fileURLToPath(new URL('../../apps/api/dist/main.js', import.meta.ur
 export async function withService(checkpoint, work) {
   const folder = await mkdtemp(join(tmpdir(), 'clip-bench-'));
   const service = spawn(process.execPath, [MAIN], {
-    env: { ...process.env, CLIP_CHECKPOINT: checkpoint, DATA_DIR: folder, PORT: '0', HOST: '127.0.0.1' },
+    env: {
+      // As the serve target and the container image set them; see docs/api.md.
+      MALLOC_ARENA_MAX: '2',
+      MALLOC_MMAP_THRESHOLD_: '1048576',
+      ...process.env,
+      CLIP_CHECKPOINT: checkpoint,
+      DATA_DIR: folder,
+      PORT: '0',
+      HOST: '127.0.0.1',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {

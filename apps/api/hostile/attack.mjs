@@ -1,7 +1,7 @@
 /** Sends hostile requests to a running service and says what each did to it. */
 import { flood, floods } from './floods.mjs';
 import { generatedRequests } from './generated.mjs';
-import { hostileRequests } from './requests.mjs';
+import { hostileRequests, largestImages } from './requests.mjs';
 import { Watch } from './watch.mjs';
 import { exchange } from './wire.mjs';
 
@@ -15,14 +15,15 @@ import { exchange } from './wire.mjs';
  */
 
 /**
- * Every known request, then floods of ordinary ones, each for so many milliseconds.
- * @param {string} url @param {number} pid @param {{ floodFor: number }} options @returns {AsyncGenerator<Result>}
+ * Every known request, the largest images if asked for (minutes), then floods of ordinary requests, each for so many
+ * milliseconds.
+ * @param {string} url @param {number} pid @param {{ floodFor: number, largest?: boolean }} options @returns {AsyncGenerator<Result>}
  */
-export async function* attack(url, pid, { floodFor }) {
+export async function* attack(url, pid, { floodFor, largest = false }) {
   const watch = new Watch(url, pid);
   try {
     await watch.report();
-    for (const { name, send } of hostileRequests()) {
+    for (const { name, send } of [...hostileRequests(), ...(largest ? largestImages() : [])]) {
       const exchanges = await send();
       await watch.report();
       yield await judge(name, watch, () => Promise.all(exchanges.map((one) => exchange(url, one))));

@@ -302,6 +302,37 @@ function images() {
   ];
 }
 
+/** Images just below the default limits, of the kinds that take most memory: eight of each at the same time. @returns {Hostile[]} */
+export function largestImages() {
+  const side = 5656;
+  const colour = { r: 200, g: 30, b: 40, alpha: 0.7 };
+  /** @param {3 | 4} channels @param {number} [size] */
+  const flat = (channels, size = side) =>
+    sharp({ create: { width: size, height: size, channels, background: colour } });
+  const jpeg = { progressive: true, quality: 40, chromaSubsampling: '4:4:4' };
+  /** @type {Record<string, () => import('sharp').Sharp>} */
+  const kinds = {
+    'progressive JPEG': () => flat(3).jpeg(jpeg),
+    'progressive CMYK JPEG': () => flat(3).toColourspace('cmyk').jpeg(jpeg),
+    'turned progressive JPEG': () => flat(3).jpeg(jpeg).withMetadata({ orientation: 6 }),
+    'interlaced PNG': () => flat(4).png({ progressive: true, compressionLevel: 1 }),
+    'interlaced 16-bit PNG': () =>
+      flat(4, 3990).toColourspace('rgb16').png({ progressive: true, compressionLevel: 1 }),
+    'lossless WebP': () => flat(4).webp({ lossless: true, effort: 0 }),
+    WebP: () => flat(4).webp({ quality: 20, effort: 0 }),
+    GIF: () => flat(3).gif({ effort: 1 }),
+  };
+  return Object.entries(kinds).map(([name, draw]) =>
+    hostile(`8 of the largest images, ${name}`, async () => {
+      const file = await draw().toBuffer();
+      return texts(8, () => '').map(() => ({
+        ...form('/search/image', [formPart('image', file, IMAGE)]),
+        patience: 60_000,
+      }));
+    }),
+  );
+}
+
 /** Every one, in groups that belong together. @returns {Hostile[]} */
 export function hostileRequests() {
   return [...fieldNames(), ...jsonBodies(), ...longTexts(), ...unreadBodies(), ...protocol(), ...images()];

@@ -15,6 +15,7 @@ import { cleanText } from '../text/clean-text.js';
 import { ComputeMeter, imageCost, textCost } from './compute.js';
 import type { EncodeOutcome, Encoder, EncodeTask, ImageInput, ModelInfo } from './encoder.js';
 import { Cancelled, MicroBatcher } from './micro-batcher.js';
+import { PixelBudget } from './pixel-budget.js';
 import type { RequestScope } from './scope.js';
 
 @Injectable()
@@ -33,6 +34,7 @@ export class EmbeddingService {
     @Inject(CONFIG) config: Config,
     @Inject(ENCODER) encoder: Encoder,
     @Inject(METRICS) metrics: Registry,
+    @Inject(PixelBudget) pixelBudget: PixelBudget,
   ) {
     this.model = encoder.model;
     this.batchSize = config.ENCODER_BATCH;
@@ -44,7 +46,7 @@ export class EmbeddingService {
       concurrency: encoder.concurrency,
       maxBatch: config.ENCODER_BATCH,
       maxQueue: config.ENCODER_QUEUE,
-      maxPixels: config.MAX_PIXELS_IN_FLIGHT,
+      pixelBudget,
     });
     this.lookups = new Counter({
       name: 'text_cache_lookups_total',

@@ -4,7 +4,9 @@
  */
 import { ClipEncoder, ClipError } from '@clip-ts/clip';
 import { workerData } from 'piscina';
+import sharp from 'sharp';
 import type { EncodeOutcome, EncodeTask, ModelInfo } from './encoder.js';
+import { freeDecoded } from './free-memory.js';
 
 /** What the pool hands to each of its threads. */
 export interface EncoderWorkerData {
@@ -18,6 +20,9 @@ export interface EncoderWorkerData {
 
 /** A task of the pool: describe the model, or encode a batch. */
 export type WorkerTask = { kind: 'describe' } | EncodeTask;
+
+// Loading sharp in a thread turns the cache of libvips on again, for the whole process: it keeps decoded images.
+sharp.cache(false);
 
 const settings = workerData as EncoderWorkerData;
 const encoder = await ClipEncoder.load(settings.folder, {
@@ -38,10 +43,14 @@ export default async function run(task: WorkerTask): Promise<ModelInfo | EncodeO
         logitBias: encoder.logitBias,
       };
     case 'image':
-      return outcomes(
-        task.items.map((item) => Buffer.from(item.buffer, item.byteOffset, item.byteLength)),
-        (items) => encoder.encodeImages(items),
-      );
+      try {
+        return await outcomes(
+          task.items.map((item) => Buffer.from(item.buffer, item.byteOffset, item.byteLength)),
+          (items) => encoder.encodeImages(items),
+        );
+      } finally {
+        freeDecoded(task.pixels);
+      }
     case 'text':
       return outcomes(task.items, (items) => encoder.encodeTexts(items));
   }

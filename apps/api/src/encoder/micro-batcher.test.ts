@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { PixelBudget } from './pixel-budget.js';
 import type { RequestScope } from './scope.js';
 import type { EncodeOutcome, EncodeTask, ImageInput } from './encoder.js';
 import { MicroBatcher } from './micro-batcher.js';
@@ -24,7 +25,7 @@ function slowModel() {
   return { batches, run, finishNext, items };
 }
 
-const options = { concurrency: 1, maxBatch: 4, maxQueue: 200, maxPixels: 1000 };
+const options = () => ({ concurrency: 1, maxBatch: 4, maxQueue: 200, pixelBudget: new PixelBudget(1000) });
 const scope = (client = 'a', signal = new AbortController().signal): RequestScope => ({ client, signal });
 const image = (pixels = 1): ImageInput => ({ bytes: Buffer.of(1), pixels });
 const many = (count: number, prefix: string) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
@@ -32,7 +33,7 @@ const many = (count: number, prefix: string) => Array.from({ length: count }, (_
 describe('the micro-batcher', () => {
   it('runs the first item at once and puts what came meanwhile into one batch', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), run: model.run });
     const results = [['a'], ['bb', 'ccc'], ['dddd']].map((texts) => batcher.texts(texts, scope()));
     expect(model.items()).toEqual([['a']]);
     await model.finishNext();
@@ -45,7 +46,7 @@ describe('the micro-batcher', () => {
   it('lets a small request overtake a large one, of the same client or another', async () => {
     for (const client of ['a', 'b']) {
       const model = slowModel();
-      const batcher = new MicroBatcher({ ...options, run: model.run });
+      const batcher = new MicroBatcher({ ...options(), run: model.run });
       void batcher.texts(many(60, 'large '), scope('a'));
       await model.finishNext();
       void batcher.texts(['small'], scope(client));
@@ -56,7 +57,7 @@ describe('the micro-batcher', () => {
 
   it('goes on with a large request while small ones keep coming', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, maxBatch: 1, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), maxBatch: 1, run: model.run });
     void batcher.texts(many(20, 'large '), scope('a'));
     for (let n = 0; n < 40; n++) {
       void batcher.texts([`small ${n}`], scope('b'));
@@ -68,7 +69,7 @@ describe('the micro-batcher', () => {
 
   it('shares evenly between a client with many requests and one with a single one', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, maxBatch: 1, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), maxBatch: 1, run: model.run });
     for (let n = 0; n < 20; n++) void batcher.texts(many(4, `busy ${n} `), scope('busy'));
     void batcher.texts(many(10, 'quiet '), scope('quiet'));
     for (let n = 0; n < 22; n++) await model.finishNext();
@@ -78,7 +79,7 @@ describe('the micro-batcher', () => {
 
   it('starves neither texts nor images', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), run: model.run });
     void batcher.texts(many(60, 'text '), scope('a'));
     void batcher.images(
       Array.from({ length: 60 }, () => image()),
@@ -92,7 +93,7 @@ describe('the micro-batcher', () => {
 
   it('serves requests before background work, which still gets on', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, maxBatch: 1, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), maxBatch: 1, run: model.run });
     void batcher.images(Array.from({ length: 10 }, () => image(1)));
     void batcher.texts(many(20, ''), scope());
     for (let n = 0; n < 20; n++) await model.finishNext();
@@ -103,7 +104,7 @@ describe('the micro-batcher', () => {
 
   it('does not pad short texts to a long one of another request', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), run: model.run });
     void batcher.texts(['runs'], scope());
     const long = 'x'.repeat(500);
     void batcher.texts(['short', long, 'brief'], scope('a'));
@@ -121,7 +122,7 @@ describe('the micro-batcher', () => {
 
   it('refuses what its queue has no room for, and keeps room for small requests beside large ones', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, maxQueue: 40, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), maxQueue: 40, run: model.run });
     void batcher.texts(many(4, 'runs '), scope());
     void batcher.texts(many(26, 'waits '), scope());
     await expect(batcher.texts(many(5, 'large '), scope())).rejects.toMatchObject({
@@ -136,7 +137,7 @@ describe('the micro-batcher', () => {
 
   it('drops the waiting items of a request that was given up', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), run: model.run });
     const controller = new AbortController();
     const given = batcher.texts(many(50, 'given up '), scope('a', controller.signal));
     void batcher.texts(['kept'], scope('b'));
@@ -151,7 +152,7 @@ describe('the micro-batcher', () => {
 
   it('decodes so many pixels at one time and no more, in all its batches', async () => {
     const model = slowModel();
-    const batcher = new MicroBatcher({ ...options, concurrency: 2, run: model.run });
+    const batcher = new MicroBatcher({ ...options(), concurrency: 2, run: model.run });
     const sizes = [400, 400, 400, 5000, 10];
     void batcher.images(
       sizes.map((pixels) => image(pixels)),
@@ -178,7 +179,7 @@ describe('the micro-batcher', () => {
       if (calls++ === 0) throw new Error('thread died');
       return task.items.map(() => ({ embedding: new Float32Array(1) }));
     };
-    const batcher = new MicroBatcher({ ...options, run });
+    const batcher = new MicroBatcher({ ...options(), run });
     const [first, second] = await Promise.allSettled([
       batcher.texts(['a'], scope()),
       batcher.texts(['b'], scope()),

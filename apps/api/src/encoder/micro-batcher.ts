@@ -12,6 +12,7 @@ import { imageCost, textCost } from './compute.js';
 import type { EncodeOutcome, EncodeTask, ImageInput } from './encoder.js';
 import { FairQueue } from './fair-queue.js';
 import type { Job, Queued } from './fair-queue.js';
+import type { PixelBudget } from './pixel-budget.js';
 
 /** The client of imports and the like. */
 const BACKGROUND = 'background';
@@ -36,8 +37,8 @@ interface MicroBatcherOptions {
   maxBatch: number;
   /** Most items of requests that may wait. */
   maxQueue: number;
-  /** Most pixels in all image batches that run, unless a single image has more. */
-  maxPixels: number;
+  /** Room for the pixels of images that are decoded, which others use too. */
+  pixelBudget: PixelBudget;
 }
 
 /** The work was given up because nobody waits for it any more. */
@@ -51,7 +52,8 @@ export class MicroBatcher {
   private readonly queue = new FairQueue<Waiting>();
   private background = 0;
   private running = 0;
-  private pixels = 0;
+  /** Images wait for others to end what they decode. */
+  private waitsForPixels = false;
 
   constructor(private readonly options: MicroBatcherOptions) {}
 
@@ -120,26 +122,39 @@ export class MicroBatcher {
   }
 
   private dispatch(): void {
-    while (this.running < this.options.concurrency) {
-      const batch = this.queue.takeBatch(this.options.maxBatch, (item, taken) => this.fits(item, taken));
-      if (batch.length === 0) return;
-      const pixels = pixelsOf(batch);
+    const { concurrency, maxBatch, pixelBudget } = this.options;
+    while (this.running < concurrency) {
+      const batch = this.queue.takeBatch(maxBatch, (item, taken) => this.fits(item, taken));
+      if (batch.length === 0) {
+        if (this.queue.length > 0) this.waitForPixels();
+        return;
+      }
+      const giveBack = pixelBudget.take(pixelsOf(batch));
       this.running++;
-      this.pixels += pixels;
       this.background -= batch.filter(({ lane }) => lane === BACKGROUND).length;
       void this.runBatch(batch).finally(() => {
         this.running--;
-        this.pixels -= pixels;
+        giveBack();
         this.dispatch();
       });
     }
   }
 
-  /** Images join a batch as long as all that are being decoded stay within the limit. */
+  /** Images join a batch as long as all that are being decoded stay within the budget. */
   private fits({ value: { item } }: Queued<Waiting>, taken: readonly Queued<Waiting>[]): boolean {
     if (typeof item === 'string') return true;
-    const others = this.pixels + pixelsOf(taken);
-    return others === 0 || others + item.pixels <= this.options.maxPixels;
+    const { pixelBudget } = this.options;
+    const together = pixelsOf(taken) + item.pixels;
+    return (taken.length === 0 || together <= pixelBudget.total) && pixelBudget.fits(together);
+  }
+
+  private waitForPixels(): void {
+    if (this.waitsForPixels) return;
+    this.waitsForPixels = true;
+    this.options.pixelBudget.whenIdle(() => {
+      this.waitsForPixels = false;
+      this.dispatch();
+    });
   }
 
   private async runBatch(batch: readonly Queued<Waiting>[]): Promise<void> {
@@ -167,7 +182,12 @@ function toQueued(waiting: Waiting, background: boolean): Queued<Waiting> {
 function toTask(items: readonly (string | ImageInput)[]): EncodeTask {
   const texts = items.filter((item) => typeof item === 'string');
   if (texts.length > 0) return { kind: 'text', items: texts };
-  return { kind: 'image', items: (items as readonly ImageInput[]).map(({ bytes }) => bytes) };
+  const images = items as readonly ImageInput[];
+  return {
+    kind: 'image',
+    items: images.map(({ bytes }) => bytes),
+    pixels: images.reduce((total, { pixels }) => total + pixels, 0),
+  };
 }
 
 function pixelsOf(items: readonly Queued<Waiting>[]): number {

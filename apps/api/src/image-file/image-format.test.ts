@@ -38,6 +38,17 @@ describe('inspecting an image', () => {
     await expect(inspectImage(bytes, limits)).rejects.toMatchObject({ code: 'too_many_pixels' });
   });
 
+  it('takes half as many pixels with 16 bits a channel', async () => {
+    const deep = (side: number) => picture(side, side).toColourspace('rgb16').png().toBuffer();
+    const most = Math.floor(Math.sqrt(limits.MAX_IMAGE_PIXELS / 2));
+    await expect(inspectImage(await deep(most), limits)).resolves.toMatchObject({ width: most });
+    const tooMany = inspectImage(await deep(most + 2), limits);
+    await expect(tooMany).rejects.toMatchObject({
+      code: 'too_many_pixels',
+      message: expect.stringContaining('16 bits') as string,
+    });
+  });
+
   it('refuses TIFF, which browsers cannot show', async () => {
     const bytes = await picture(4, 4).tiff().toBuffer();
     await expect(inspectImage(bytes, limits)).rejects.toMatchObject({ code: 'unsupported_image_format' });

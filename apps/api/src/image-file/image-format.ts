@@ -52,11 +52,15 @@ export async function inspectImage(
     );
   }
   const mediaType = `image/${acceptedFormat(bytes)}`;
-  const { width, height } = await readSize(bytes);
-  if (width * height > limits.MAX_IMAGE_PIXELS) {
+  const { width, height, depth } = await readSize(bytes);
+  // Decoding 16 bits a channel takes twice the memory.
+  const most = depth === 'ushort' ? Math.ceil(limits.MAX_IMAGE_PIXELS / 2) : limits.MAX_IMAGE_PIXELS;
+  if (width * height > most) {
+    const kind = depth === 'ushort' ? 'with 16 bits a channel ' : '';
     throw new Problem(
       'too_many_pixels',
-      `The image has ${width} × ${height} pixels; at most ${limits.MAX_IMAGE_PIXELS} in all are accepted.`,
+      `The image has ${width} × ${height} pixels; at most ${most} in all are accepted ${kind}`.trimEnd() +
+        '.',
     );
   }
   return { mediaType, width, height };
@@ -74,10 +78,10 @@ function acceptedFormat(bytes: Buffer): ImageFormat {
   throw new Problem('undecodable_image', `${what} ${accepted}`);
 }
 
-async function readSize(bytes: Buffer): Promise<{ width: number; height: number }> {
+async function readSize(bytes: Buffer): Promise<{ width: number; height: number; depth: string }> {
   try {
-    const { autoOrient } = await sharp(bytes, { limitInputPixels: false }).metadata();
-    return autoOrient;
+    const { autoOrient, depth } = await sharp(bytes, { limitInputPixels: false }).metadata();
+    return { ...autoOrient, depth };
   } catch (error) {
     throw new Problem('undecodable_image', 'The header of the image is damaged.', { cause: error });
   }

@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { access, readFile, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip';
-import { Semaphore } from 'async-mutex';
 import sharp from 'sharp';
+import { PixelBudget } from '../encoder/pixel-budget.js';
 import { extensionOf } from '../image-file/image-format.js';
 
 /** Longer side of a thumbnail, in pixels. */
@@ -44,15 +44,12 @@ export interface StoredFile {
 
 export class FileStore {
   private marked = false;
-  private readonly decoding: Semaphore;
 
-  /** @param root DATA_DIR @param maxPixels pixels that are decoded at one time */
+  /** @param root DATA_DIR @param pixels room for what is decoded */
   constructor(
     private readonly root: string,
-    private readonly maxPixels = 32_000_000,
-  ) {
-    this.decoding = new Semaphore(maxPixels);
-  }
+    private readonly pixels = new PixelBudget(0),
+  ) {}
 
   /** Path of an image's file, whether it is there or not. */
   path(id: string, mediaType: string): string {
@@ -137,13 +134,10 @@ export class FileStore {
   async thumbnail(id: string, mediaType: string, pixels: number): Promise<string> {
     const path = this.thumbnailPath(id);
     if (await exists(path)) return path;
-    await this.decoding.runExclusive(
-      async () => {
-        // Whoever waited for the same one finds it made.
-        if (!(await exists(path))) await this.makeThumbnail(path, id, mediaType);
-      },
-      Math.min(pixels, this.maxPixels),
-    );
+    await this.pixels.run(pixels, async () => {
+      // Whoever waited for the same one finds it made.
+      if (!(await exists(path))) await this.makeThumbnail(path, id, mediaType);
+    });
     return path;
   }
 
@@ -160,12 +154,12 @@ export class FileStore {
   async reencoded(id: string, mediaType: string, bytes: Uint8Array): Promise<{ path: string; size: number }> {
     const path = this.locate('reencoded', id, extensionOf(mediaType));
     // All of the budget: this is rare, and what such a file holds is not known.
-    await this.decoding.runExclusive(async () => {
+    await this.pixels.run(this.pixels.total, async () => {
       if (await exists(path)) return;
       const image = sharp(bytes, { failOn: 'error', limitInputPixels: false }).autoOrient().keepIccProfile();
       const format = mediaType.replace('image/', '') as 'jpeg' | 'png' | 'webp' | 'gif';
       await writeFileAtomic(path, await image.toFormat(format, { quality: 95 }).toBuffer());
-    }, this.maxPixels);
+    });
     return { path, size: (await stat(path)).size };
   }
 

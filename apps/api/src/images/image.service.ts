@@ -8,6 +8,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Mutex } from 'async-mutex';
 import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
+import { PixelBudget } from '../encoder/pixel-budget.js';
 import type { UploadedFile } from '../http/body/form-body.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { Problem } from '../problems/problem.js';
@@ -53,8 +54,9 @@ export class ImageService {
     @Inject(ImageRepository) private readonly images: ImageRepository,
     @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
     @Inject(SEARCH_INDEX) private readonly index: SearchIndex,
+    @Inject(PixelBudget) pixels: PixelBudget,
   ) {
-    this.files = new FileStore(config.DATA_DIR, config.MAX_IMAGE_PIXELS);
+    this.files = new FileStore(config.DATA_DIR, pixels);
     this.stripped = new StrippedFiles(this.files);
   }
 
