@@ -1,4 +1,6 @@
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configFlags, temporaryFolder, TINY_MODEL, trainer } from './cli.js';
 
@@ -15,6 +17,23 @@ beforeAll(async () => {
 afterAll(() => remove());
 
 describe('the plan of a run', () => {
+  it('of a dry run ends with a picture of the first batch, and nothing is trained', async () => {
+    const flags = await configFlags(folder);
+    const run = path.join(folder, 'dry');
+    const { code, stdout, stderr } = await trainer(
+      ...['pretrain', '--data', dataset, '--output', run, '--dry-run', '--backend', 'onnxruntime', ...flags],
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
+      /stage 2 \(everything\): 2 steps .* 100\.0 % of the parameters learn, up to about [\d.]+ GB/,
+    );
+    const { width, height, channels } = await sharp(path.join(run, 'first-batch.png')).metadata();
+    expect({ width, height, channels }).toEqual({ width: 1160, height: 504, channels: 3 });
+    const files = await readdir(run);
+    expect(files).not.toContain('last');
+    expect(files).not.toContain('metrics.jsonl');
+  });
+
   it('refuses a stage that does not fit in memory, with its size and advice', async () => {
     // 65,536 patches, each of which attends to all: 275 GB of scores for a batch of 8 with two heads.
     const vision_backbone = {

@@ -13,6 +13,7 @@ interface PretrainFlags extends SettingsOptions {
   extend: boolean;
   verify: boolean;
   ignoreMemory: boolean;
+  dryRun: boolean;
 }
 
 export function addPretrainCommand(program: Command): void {
@@ -72,6 +73,7 @@ export function addPretrainCommand(program: Command): void {
       'train a finished run for more epochs: raise "epochs" of its last stage (or --epochs)',
       false,
     )
+    .option('--dry-run', 'say the plan, draw the first batch as first-batch.png in --output, and end', false)
     .option('--ignore-memory', 'start although the memory may not suffice', false)
     .option('--restart', 'start anew although the output folder holds a run', false)
     .action(runPretrain);
@@ -83,7 +85,7 @@ const isUnreadableImage = (error: unknown): error is Error =>
 
 async function runPretrain(flags: PretrainFlags): Promise<void> {
   const settings = await readSettings(flags);
-  const { backend, restart, extend, verify, imageMemory, featureCache, ignoreMemory } = flags;
+  const { backend, restart, extend, verify, imageMemory, featureCache, ignoreMemory, dryRun } = flags;
   const { pretrain } = await import('../train/pretrain.js');
   try {
     await pretrain({
@@ -93,6 +95,7 @@ async function runPretrain(flags: PretrainFlags): Promise<void> {
       extend,
       verify,
       ignoreMemory,
+      dryRun,
       imageMemory: imageMemory * GIGABYTE,
       featureFolder: featureCache,
     });

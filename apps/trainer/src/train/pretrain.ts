@@ -16,6 +16,10 @@ import { openMetricsLog, trainingSeconds } from '../logging/metrics-log.js';
 import { createProgressPrinter, duration, type ProgressPrinter } from '../logging/progress.js';
 import { openExperimentLogger } from '../logging/wandb.js';
 import type { AssembledModel } from '../model/assembled-model.js';
+import { epochBatches } from '../data/batches.js';
+import type { PairSource } from '../data/pair-source.js';
+import { writeContactSheet } from './contact-sheet.js';
+import { planStage } from './plan-stage.js';
 import { announcePlan } from './announce-plan.js';
 import { openJournal } from './journal.js';
 import { learningOf } from './learning.js';
@@ -35,6 +39,8 @@ export interface PretrainOptions {
   extend: boolean;
   /** Decode every image before training, and leave out those that cannot be. */
   verify: boolean;
+  /** Say the plan, draw the first batch, and end. */
+  dryRun: boolean;
   /** Start although the memory may not suffice. */
   ignoreMemory: boolean;
   /** Bytes of decoded images that may be kept in memory. */
@@ -70,9 +76,28 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
     const { training } = sources;
     const { ignoreMemory } = options;
     announcePlan({ settings, state, backend, assembled, training, ignoreMemory, log: printer.log });
+    if (options.dryRun)
+      return await drawFirstBatch(settings, state, sources.training, assembled, printer.log);
     await trainAndReport({ options, splits, sources, backend, assembled, printer, stop }, state);
   } finally {
     await sources.closeSources();
+  }
+}
+
+/** The batch that the run would begin with. */
+async function drawFirstBatch(
+  { stages, output }: RunSettings,
+  { stage, epoch, step }: TrainingState,
+  training: PairSource,
+  assembled: AssembledModel,
+  log: (line: string) => void,
+): Promise<void> {
+  const { config } = stages[stage]!;
+  const { batchSize, microBatches } = planStage(config, training.pixels.count);
+  const { seed, augmentation } = config;
+  const options = { seed, augmentation, batchSize, microBatches };
+  for await (const [batch] of epochBatches(training, epoch, step, step + 1, options)) {
+    log(`dry run: the first batch is drawn in ${await writeContactSheet(output, batch!, assembled)}`);
   }
 }
 

@@ -6,6 +6,7 @@ import * as library from '@huggingface/tokenizers';
 
 /** A subword pipeline. Each step is null when tokenizer.json has none. */
 export interface Pipeline {
+  decode(ids: number[], options: { skip_special_tokens: boolean }): string;
   normalizer: { _call(text: string): string } | null;
   pre_tokenizer: { _call(text: string, options: { section_index: number }): string[] } | null;
   model: { _call(words: string[]): string[]; tokens_to_ids: ReadonlyMap<string, number> };

@@ -61,6 +61,13 @@ describe('Tokenizer', () => {
     expect(tokenizer.maxLength).toBe(Infinity);
   });
 
+  it('decodes to words, without special tokens but that of unknown words', async () => {
+    const tokenizer = await tokenizerOf(WORD_LEVEL);
+    expect(tokenizer.decode(tokenizer.tokenIds('A dog runs'))).toBe('a dog runs');
+    expect(tokenizer.decode(tokenizer.tokenIds('a cat <extra> runs'))).toBe('a [UNK] <extra> runs');
+    expect(tokenizer.decode([])).toBe('');
+  });
+
   it('pads to a fixed length, and on the left when the files say so', async () => {
     const tokenizer = await tokenizerOf(WORD_LEVEL, {
       pad_token: { content: '[PAD]' },

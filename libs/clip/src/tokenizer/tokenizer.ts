@@ -74,6 +74,8 @@ export class Tokenizer {
 
   private readonly pipeline: Pipeline;
   private readonly template: Template;
+  /** Tokens beside the vocabulary's own, by id. */
+  private readonly added: ReadonlyMap<number, { content: string; special: boolean }>;
   private readonly paddingSide: 'left' | 'right';
   private readonly truncationSide: 'left' | 'right';
   private readonly splitters: Record<
@@ -91,6 +93,7 @@ export class Tokenizer {
     this.unknownTokenId = unknown == null ? (unknownId ?? undefined) : this.pipeline.token_to_id(unknown);
 
     const added = json.added_tokens;
+    this.added = new Map(added.map((token) => [token.id, token]));
     const splitter = (normalized: boolean, tokens: typeof added) =>
       addedTokenSplitter(
         tokens.filter((token) => token.normalized === normalized),
@@ -110,6 +113,26 @@ export class Tokenizer {
     const limit = config.model_max_length ?? NO_MAX_LENGTH;
     this.maxLength = limit < NO_MAX_LENGTH ? limit : Infinity;
     this.padTokenId = padTokenId(json, config.pad_token ?? undefined, ids);
+  }
+
+  /** The text that ids stand for, for people to read: without special tokens but that of unknown words. */
+  decode(ids: readonly number[]): string {
+    const parts: string[] = [];
+    let plain: number[] = [];
+    const close = () => {
+      if (plain.length > 0) parts.push(this.pipeline.decode(plain, { skip_special_tokens: true }));
+      plain = [];
+    };
+    for (const id of ids) {
+      const added = this.added.get(id);
+      if (added === undefined) plain.push(id);
+      else {
+        close();
+        if (!added.special || id === this.unknownTokenId) parts.push(added.content);
+      }
+    }
+    close();
+    return parts.join(' ');
   }
 
   /**
