@@ -3,11 +3,13 @@
  * Adobe's colour transform. Exif, XMP, IPTC, maker notes, comments, further images (MPF) and whatever follows the end
  * go. The orientation comes back in an Exif segment of its own.
  */
+import { isProfile } from './icc.js';
 import { DamagedStructure, PartList, orientationTiff, within } from './parts.js';
 import type { Part } from './parts.js';
 
 const EOI = 0xd9;
 const SOS = 0xda;
+const PROFILE = 'ICC_PROFILE\0';
 
 /** Tables, frame headers and restart intervals: SOF0–15 with DHT and DAC among them, DQT, DNL, DRI, DHP, EXP. */
 const isCoding = (marker: number) => (marker >= 0xc0 && marker <= 0xcf) || (marker >= 0xdb && marker <= 0xdf);
@@ -20,6 +22,7 @@ export function stripJpeg(bytes: Buffer, orientation: number): Part[] {
   if (orientation > 1) list.insert(orientationSegment(orientation));
   let at = 2;
   let hasScan = false;
+  const hasProfile = isProfile(profileOf(bytes));
   while (at < bytes.length) {
     const start = at;
     if (bytes[at] !== 0xff) throw new DamagedStructure('bytes between two segments');
@@ -38,7 +41,7 @@ export function stripJpeg(bytes: Buffer, orientation: number): Part[] {
       hasScan = true;
       continue;
     }
-    keepSegment(list, bytes, { start, marker, body: at + 2, end });
+    keepSegment(list, bytes, { start, marker, body: at + 2, end, hasProfile: hasProfile && !hasScan });
     at = end;
   }
   if (!hasScan) throw new DamagedStructure('no image');
@@ -48,15 +51,41 @@ export function stripJpeg(bytes: Buffer, orientation: number): Part[] {
 function keepSegment(
   list: PartList,
   bytes: Buffer,
-  { start, marker, body, end }: { start: number; marker: number; body: number; end: number },
+  {
+    start,
+    marker,
+    body,
+    end,
+    hasProfile,
+  }: { start: number; marker: number; body: number; end: number; hasProfile: boolean },
 ): void {
   const starts = (name: string) => bytes.toString('latin1', body, Math.min(end, body + name.length)) === name;
   if (isCoding(marker)) list.keep(start, end);
   else if (marker === 0xe0 && starts('JFIF\0') && end - body >= 14) list.insert(plainJfif(bytes, body));
-  else if (marker === 0xe2 && starts('ICC_PROFILE\0')) list.keep(start, end);
+  else if (marker === 0xe2 && starts(PROFILE) && hasProfile) list.keep(start, end);
   else if (marker === 0xee && starts('Adobe') && end - body === 12) list.keep(start, end);
   else if (marker < 0xe0 || (marker >= 0xf0 && marker < 0xfe))
     throw new DamagedStructure('an unknown segment');
+}
+
+/** The colour profile, whose pieces lie in segments before the first scan: name, number, count, bytes. */
+function profileOf(bytes: Buffer): Buffer {
+  const pieces: Buffer[] = [];
+  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff && bytes[at + 1] !== SOS;) {
+    if (bytes[at + 1] === 0xff) {
+      at++;
+      continue;
+    }
+    const end = at + 2 + bytes.readUInt16BE(at + 2);
+    const isPiece = bytes[at + 1] === 0xe2 && bytes.toString('latin1', at + 4, at + 16) === PROFILE;
+    if (isPiece) {
+      const number = bytes[at + 16] ?? 0;
+      if (pieces[number] !== undefined) return Buffer.alloc(0);
+      pieces[number] = bytes.subarray(at + 18, end);
+    }
+    at = end;
+  }
+  return Buffer.concat(pieces.filter((piece) => piece !== undefined));
 }
 
 /** The position of the next marker after the coded data of a scan, or the end of the file. */

@@ -1,10 +1,11 @@
 /** PNG (W3C, third edition): keeps the chunks that drawing needs and drops all others, and what follows the last. */
 import { crc32 } from 'node:zlib';
+import { isCompressedProfile } from './icc.js';
 import { DamagedStructure, PartList, orientationTiff, within } from './parts.js';
 import type { Part } from './parts.js';
 
 const KEPT = new Set(
-  'IHDR PLTE IDAT IEND tRNS cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST pHYs acTL fcTL fdAT'.split(' '),
+  'IHDR PLTE IDAT IEND tRNS cHRM gAMA sBIT sRGB cICP mDCV cLLI bKGD hIST pHYs acTL fcTL fdAT'.split(' '),
 );
 const SIGNATURE = 8;
 
@@ -15,7 +16,9 @@ export function stripPng(bytes: Buffer, orientation: number): Part[] {
     const length = bytes.readUInt32BE(within(bytes, at + 8) - 8);
     const type = bytes.toString('latin1', at + 4, at + 8);
     const end = within(bytes, at + 12 + length);
-    if (KEPT.has(type)) list.keep(at, end);
+    if (type === 'iCCP') {
+      if (isCompressedProfile(bytes.subarray(at + 8, end - 4))) list.keep(at, end);
+    } else if (KEPT.has(type)) list.keep(at, end);
     // Upper case: a chunk without which the image cannot be drawn.
     else if (!/^[a-z]/.test(type)) throw new DamagedStructure('an unknown critical chunk');
     if (type === 'IHDR' && orientation > 1) list.insert(chunk('eXIf', orientationTiff(orientation)));

@@ -1,21 +1,26 @@
 /** WebP (RFC 9649): keeps pictures, animation and ICC profile; Exif, XMP and unknown chunks go, and their flags. */
+import { isProfile } from './icc.js';
 import { DamagedStructure, PartList, lengthOf, orientationTiff, within } from './parts.js';
 import type { Part } from './parts.js';
 
-const KEPT = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM', 'ANMF', 'ICCP']);
+const KEPT = new Set(['VP8 ', 'VP8L', 'ALPH', 'ANIM', 'ANMF']);
 const IN_FRAME = new Set(['VP8 ', 'VP8L', 'ALPH']);
 const HEADER = 12;
 const EXIF_FLAG = 0x08;
 const XMP_FLAG = 0x04;
+const PROFILE_FLAG = 0x20;
 
 export function stripWebp(bytes: Buffer, orientation: number): Part[] {
   const list = new PartList();
   const size = Math.min(bytes.length, 8 + bytes.readUInt32LE(within(bytes, HEADER) - 8));
   let isExtended = false;
+  const hasProfile = hasPlainProfile(bytes, size);
   for (const { type, start, body, end } of chunks(bytes, HEADER, size)) {
     if (type === 'VP8X') {
       isExtended = true;
-      list.insert(withFlags(bytes.subarray(start, end), orientation > 1));
+      list.insert(withFlags(bytes.subarray(start, end), orientation > 1, hasProfile));
+    } else if (type === 'ICCP') {
+      if (hasProfile) list.keep(start, end);
     } else if (KEPT.has(type)) {
       if (type === 'ANMF') checkFrame(bytes, body, end);
       list.keep(start, end);
@@ -31,6 +36,8 @@ interface Chunk {
   type: string;
   start: number;
   body: number;
+  /** Of the body. */
+  length: number;
   /** With the byte that fills up to an even length. */
   end: number;
 }
@@ -41,7 +48,7 @@ function* chunks(bytes: Buffer, from: number, to: number): Generator<Chunk> {
     const length = bytes.readUInt32LE(at + 4);
     const end = at + 8 + length + (length % 2);
     if (end > to) throw new DamagedStructure('a chunk ends beyond the file');
-    yield { type: bytes.toString('latin1', at, at + 4), start: at, body: at + 8, end };
+    yield { type: bytes.toString('latin1', at, at + 4), start: at, body: at + 8, length, end };
     at = end;
   }
 }
@@ -53,10 +60,19 @@ function checkFrame(bytes: Buffer, body: number, end: number): void {
   }
 }
 
-function withFlags(chunk: Buffer, hasExif: boolean): Buffer {
+/** Whether the one colour profile of a file is a plain one. */
+function hasPlainProfile(bytes: Buffer, size: number): boolean {
+  const found = [...chunks(bytes, HEADER, size)].filter(({ type }) => type === 'ICCP');
+  return (
+    found.length === 1 && found.every(({ body, length }) => isProfile(bytes.subarray(body, body + length)))
+  );
+}
+
+function withFlags(chunk: Buffer, hasExif: boolean, hasProfile: boolean): Buffer {
   if (chunk.length < 18) throw new DamagedStructure('a short VP8X chunk');
   const copy = Buffer.from(chunk);
-  copy[8] = (copy[8]! & ~(EXIF_FLAG | XMP_FLAG)) | (hasExif ? EXIF_FLAG : 0);
+  const kept = copy[8]! & ~(EXIF_FLAG | XMP_FLAG | (hasProfile ? 0 : PROFILE_FLAG));
+  copy[8] = kept | (hasExif ? EXIF_FLAG : 0);
   return copy;
 }
 
