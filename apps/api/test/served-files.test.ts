@@ -1,40 +1,22 @@
 /** What the service gives of stored pictures, and to which pages: metadata, ranges, originals, pictures on other sites. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { freshDataFolder } from './support/data-folder.js';
+import { hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
 import { send } from './support/raw-request.js';
-import { TestServer, formRequest } from './support/server.js';
-import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { formRequest } from './support/server.js';
+import type { TestServer } from './support/server.js';
+import { useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const KEY = 'a-key-for-everything-123';
 const SECRETS = /GPS|SecretCam|48\.8584|adobe:ns/;
-
-let folder: string;
-let checkpoint: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'clip-served-'));
-  checkpoint = await writeTinyCheckpoint(join(folder, 'model'));
-});
-afterAll(() => rm(folder, { recursive: true }));
-
-const start = async (name: string, env: Record<string, string> = {}) =>
-  TestServer.start({
-    CLIP_CHECKPOINT: checkpoint,
-    DATA_DIR: await freshDataFolder(join(folder, name)),
-    ...env,
-  });
 
 /** A picture with a place and a camera, turned by its Exif. */
 const photo = async (format: 'jpeg' | 'png' | 'webp'): Promise<Uint8Array<ArrayBuffer>> =>
@@ -64,12 +46,57 @@ async function upload(
 
 const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
 
+/** Another site: a page of its own, at an address that is neither the service's host nor its port. */
+const site = createServer((_request, response) => {
+  response.setHeader('Content-Type', 'text/html');
+  response.end('<!doctype html><title>another site</title>');
+});
+const siteOrigin = () => `http://localhost:${(site.address() as AddressInfo).port}`;
+
+beforeAll(async () => {
+  site.listen(0, '127.0.0.1');
+  await once(site, 'listening');
+});
+afterAll(() => {
+  site.close();
+});
+
+/** Runs in the page; text, since it uses what only browsers have. */
+const PAGE_SCRIPT = `async (base, id) => {
+  const shows = (path) =>
+    new Promise((resolve) => {
+      const picture = new Image();
+      picture.onload = () => resolve(picture.naturalWidth > 0);
+      picture.onerror = () => resolve(false);
+      picture.src = base + path;
+    });
+  const status = (path, options) => fetch(base + path, options).then((answer) => answer.status, () => 'blocked');
+  const body = '{"texts":["red"]}';
+  return {
+    file: await shows('/images/' + id + '/file'),
+    thumbnail: await shows('/images/' + id + '/thumbnail'),
+    read: await status('/images/' + id),
+    text: await status('/embed', { method: 'POST', body }),
+    json: await status('/embed', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body }),
+    deleted: await status('/images/' + id, { method: 'DELETE' }),
+  };
+}`;
+
+/** What a page of the other site can do with a picture of the service. */
+async function tryFromSite(server: TestServer, id: string): Promise<unknown> {
+  const browser = await launchBrowser();
+  try {
+    const page = await browser.newPage();
+    await page.goto(siteOrigin());
+    return await page.evaluate(`(${PAGE_SCRIPT})(${JSON.stringify(server.url)}, ${JSON.stringify(id)})`);
+  } finally {
+    await browser.close();
+  }
+}
+
 describe('a stored picture', () => {
-  let server: TestServer;
-  beforeAll(async () => {
-    server = await start('stripped', { API_KEY: KEY });
-  });
-  afterAll(() => server.stop());
+  const folder = useFolder();
+  const server = useServer(folder, { API_KEY: KEY });
 
   it.each(['jpeg', 'png', 'webp'] as const)(
     'in %s is served without place and camera; its bytes as they came are for admins',
@@ -155,91 +182,12 @@ describe('a stored picture', () => {
     expect(await sharp(served).metadata()).toMatchObject({ format: 'jpeg', width: 40, height: 60 });
     await server.fetch(`/images/${id}`, { method: 'DELETE', headers: { 'X-API-Key': KEY } });
     expect((await server.problem(`/images/${id}/file`)).code).toBe('image_not_found');
-    expect(existsSync(join(folder, 'stripped', 'reencoded', id.slice(0, 2), `${id}.jpg`))).toBe(false);
+    expect(existsSync(join(folder, 'data', 'reencoded', id.slice(0, 2), `${id}.jpg`))).toBe(false);
   });
 
-  it('is served as it came with STRIP_METADATA=0', async () => {
-    const plain = await start('plain', { STRIP_METADATA: '0' });
-    const original = await photo('jpeg');
-    const id = await upload(plain, original);
-    expect(await bytesOf(await plain.fetch(`/images/${id}/file`))).toEqual(Buffer.from(original));
-    await plain.stop();
-  });
-});
-
-/** Runs in the page; text, since it uses what only browsers have. */
-const PAGE_SCRIPT = `async (base, id) => {
-  const shows = (path) =>
-    new Promise((resolve) => {
-      const picture = new Image();
-      picture.onload = () => resolve(picture.naturalWidth > 0);
-      picture.onerror = () => resolve(false);
-      picture.src = base + path;
-    });
-  const status = (path, options) => fetch(base + path, options).then((answer) => answer.status, () => 'blocked');
-  const body = '{"texts":["red"]}';
-  return {
-    file: await shows('/images/' + id + '/file'),
-    thumbnail: await shows('/images/' + id + '/thumbnail'),
-    read: await status('/images/' + id),
-    text: await status('/embed', { method: 'POST', body }),
-    json: await status('/embed', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body }),
-    deleted: await status('/images/' + id, { method: 'DELETE' }),
-  };
-}`;
-
-const browserPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  (path) => existsSync(path),
-);
-const title = browserPath
-  ? 'a page of another site'
-  : 'a page of another site (skipped: there is no Chromium; on Debian: apt-get install chromium)';
-
-describe.skipIf(!browserPath)(title, () => {
-  let site: Server;
-  let origin: string;
-  beforeAll(async () => {
-    site = createServer((_request, response) => {
-      response.setHeader('Content-Type', 'text/html');
-      response.end('<!doctype html><title>another site</title>');
-    }).listen(0, '127.0.0.1');
-    await once(site, 'listening');
-    origin = `http://localhost:${(site.address() as AddressInfo).port}`;
-  });
-  afterAll(() => {
-    site.close();
-  });
-
-  /** What a page at `origin` can do with the pictures of the service. */
-  async function tryFrom(server: TestServer) {
-    const image = await photo('jpeg');
-    const id = await upload(server, image);
-    const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
-    try {
-      const page = await browser.newPage();
-      await page.goto(origin);
-      return await page.evaluate(`(${PAGE_SCRIPT})(${JSON.stringify(server.url)}, ${JSON.stringify(id)})`);
-    } finally {
-      await browser.close();
-    }
-  }
-
-  it('that CORS_ORIGIN lists can show pictures and use the API', async () => {
-    const server = await start('listed', { CORS_ORIGIN: origin });
-    expect(await tryFrom(server)).toEqual({
-      file: true,
-      thumbnail: true,
-      read: 200,
-      text: 415,
-      json: 200,
-      deleted: 204,
-    });
-    await server.stop();
-  });
-
-  it('that it does not list can do nothing of it', async () => {
-    const server = await start('unlisted');
-    expect(await tryFrom(server)).toEqual({
+  it.skipIf(!hasBrowser)(titleWithBrowser('is nothing to a page of another site'), async () => {
+    const id = await upload(server, await photo('jpeg'), { 'X-API-Key': KEY });
+    expect(await tryFromSite(server, id)).toEqual({
       file: false,
       thumbnail: false,
       read: 'blocked',
@@ -247,7 +195,28 @@ describe.skipIf(!browserPath)(title, () => {
       json: 'blocked',
       deleted: 'blocked',
     });
-    expect((await server.json<{ total: number }>('/images')).total).toBe(1);
-    await server.stop();
+    expect((await server.fetch(`/images/${id}`)).status).toBe(200);
+  });
+});
+
+describe('a service that strips nothing and that another site may use', () => {
+  const server = useServer(useFolder(), () => ({ STRIP_METADATA: '0', CORS_ORIGIN: siteOrigin() }));
+
+  it('serves a picture as it came', async () => {
+    const original = await photo('png');
+    const id = await upload(server, original);
+    expect(await bytesOf(await server.fetch(`/images/${id}/file`))).toEqual(Buffer.from(original));
+  });
+
+  it.skipIf(!hasBrowser)(titleWithBrowser('lets its page show pictures and use the API'), async () => {
+    const id = await upload(server, await photo('jpeg'));
+    expect(await tryFromSite(server, id)).toEqual({
+      file: true,
+      thumbnail: true,
+      read: 200,
+      text: 415,
+      json: 200,
+      deleted: 204,
+    });
   });
 });

@@ -1,26 +1,13 @@
 /** What is stored, seen over time: duplicates, lost files, remains of killed uploads, a lost database. */
 import { createHash } from 'node:crypto';
-import {
-  cp,
-  mkdir,
-  mkdtemp,
-  readFile,
-  readdir,
-  rename,
-  rm,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, readdir, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ImportView } from '../src/imports/import.schema.js';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { freshDataFolder } from './support/data-folder.js';
-import { colourPng, rgbPng } from './support/images.js';
-import { TestServer, formRequest, jsonRequest, runToEnd } from './support/server.js';
-import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { colourPng } from './support/images.js';
+import { runImport } from './support/imports.js';
+import { TestServer, formRequest, runToEnd } from './support/server.js';
+import { useCheckpoint, useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -34,14 +21,8 @@ interface Uploaded {
   merged?: { captions: string[]; tags: string[]; file: boolean };
 }
 
-let folder: string;
-let checkpoint: string;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'clip-storage-'));
-  checkpoint = await writeTinyCheckpoint(join(folder, 'checkpoint'));
-});
-afterAll(() => rm(folder, { recursive: true }));
+const folder = useFolder();
+const checkpoint = useCheckpoint(folder);
 
 const upload = async (server: TestServer, fields: Parameters<typeof formRequest>[0]) =>
   (await server.json<{ items: Uploaded[] }>('/images', formRequest(fields))).items;
@@ -49,29 +30,34 @@ const upload = async (server: TestServer, fields: Parameters<typeof formRequest>
 const storedNames = async (data: string, kind: 'images' | 'thumbnails', id: string) =>
   (await readdir(join(data, kind, id.slice(0, 2)))).filter((name) => name.includes(id));
 
-async function runImport(server: TestServer, path: string): Promise<ImportView> {
-  const { id } = await server.json<ImportView>('/imports', jsonRequest({ path }));
-  for (;;) {
-    const job = await server.json<ImportView>(`/imports/${id}`);
-    if (job.status === 'done' || job.status === 'failed') return job;
-    await delay(50);
-  }
+/**
+ * A data folder that a service has left in which a red and a blue image are stored, the red one with a thumbnail. One is
+ * made, and each test gets a copy.
+ */
+const kept = join(folder, 'kept');
+let red: string;
+beforeAll(async () => {
+  const server = await TestServer.start({
+    CLIP_CHECKPOINT: checkpoint,
+    DATA_DIR: await freshDataFolder(kept),
+  });
+  const [first] = await upload(server, { image: [await colourPng('red'), await colourPng('blue')] });
+  red = first!.id;
+  await server.fetch(`/images/${red}/thumbnail`);
+  expect(await server.stop()).toBe(0);
+});
+async function copyOfKept(name: string): Promise<string> {
+  const data = join(folder, name);
+  await cp(kept, data, { recursive: true });
+  return data;
 }
 
 describe('an image that comes again', () => {
-  let data: string;
-  let root: string;
-  let server: TestServer;
-
-  beforeAll(async () => {
-    data = await freshDataFolder(join(folder, 'again'));
-    root = join(folder, 'root');
-    await mkdir(root);
-    server = await TestServer.start({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data, IMPORT_ROOT: root });
-  });
-  afterAll(async () => {
-    expect(await server.stop()).toBe(0);
-  });
+  const own = useFolder();
+  const data = join(own, 'data');
+  const root = join(own, 'root');
+  beforeAll(() => mkdir(root));
+  const server = useServer(own, { IMPORT_ROOT: root });
 
   it('adds the captions and tags that were missing, keeps its name, and says what was added', async () => {
     const image = await colourPng('red');
@@ -125,19 +111,14 @@ describe('an image that comes again', () => {
     await rm(file);
     expect((await server.problem(`/images/${id}/file`)).code).toBe('image_not_found');
     await writeFile(join(root, 'yellow.png'), image);
-    expect(await runImport(server, '.')).toMatchObject({ status: 'done', added: 0, duplicates: 1 });
+    expect(await runImport(server, { path: '.' })).toMatchObject({ status: 'done', added: 0, duplicates: 1 });
     expect((await server.fetch(`/images/${id}/file`)).status).toBe(200);
   });
 });
 
 describe('the remains of uploads that were killed', () => {
   it('are removed at the next start when they are old, and nothing else is', async () => {
-    const data = await freshDataFolder(join(folder, 'remains'));
-    const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data };
-    let server = await TestServer.start(env);
-    const [{ id: kept }] = (await upload(server, { image: await colourPng('red') })) as [Uploaded];
-    await server.fetch(`/images/${kept}/thumbnail`);
-    await server.stop();
+    const data = await copyOfKept('remains');
     const old = new Date(Date.now() - 2 * 3_600_000);
     const put = async (kind: 'images' | 'thumbnails', name: string, time?: Date) => {
       const path = join(data, kind, name.replace(/^\./, '').slice(0, 2), name);
@@ -151,39 +132,41 @@ describe('the remains of uploads that were killed', () => {
     await put('images', `.${orphan}.png.4711-0123456789ab.tmp`, old);
     await put('images', `${young}.jpg`);
     for (const kind of ['images', 'thumbnails'] as const) {
-      const [name] = await storedNames(data, kind, kept);
-      await utimes(join(data, kind, kept.slice(0, 2), name!), old, old);
+      const [name] = await storedNames(data, kind, red);
+      await utimes(join(data, kind, red.slice(0, 2), name!), old, old);
     }
-    server = await TestServer.start(env);
+    const server = await TestServer.start({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data });
     await vi.waitFor(() => expect(server.output()).toMatch(/2 files without a row were removed/), 10_000);
     expect(await storedNames(data, 'images', orphan)).toEqual([]);
     expect(await storedNames(data, 'thumbnails', orphan)).toEqual([]);
     expect(await storedNames(data, 'images', young)).toHaveLength(1);
-    expect(await storedNames(data, 'images', kept)).toHaveLength(1);
-    expect(await storedNames(data, 'thumbnails', kept)).toHaveLength(1);
+    expect(await storedNames(data, 'images', red)).toHaveLength(1);
+    expect(await storedNames(data, 'thumbnails', red)).toHaveLength(1);
     await server.stop();
   });
 });
 
 describe('a database without rows beside stored images', () => {
-  it('is refused with what to do, and doing it brings the images back', async () => {
-    const data = await freshDataFolder(join(folder, 'lost'));
-    const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data };
-    let server = await TestServer.start(env);
-    const image = await Promise.all([1, 2, 3].map((n) => rgbPng(n, 2, 3)));
-    await upload(server, { image });
-    await server.stop();
+  it('is refused with what to do', async () => {
+    const data = await copyOfKept('lost');
     await rm(join(data, 'database'), { recursive: true });
     await freshDataFolder(data);
-    const { code, output } = await runToEnd({ ...env, PORT: '0' });
+    const { code, output } = await runToEnd({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data, PORT: '0' });
     expect(code).toBe(2);
-    expect(output).toMatch(/holds no images, but .*images holds 3 image files/);
+    expect(output).toMatch(/holds no images, but .*images holds 2 image files/);
     expect(output).toMatch(/restore the database/);
     expect(output).not.toMatch(/\.js:\d/);
+  });
+
+  it('brings the images back by an import of the folder once it is moved away', async () => {
+    const data = await copyOfKept('moved');
+    await rm(join(data, 'database'), { recursive: true });
+    await freshDataFolder(data);
     const lost = join(data, 'images.lost');
     await rename(join(data, 'images'), lost);
-    server = await TestServer.start({ ...env, IMPORT_ROOT: lost });
-    expect(await runImport(server, '.')).toMatchObject({ status: 'done', added: 3 });
+    const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data, IMPORT_ROOT: lost };
+    const server = await TestServer.start(env);
+    expect(await runImport(server, { path: '.' })).toMatchObject({ status: 'done', added: 2 });
     await server.stop();
   });
 
@@ -194,7 +177,12 @@ describe('a database without rows beside stored images', () => {
     await mkdir(join(stray, '..'), { recursive: true });
     await writeFile(stray, 'x');
     const server = await TestServer.start(env);
+    const nothing = { items: [], total: 0, limit: 20, offset: 0 };
+    expect(await server.json('/images')).toEqual(nothing);
+    expect(await server.json('/search?q=red')).toEqual(nothing);
     const [{ id }] = (await upload(server, { image: await colourPng('red') })) as [Uploaded];
+    expect(await server.json('/images')).toMatchObject({ total: 1 });
+    expect(await server.json('/search?q=red')).toMatchObject({ total: 1 });
     await server.fetch(`/images/${id}`, { method: 'DELETE' });
     await server.stop();
     const again = await TestServer.start(env);
@@ -221,15 +209,12 @@ async function contents(root: string): Promise<Record<string, string>> {
 const TABLES_OVERWRITTEN = 'tables overwritten';
 
 describe('a damaged database beside stored images', () => {
-  it('is refused with what to do, changes nothing on disk, and doing it brings the images back', async () => {
-    const data = await freshDataFolder(join(folder, 'damaged'));
+  it('is refused with what to do, and nothing on disk changes', async () => {
+    const data = await copyOfKept('damaged');
     const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data };
-    let server = await TestServer.start(env);
-    await upload(server, { image: [await colourPng('red'), await colourPng('blue')] });
-    await server.stop();
     const database = join(data, 'database');
-    const sound = join(folder, 'sound');
-    await rename(database, sound);
+    const sound = join(kept, 'database');
+    await rm(database, { recursive: true });
     const overwriteLog = async () => {
       const log = join(database, 'pg_wal');
       for (const name of await readdir(log)) {
@@ -267,11 +252,5 @@ describe('a damaged database beside stored images', () => {
       expect(await contents(kept), name).toEqual(before);
       await rm(database, { recursive: true });
     }
-    const lost = join(data, 'images.lost');
-    await rename(join(data, 'images'), lost);
-    await freshDataFolder(data);
-    server = await TestServer.start({ ...env, IMPORT_ROOT: lost });
-    expect(await runImport(server, '.')).toMatchObject({ status: 'done', added: 2 });
-    await server.stop();
   });
 });
