@@ -182,6 +182,9 @@ const environmentSchema = z.object({
     .enum(['auto', 'json', 'text'])
     .default('auto')
     .describe('One JSON object or one text a line; auto: text on a terminal, JSON elsewhere.'),
+  IMPORT_LEASE: count(3, 3600, 15).describe(
+    'Seconds after which an import of a service that died goes on in another one that uses the same DATABASE_URL.',
+  ),
   SHUTDOWN_TIMEOUT: count(0, 600, 10).describe('Seconds that running requests get to finish at the end.'),
 });
 

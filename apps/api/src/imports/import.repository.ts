@@ -4,21 +4,23 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import type { Config } from '../config/config.js';
 import type { Database } from '../database/database.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { ImportJob } from '../generated/prisma/client.js';
-import { DATABASE } from '../providers.js';
+import { CONFIG, DATABASE } from '../providers.js';
 import { cleanTexts } from '../text/clean-text.js';
 import type { ImportBody } from './import.schema.js';
 
-/** How long a lease holds unless it is renewed, in seconds. */
-const LEASE_SECONDS = 15;
 /** Any number that nothing else on the database uses for an advisory lock. */
 const CREATE_LOCK = 727_274_002;
 
 @Injectable()
 export class ImportRepository {
-  constructor(@Inject(DATABASE) private readonly database: Database) {}
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
 
   /** True when other services run jobs of the same database. */
   get shared(): boolean {
@@ -54,7 +56,7 @@ export class ImportRepository {
   /** Gives the oldest unfinished job that nobody runs to `runner`. Of several that ask at once, one gets it. */
   async claim(runner: string): Promise<ImportJob | null> {
     const claimed = await this.database.client.$queryRaw<{ id: string }[]>(Prisma.sql`
-      UPDATE "import_jobs" SET "runner" = ${runner}, "lease_until" = now() + ${LEASE_SECONDS} * interval '1 second'
+      UPDATE "import_jobs" SET "runner" = ${runner}, "lease_until" = now() + ${this.config.IMPORT_LEASE} * interval '1 second'
       WHERE "id" = (
         SELECT "id" FROM "import_jobs"
         WHERE "status" IN ('queued', 'running')
@@ -67,7 +69,7 @@ export class ImportRepository {
   /** Prolongs the leases of `runner`. */
   async renew(runner: string): Promise<void> {
     await this.database.client.$executeRaw(Prisma.sql`
-      UPDATE "import_jobs" SET "lease_until" = now() + ${LEASE_SECONDS} * interval '1 second'
+      UPDATE "import_jobs" SET "lease_until" = now() + ${this.config.IMPORT_LEASE} * interval '1 second'
       WHERE "runner" = ${runner} AND "status" IN ('queued', 'running')`);
   }
 

@@ -29,8 +29,8 @@ import { failuresSchema } from './import.schema.js';
 import type { ImportBody, ImportFailure, ImportView } from './import.schema.js';
 
 const BATCH = 32;
-/** How often leases are renewed and jobs of services that have died are looked for, in milliseconds. */
-const RENEW_INTERVAL = 5000;
+/** How often leases are renewed and jobs of services that have died are looked for, while one lease lasts. */
+const RENEWALS = 3;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Failures that a job remembers by name. */
 const MAX_FAILURES = 20;
@@ -64,9 +64,12 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
 
   async onApplicationBootstrap(): Promise<void> {
     if (this.jobs.shared) {
-      this.renewal = setInterval(() => {
-        this.renew();
-      }, RENEW_INTERVAL);
+      this.renewal = setInterval(
+        () => {
+          this.renew();
+        },
+        (1000 * this.config.IMPORT_LEASE) / RENEWALS,
+      );
       this.renewal.unref();
     } else {
       // Nobody else can be running them.
