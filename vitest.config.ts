@@ -21,7 +21,6 @@ export default defineConfig({
   },
   test: {
     reporters: ['default', from('scripts/plain-summary.mjs')],
-    include: ['{libs,apps}/*/{src,test}/**/*.test.ts', '{bench,scripts}/**/*.test.ts'],
     env: {
       CLIP_GOLDEN: from('libs/clip/test/golden'),
       ...(existsSync(testData) ? { CLIP_TEST_DATA: testData } : {}),
@@ -29,5 +28,26 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
+    // A test that needs another one before it fails sooner or later; the seed that the summary names repeats the order.
+    sequence: { shuffle: { tests: true, files: false } },
+    projects: [
+      {
+        extends: true,
+        // Loading TensorFlow.js takes longer than most of these tests: files share the modules of a process.
+        test: { name: 'units', include: ['{libs/clip,apps/*}/src/**/*.test.ts'], isolate: false },
+      },
+      {
+        extends: true,
+        // Whole programs, and the engine, whose backend is registered once a process and keeps what a failed test left.
+        test: {
+          name: 'isolated',
+          include: [
+            '{libs,apps}/*/test/**/*.test.ts',
+            'libs/tfjs-onnxruntime/src/**/*.test.ts',
+            '{bench,scripts}/**/*.test.ts',
+          ],
+        },
+      },
+    ],
   },
 });

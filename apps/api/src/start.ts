@@ -4,7 +4,6 @@ import type { Logger } from 'pino';
 import sharp from 'sharp';
 import { KeyRing } from './access/api-keys.js';
 import { isLoopbackName, normaliseName } from './access/host.js';
-import { createApp } from './app.js';
 import type { Config } from './config/config.js';
 import { lockDataFolder } from './database/data-lock.js';
 import { openDatabase } from './database/database.js';
@@ -18,9 +17,9 @@ export interface Service {
   url: string;
   /** Name of the checkpoint and length of its embeddings, for people. */
   model: string;
-  /** Finishes running requests and background work, then closes everything. */
   /** Reads the key file again. Throws a StartError, and keeps the keys as they were, when it cannot be used. */
   reloadKeys(): void;
+  /** Finishes running requests and background work, then closes everything. */
   close(): Promise<void>;
 }
 
@@ -32,6 +31,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   const unlock = await lockDataFolder(config.DATA_DIR);
   process.once('exit', unlock);
   const [database, encoder] = await openBoth(openKnownDatabase(config), EncoderPool.start(config));
+  // Loaded only now: a start that fails need not wait for the rest of the program.
+  const { createApp } = await import('./app.js');
   const app = await createApp({ config, database, encoder, keys, logger });
   const close = async () => {
     await app.close();

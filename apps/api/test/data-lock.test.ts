@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000 });
@@ -28,21 +28,6 @@ const canUnshare = (() => {
   }
 })();
 
-let folder: string;
-let running: ChildProcess[];
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'clip-lock-'));
-  running = [];
-});
-afterEach(async () => {
-  for (const child of running) child.kill('SIGKILL');
-  for (const child of running) {
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  }
-  await rm(folder, { recursive: true });
-});
-
 interface Holder {
   child: ChildProcess;
   /** The first line: `taken` or `refused: …`. */
@@ -50,16 +35,43 @@ interface Holder {
   errors: () => string;
 }
 
-function hold(wrapper: string[] = [], data = folder): Holder {
-  const [command = '', ...args] = [...wrapper, process.execPath, PROGRAM, data];
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  running.push(child);
-  let errors = '';
-  child.stderr.setEncoding('utf8').on('data', (part: string) => {
-    errors += part;
-  });
-  const result = once(child.stdout.setEncoding('utf8'), 'data').then(([text]) => String(text).trim());
-  return { child, result, errors: () => errors };
+/** A data folder and the processes that take its lock. */
+class LockedFolder {
+  private readonly running: ChildProcess[] = [];
+
+  private constructor(readonly folder: string) {}
+
+  static async create(): Promise<LockedFolder> {
+    return new LockedFolder(await mkdtemp(join(tmpdir(), 'clip-lock-')));
+  }
+
+  hold(wrapper: string[] = [], data = this.folder): Holder {
+    const [command = '', ...args] = [...wrapper, process.execPath, PROGRAM, data];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.running.push(child);
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (part: string) => {
+      errors += part;
+    });
+    const result = once(child.stdout.setEncoding('utf8'), 'data').then(([text]) => String(text).trim());
+    return { child, result, errors: () => errors };
+  }
+
+  /** Leaves the lock of a process that is gone, in this pid namespace. */
+  async leaveDeadLock(): Promise<void> {
+    const holder = this.hold();
+    expect(await holder.result).toBe('taken');
+    await kill(holder);
+    expect(await readdir(this.folder)).toContain('lock');
+  }
+
+  async remove(): Promise<void> {
+    for (const child of this.running) child.kill('SIGKILL');
+    for (const child of this.running) {
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    }
+    await rm(this.folder, { recursive: true });
+  }
 }
 
 async function kill({ child }: Holder): Promise<void> {
@@ -67,67 +79,74 @@ async function kill({ child }: Holder): Promise<void> {
   await once(child, 'exit');
 }
 
-/** The lock of a process that is gone, in this pid namespace. */
-async function leaveDeadLock(): Promise<void> {
-  const holder = hold();
-  expect(await holder.result).toBe('taken');
-  await kill(holder);
-  expect(await readdir(folder)).toContain('lock');
-}
+/** Each test has a folder of its own, so that they can wait for locks to run out at the same time. */
+const it = test.extend<{ lock: LockedFolder }>({
+  // vitest reads the fixtures that a fixture needs from this pattern.
+  lock: async ({}, use) => {
+    const lock = await LockedFolder.create();
+    await use(lock);
+    await lock.remove();
+  },
+});
 
-describe('the lock of the data folder', () => {
-  it('is refused at once while its owner lives, free after its end, and taken over after a kill', async () => {
-    const first = hold();
+describe.concurrent('the lock of the data folder', () => {
+  it('is refused at once while its owner lives, free after its end, and taken over after a kill', async ({
+    lock,
+  }) => {
+    const first = lock.hold();
     expect(await first.result).toBe('taken');
-    expect(await hold().result).toMatch(
+    expect(await lock.hold().result).toMatch(
       new RegExp(
-        `^refused: The data folder ${folder} is in use by process ${first.child.pid} on \\S+ since `,
+        `^refused: The data folder ${lock.folder} is in use by process ${first.child.pid} on \\S+ since `,
       ),
     );
     first.child.kill('SIGTERM');
     await once(first.child, 'exit');
-    expect(await readdir(folder)).toEqual([]);
-    await leaveDeadLock();
+    expect(await readdir(lock.folder)).toEqual([]);
+    await lock.leaveDeadLock();
     const start = performance.now();
-    expect(await hold().result).toBe('taken');
+    expect(await lock.hold().result).toBe('taken');
     expect(performance.now() - start).toBeLessThan(PROMISED + START);
   });
 
-  it('has one winner when several start at the same moment, in each of 20 rounds', async () => {
-    for (let round = 0; round < 20; round++) {
-      if (round % 2 === 1) await leaveDeadLock();
-      const holders = [hold(), hold(), hold()];
-      const results = await Promise.all(holders.map(({ result }) => result));
-      expect([round, results.filter((result) => result === 'taken').length, results]).toEqual([
-        round,
-        1,
-        expect.anything(),
-      ]);
-      await Promise.all(
-        holders.map(async ({ child }) => child.exitCode ?? (child.kill('SIGTERM'), once(child, 'exit'))),
-      );
-    }
-  });
+  it.for([0, 1, 2, 3])(
+    'has one winner when several start at the same moment (rounds of place %i)',
+    async (place, { lock }) => {
+      for (let round = 0; round < 5; round++) {
+        if ((place + round) % 2 === 1) await lock.leaveDeadLock();
+        const holders = [lock.hold(), lock.hold(), lock.hold()];
+        const results = await Promise.all(holders.map(({ result }) => result));
+        expect([round, results.filter((result) => result === 'taken').length, results]).toEqual([
+          round,
+          1,
+          expect.anything(),
+        ]);
+        await Promise.all(
+          holders.map(async ({ child }) => child.exitCode ?? (child.kill('SIGTERM'), once(child, 'exit'))),
+        );
+      }
+    },
+  );
 
-  it('is taken over once nobody touches it, whatever is in it', async () => {
+  it('is taken over once nobody touches it, whatever is in it', async ({ lock }) => {
     const contents = ['', '{"token":"a', '{"pid":1,"startTime":"17"}', 'null'];
     const start = performance.now();
     const results = contents.map(async (content, index) => {
-      const data = join(folder, String(index));
+      const data = join(lock.folder, String(index));
       await mkdir(data);
       await writeFile(join(data, 'lock'), content);
-      return hold([], data).result;
+      return lock.hold([], data).result;
     });
     expect(await Promise.all(results)).toEqual(contents.map(() => 'taken'));
     expect(performance.now() - start).toBeLessThan(PROMISED + contents.length * START);
   });
 
-  it('is made again when somebody removes the file', async () => {
-    const holder = hold();
+  it('is made again when somebody removes the file', async ({ lock }) => {
+    const holder = lock.hold();
     expect(await holder.result).toBe('taken');
-    const content = await readFile(join(folder, 'lock'), 'utf8');
-    await rm(join(folder, 'lock'));
-    await vi.waitFor(async () => expect(await readFile(join(folder, 'lock'), 'utf8')).toBe(content), {
+    const content = await readFile(join(lock.folder, 'lock'), 'utf8');
+    await rm(join(lock.folder, 'lock'));
+    await vi.waitFor(async () => expect(await readFile(join(lock.folder, 'lock'), 'utf8')).toBe(content), {
       timeout: 5000,
     });
     expect(holder.child.exitCode).toBeNull();
@@ -138,32 +157,38 @@ const title = canUnshare
   ? 'between pid namespaces'
   : 'between pid namespaces (skipped: `unshare --pid` is not permitted here; it needs root)';
 
-describe.skipIf(!canUnshare)(title, () => {
-  it('is refused while its owner lives, and taken over within the promised time after a kill', async () => {
-    const first = hold(UNSHARE);
+describe.skipIf(!canUnshare).concurrent(title, () => {
+  it('is refused while its owner lives, and taken over within the promised time after a kill', async ({
+    lock,
+  }) => {
+    const first = lock.hold(UNSHARE);
     expect(await first.result).toBe('taken');
-    expect(JSON.parse(await readFile(join(folder, 'lock'), 'utf8'))).toMatchObject({ pid: 1 });
-    expect(await hold(UNSHARE).result).toMatch(/^refused: The data folder \S+ is in use by process 1 on /);
-    expect(await hold().result).toMatch(/^refused: /);
+    expect(JSON.parse(await readFile(join(lock.folder, 'lock'), 'utf8'))).toMatchObject({ pid: 1 });
+    expect(await lock.hold(UNSHARE).result).toMatch(
+      /^refused: The data folder \S+ is in use by process 1 on /,
+    );
+    expect(await lock.hold().result).toMatch(/^refused: /);
     await kill(first);
     const start = performance.now();
-    expect(await hold(UNSHARE).result).toBe('taken');
+    expect(await lock.hold(UNSHARE).result).toBe('taken');
     expect(performance.now() - start).toBeLessThan(PROMISED + START);
   });
 
-  it('has one winner when several take it over at the same moment', async () => {
-    const first = hold(UNSHARE);
+  it('has one winner when several take it over at the same moment', async ({ lock }) => {
+    const first = lock.hold(UNSHARE);
     expect(await first.result).toBe('taken');
     await kill(first);
-    const results = await Promise.all([hold(UNSHARE), hold(UNSHARE), hold()].map(({ result }) => result));
+    const results = await Promise.all(
+      [lock.hold(UNSHARE), lock.hold(UNSHARE), lock.hold()].map(({ result }) => result),
+    );
     expect(results.filter((result) => result === 'taken')).toHaveLength(1);
   });
 
-  it('an owner that was frozen for too long kills itself when it wakes', async () => {
-    const first = hold();
+  it('an owner that was frozen for too long kills itself when it wakes', async ({ lock }) => {
+    const first = lock.hold();
     expect(await first.result).toBe('taken');
     first.child.kill('SIGSTOP');
-    const second = hold(UNSHARE);
+    const second = lock.hold(UNSHARE);
     expect(await second.result).toBe('taken');
     first.child.kill('SIGCONT');
     const [, signal] = (await once(first.child, 'exit')) as [number | null, string | null];

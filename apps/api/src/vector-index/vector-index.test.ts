@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -178,14 +178,18 @@ describe('a snapshot of the HNSW index', () => {
   });
 
   it('is not used when a byte changed or a file is gone', async () => {
-    const path = join(folder, 'hnsw.bin');
+    const damaged = join(folder, 'damaged');
+    await mkdir(damaged);
+    for (const name of ['hnsw.bin', 'hnsw.json']) await copyFile(join(folder, name), join(damaged, name));
+    const store = new SnapshotStore(damaged);
+    const path = join(damaged, 'hnsw.bin');
     const bytes = await readFile(path);
     bytes[bytes.length >> 1]! ^= 1;
     await writeFile(path, bytes);
     expect(await store.load(load)).toEqual({ unusable: 'its bytes are damaged' });
-    await writeFile(join(folder, 'hnsw.json'), '{');
+    await writeFile(join(damaged, 'hnsw.json'), '{');
     expect(await store.load(load)).toEqual({ unusable: 'it cannot be read' });
-    await rm(join(folder, 'hnsw.json'));
+    await rm(join(damaged, 'hnsw.json'));
     expect(await store.load(load)).toEqual({ unusable: 'there is none' });
   });
 });
