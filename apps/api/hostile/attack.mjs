@@ -1,7 +1,8 @@
 /** Sends hostile requests to a running service and says what each did to it. */
 import { flood, floods } from './floods.mjs';
 import { generatedRequests } from './generated.mjs';
-import { hostileRequests, largestImages } from './requests.mjs';
+import { largestImages } from './images.mjs';
+import { hostileRequests } from './requests.mjs';
 import { Watch } from './watch.mjs';
 import { exchange } from './wire.mjs';
 

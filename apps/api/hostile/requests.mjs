@@ -3,34 +3,21 @@
  * large for the service. What they have in common is told by their group.
  */
 import { deflateSync } from 'node:zlib';
-import sharp from 'sharp';
+import { hostileImages } from './images.mjs';
+import { IMAGE, MIB, bytes, hostile, pixel, texts } from './parts.mjs';
 import { bare, form, formPart, head, json } from './wire.mjs';
 
-/** @typedef {import('./wire.mjs').Exchange} Exchange */
-/** @typedef {{ name: string, send: () => Exchange[] | Promise<Exchange[]> }} Hostile */
+/** @typedef {import('./parts.mjs').Hostile} Hostile */
 
-const IMAGE = '; filename="a.png"\r\nContent-Type: image/png';
-const MIB = 1024 * 1024;
 const POSTS = ['/classify', '/search/image', '/search/vector', '/embed', '/images', '/imports'];
 const GETS = ['/search', '/images', '/imports', '/metrics', '/problems', '/docs', '/', '/nothing'];
 
-/** A PNG of one pixel. */
-const pixel = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==',
-  'base64',
-);
 const inputs = pixel.toString('base64');
 const image = formPart('image', pixel, IMAGE);
-
-/** @param {string} name @param {() => Exchange | Exchange[] | Promise<Exchange | Exchange[]>} send @returns {Hostile} */
-const hostile = (name, send) => ({ name, send: async () => [await send()].flat() });
 
 /** @param {unknown} parameters @param {string} [given] */
 const classify = (parameters, given = inputs) =>
   json('/classify', JSON.stringify({ inputs: given, parameters }));
-
-/** @param {number} count @param {(n: number) => string} text */
-const texts = (count, text) => Array.from({ length: count }, (_, n) => text(n));
 
 /** @returns {Hostile[]} */
 function fieldNames() {
@@ -256,91 +243,16 @@ function protocol() {
   ];
 }
 
-/** @returns {Hostile[]} */
-function images() {
-  const side = 7000;
-  /** @param {(image: import('sharp').Sharp) => import('sharp').Sharp} encode */
-  const flat = async (encode) =>
-    encode(sharp({ create: { width: side, height: side, channels: 3, background: 'white' } })).toBuffer();
-  return [
-    hostile('16 PNGs of 49 megapixels at the same time', async () => {
-      const png = await flat((img) => img.png());
-      return texts(16, () => '').map(() => form('/search/image', [formPart('image', png, IMAGE)]));
-    }),
-    hostile('16 different progressive JPEGs of 49 megapixels in one form', async () => {
-      const jpeg = await flat((img) => img.jpeg({ progressive: true, quality: 30 }));
-      return form(
-        '/images',
-        texts(16, (n) => String(n)).map((n) => formPart('image', Buffer.concat([jpeg, bytes(n)]), IMAGE)),
-      );
-    }),
-    hostile('an interlaced PNG of 49 megapixels', async () =>
-      form('/search/image', [formPart('image', await flat((img) => img.png({ progressive: true })), IMAGE)]),
-    ),
-    hostile('a GIF of 1,000 frames', async () =>
-      form('/search/image', [formPart('image', await frames(1000), IMAGE)]),
-    ),
-    hostile('a PNG with a compressed profile of 256 MB', () =>
-      form('/search/image', [
-        formPart('image', withChunk('iCCP', Buffer.concat([bytes('p\0\0'), bomb()])), IMAGE),
-      ]),
-    ),
-    hostile('a PNG with a compressed text of 256 MB', () =>
-      form('/search/image', [
-        formPart('image', withChunk('zTXt', Buffer.concat([bytes('t\0\0'), bomb()])), IMAGE),
-      ]),
-    ),
-    hostile('a PNG with 100,000 chunks', () =>
-      form('/search/image', [formPart('image', withChunk('tEXt', bytes('a\0b'), 100_000), IMAGE)]),
-    ),
-    hostile('a PNG that says 2³¹ × 2³¹ pixels', () => {
-      const png = Buffer.from(pixel);
-      png.writeUInt32BE(0x7fffffff, 16);
-      png.writeUInt32BE(0x7fffffff, 20);
-      return form('/search/image', [formPart('image', png, IMAGE)]);
-    }),
-  ];
-}
-
-/** Images just below the default limits, of the kinds that take most memory: eight of each at the same time. @returns {Hostile[]} */
-export function largestImages() {
-  const side = 5656;
-  const colour = { r: 200, g: 30, b: 40, alpha: 0.7 };
-  /** @param {3 | 4} channels @param {number} [size] */
-  const flat = (channels, size = side) =>
-    sharp({ create: { width: size, height: size, channels, background: colour } });
-  const jpeg = { progressive: true, quality: 40, chromaSubsampling: '4:4:4' };
-  /** @type {Record<string, () => import('sharp').Sharp>} */
-  const kinds = {
-    'progressive JPEG': () => flat(3).jpeg(jpeg),
-    'progressive CMYK JPEG': () => flat(3).toColourspace('cmyk').jpeg(jpeg),
-    'turned progressive JPEG': () => flat(3).jpeg(jpeg).withMetadata({ orientation: 6 }),
-    'interlaced PNG': () => flat(4).png({ progressive: true, compressionLevel: 1 }),
-    'interlaced 16-bit PNG': () =>
-      flat(4, 3990).toColourspace('rgb16').png({ progressive: true, compressionLevel: 1 }),
-    'lossless WebP': () => flat(4).webp({ lossless: true, effort: 0 }),
-    WebP: () => flat(4).webp({ quality: 20, effort: 0 }),
-    GIF: () => flat(3).gif({ effort: 1 }),
-  };
-  return Object.entries(kinds).map(([name, draw]) =>
-    hostile(`8 of the largest images, ${name}`, async () => {
-      const file = await draw().toBuffer();
-      return texts(8, () => '').map(() => ({
-        ...form('/search/image', [formPart('image', file, IMAGE)]),
-        patience: 60_000,
-      }));
-    }),
-  );
-}
-
 /** Every one, in groups that belong together. @returns {Hostile[]} */
 export function hostileRequests() {
-  return [...fieldNames(), ...jsonBodies(), ...longTexts(), ...unreadBodies(), ...protocol(), ...images()];
-}
-
-/** @param {string} text */
-function bytes(text) {
-  return Buffer.from(text, 'latin1');
+  return [
+    ...fieldNames(),
+    ...jsonBodies(),
+    ...longTexts(),
+    ...unreadBodies(),
+    ...protocol(),
+    ...hostileImages(),
+  ];
 }
 
 /** @param {Buffer} body */
@@ -353,45 +265,4 @@ function chunked(body) {
     );
   }
   return [...parts, bytes('0\r\n\r\n')];
-}
-
-/** 256 MB of zeros, deflated. */
-function bomb() {
-  return deflateSync(Buffer.alloc(256 * MIB), { level: 9 });
-}
-
-/** The PNG of one pixel with a chunk after its header. @param {string} type @param {Buffer} data */
-function withChunk(type, data, count = 1) {
-  const name = bytes(type);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(data.length);
-  const sum = Buffer.alloc(4);
-  sum.writeUInt32BE(crc(Buffer.concat([name, data])));
-  const chunk = Buffer.concat([length, name, data, sum]);
-  return Buffer.concat([
-    pixel.subarray(0, 33),
-    ...Array.from({ length: count }, () => chunk),
-    pixel.subarray(33),
-  ]);
-}
-
-/** CRC-32 as PNG uses it. @param {Uint8Array} data */
-function crc(data) {
-  let value = 0xffffffff;
-  for (const byte of data) {
-    value ^= byte;
-    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  }
-  return (value ^ 0xffffffff) >>> 0;
-}
-
-/** @param {number} count */
-async function frames(count) {
-  const size = 64;
-  const pages = Buffer.alloc(size * size * count * 3);
-  for (let page = 0; page < count; page++)
-    pages.fill(page % 256, page * size * size * 3, (page + 1) * size * size * 3);
-  return sharp(pages, { raw: { width: size, height: size * count, channels: 3, pageHeight: size } })
-    .gif()
-    .toBuffer();
 }

@@ -39,7 +39,8 @@ import {
   uploadResultSchema,
 } from './image.schema.js';
 import type { FileQuery, ImageParams, ListQuery } from './image.schema.js';
-import { ImageService, fileGone } from './image.service.js';
+import { ImageService } from './image.service.js';
+import { fileGone } from './image.view.js';
 import { sendParts } from './served-file.js';
 
 @Controller('images')

@@ -21,6 +21,7 @@ import { inspectImage } from '../image-file/image-format.js';
 import { ImageRepository } from './image.repository.js';
 import type { ImageRow, NewImage } from './image.repository.js';
 import type { ImageView, UploadFields, UploadedImage } from './image.schema.js';
+import { notFound, orFileGone, toView } from './image.view.js';
 import { SEARCH_INDEX } from './search-index.js';
 import type { SearchIndex } from './search-index.js';
 
@@ -113,23 +114,13 @@ export class ImageService {
   /** The file as it is served to everybody: without GPS, camera data and the like. */
   async strippedFile(id: string): Promise<StrippedFile & { mediaType: string; fileName: string | null }> {
     const { mediaType, fileName } = await this.row(id);
-    try {
-      return { ...(await this.stripped.get(id, mediaType)), mediaType, fileName };
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw fileGone();
-      throw error;
-    }
+    return { ...(await orFileGone(this.stripped.get(id, mediaType))), mediaType, fileName };
   }
 
   /** Path of the WebP thumbnail. */
   async thumbnail(id: string): Promise<string> {
     const { mediaType, width, height } = await this.row(id);
-    try {
-      return await this.files.thumbnail(id, mediaType, width * height);
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw fileGone();
-      throw error;
-    }
+    return orFileGone(this.files.thumbnail(id, mediaType, width * height));
   }
 
   /** Bytes of the original file of a row. */
@@ -297,34 +288,6 @@ export class ImageService {
     }
     return merged;
   }
-}
-
-/** What a client sees of a row. */
-export function toView(row: ImageRow): ImageView {
-  const { id, mediaType, width, height, bytes, fileName, captions, tags, createdAt } = row;
-  return {
-    id,
-    url: `/images/${id}/file`,
-    thumbnailUrl: `/images/${id}/thumbnail`,
-    mediaType,
-    width,
-    height,
-    bytes,
-    fileName,
-    caption: captions[0] ?? null,
-    captions,
-    tags,
-    createdAt: createdAt.toISOString(),
-  };
-}
-
-/** The row is there, its file is not: someone took it out of the data folder. */
-export function fileGone(): Problem {
-  return new Problem('image_not_found', 'The file of this image is gone from the data folder.');
-}
-
-function notFound(id: string): Problem {
-  return new Problem('image_not_found', `There is no image with the id ${id.slice(0, 80)}.`);
 }
 
 function throwFirst(prepared: readonly Prepared[], files: readonly UploadedFile[]): void {

@@ -4,7 +4,7 @@ import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { ImageInput } from '../encoder/encoder.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { ImageRepository } from '../images/image.repository.js';
-import { toView } from '../images/image.service.js';
+import { toView } from '../images/image.view.js';
 import { Problem } from '../problems/problem.js';
 import { IndexService } from '../vector-index/index.service.js';
 import type { PageQuery, SearchResult } from './search.schema.js';

@@ -1,0 +1,43 @@
+/** What a client sees of an image: its description, or that it is not there. */
+import { Problem } from '../problems/problem.js';
+import type { ImageRow } from './image.repository.js';
+import type { ImageView } from './image.schema.js';
+
+/** What a client sees of a row. */
+export function toView(row: ImageRow): ImageView {
+  const { id, mediaType, width, height, bytes, fileName, captions, tags, createdAt } = row;
+  return {
+    id,
+    url: `/images/${id}/file`,
+    thumbnailUrl: `/images/${id}/thumbnail`,
+    mediaType,
+    width,
+    height,
+    bytes,
+    fileName,
+    caption: captions[0] ?? null,
+    captions,
+    tags,
+    createdAt: createdAt.toISOString(),
+  };
+}
+
+/** The row is there, its file is not: someone took it out of the data folder. */
+export function fileGone(): Problem {
+  return new Problem('image_not_found', 'The file of this image is gone from the data folder.');
+}
+
+/** The result of work on a file of the data folder; the problem above when the file is not there. */
+export async function orFileGone<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw fileGone();
+    throw error;
+  }
+}
+
+/** No image has this id. */
+export function notFound(id: string): Problem {
+  return new Problem('image_not_found', `There is no image with the id ${id.slice(0, 80)}.`);
+}
