@@ -81,7 +81,7 @@ async function openKnownDatabase(config: Config): Promise<Database> {
   }
 }
 
-/** A service that others can reach and that asks nobody for a key. */
+/** Warns of a service that other machines can reach and that needs no key. */
 function warnIfOpen({ HOST }: Config, keys: KeyRing, logger: Logger): void {
   if (!keys.isEmpty || isLoopbackName(normaliseName(HOST) ?? HOST)) return;
   logger.warn(`Anybody who reaches ${HOST} can change the collection. Set API_KEY or API_KEYS_FILE.`);

@@ -3,7 +3,7 @@
  *
  * Without any key configured everybody may do everything. With keys, a request without one may read
  * (API_KEY_SCOPE=writes) or nothing but the health checks (API_KEY_SCOPE=all), and a key may do what its scope says.
- * A key that is not known is refused also where none would be needed: its holder believes to be somebody.
+ * An unknown key is refused even where none is needed: whoever sends it believes that it works.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';

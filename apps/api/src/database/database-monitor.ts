@@ -1,11 +1,11 @@
 /**
  * Knows whether the database answers, so that requests need not find out by waiting. A server that hangs (stopped,
- * cut off, out of connections) gives no error to anyone: only asking it again and again tells.
+ * cut off, out of connections) gives no error: only asking it again and again shows that.
  */
 import { databaseUnavailable } from '../problems/outages.js';
 import type { Problem } from '../problems/problem.js';
 
-/** Pause between two questions, in milliseconds. */
+/** Pause between two queries, in milliseconds. */
 const INTERVAL = 400;
 /** A server that has not answered for so long counts as gone. */
 const PATIENCE = 1000;
@@ -18,7 +18,7 @@ export class DatabaseMonitor {
   private asking = false;
 
   /**
-   * `ask` puts a trivial question to the database over a connection of its own. With `patience`, an answer
+   * `ask` sends a trivial query to the database over a connection of its own. With `patience`, an answer
    * that takes longer counts as none; without, only an error does.
    */
   constructor(
@@ -51,7 +51,7 @@ export class DatabaseMonitor {
   }
 
   private async check(): Promise<void> {
-    // A question that hangs is not followed by more of them: its end, whichever, is the news.
+    // While a query hangs no other is sent: its outcome will do.
     if (this.asking) return;
     this.asking = true;
     const late = this.options.patience ? setTimeout(() => this.markAway(), PATIENCE) : undefined;

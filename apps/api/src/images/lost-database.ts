@@ -7,7 +7,7 @@ import type { Database } from '../database/database.js';
 import { StartError } from '../start-error.js';
 import { FileStore } from './file-store.js';
 
-/** So many files without any row are no remains of uploads that were killed. */
+/** This many files without any row cannot be what killed uploads left behind. */
 const MANY_FILES = 100;
 /** Files are counted up to here. */
 const COUNTED = 100_000;

@@ -17,11 +17,11 @@ const HOUR = 3_600_000;
 const INTERVAL = 6 * HOUR;
 /** Pause between two folders, in milliseconds. */
 const PAUSE = 20;
-/** Ids in one question to the database. */
+/** Ids in one query to the database. */
 const QUESTION = 1000;
-/** Files that one sweep removes at most; the next one goes on. */
+/** The most files that one sweep removes; the next one continues. */
 const MOST_REMOVED = 10_000;
-/** So many files without a row, or this share of all, are removed; more are suspicious. */
+/** At most this many files without a row, or this fraction of all, are removed; more are suspicious. */
 const FEW = 100;
 const SMALL_SHARE = 0.1;
 

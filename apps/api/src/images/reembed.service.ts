@@ -1,7 +1,6 @@
 /**
- * After a change of the model: encodes the images again that another model had encoded.
- * Works in the background behind requests, newest state in the database, so that it goes on where it was
- * cut off. Until an image has been encoded again, search does not find it.
+ * After a change of the model: encodes again the images that another model encoded. Works in the background behind
+ * requests and keeps its progress in the database, so that it resumes where it was interrupted. Until an image has been encoded again, search does not find it.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';

@@ -151,7 +151,7 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
     }
   }
 
-  /** Tries until it succeeds or fails for good: what passes by itself is waited for, at most half a minute a time. */
+  /** Retries temporary failures, with at most half a minute between two attempts, until it succeeds or fails for good. */
   private async patiently<T>(run: () => Promise<T>): Promise<T> {
     for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
       if (this.stopped) throw new Stopped();

@@ -14,7 +14,7 @@ const EDGES = 16;
 const CANDIDATES = 200;
 /** Insertions between two turns of the event loop: each takes a fraction of a millisecond. */
 const ADDS_PER_TURN = 16;
-/** Up to so many allowed keys a filtered query compares with each of them. */
+/** A filtered query that allows at most this many keys compares each of them. */
 const EXACT_AMONG = 5000;
 
 export class HnswIndex implements VectorIndex {

@@ -37,7 +37,7 @@ export interface Snapshot {
 }
 
 export interface VectorResult {
-  /** By falling score, equal scores by rising key: the first k of a longer result are the shorter result. */
+  /** In descending order of score, equal scores by ascending key: a shorter result is a prefix of a longer one. */
   matches: Match[];
   /** How many match in all, where the index knows. */
   total?: number;
@@ -62,7 +62,7 @@ export interface VectorIndex {
   snapshot(): Snapshot | undefined;
 }
 
-/** Order of matches: falling score, then rising key. */
+/** Order of matches: descending score, then ascending key. */
 export function compareMatches(a: Match, b: Match): number {
   return b.score - a.score || a.key - b.key;
 }

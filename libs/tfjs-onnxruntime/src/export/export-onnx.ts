@@ -42,7 +42,7 @@ interface AxisSizes {
 }
 
 /**
- * Different sizes for each axis, so that none is taken for another. The limit itself is traced only where there is no room
+ * Different sizes for each axis, so that no axis is mistaken for another. The limit itself is traced only where there is no room
  * below it: a slice of a whole table is no op, so the graph would be another.
  * @param limit of the axis
  */

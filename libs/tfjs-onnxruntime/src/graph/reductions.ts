@@ -37,7 +37,7 @@ export function reduce(
   return op(name, [x, int64s(axes)], shape, x.type, { keepdims: keepDims ? 1 : 0 });
 }
 
-/** Elements from which a sum over rows is worth more than one node. */
+/** From this many elements on, a sum over rows is split into several nodes. */
 const LARGE_SUM = 1 << 17;
 
 /**

@@ -6,7 +6,7 @@ export type Part = { start: number; end: number } | Buffer;
 /** Parts of one file; a file that needs more has not come from a camera. */
 const MAX_PARTS = 1000;
 
-/** The file is not built as its format says; what it holds cannot be told by its structure. */
+/** The file is not built as its format says; its structure does not say what it holds. */
 export class DamagedStructure extends Error {
   override readonly name = 'DamagedStructure';
 }
