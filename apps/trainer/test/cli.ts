@@ -85,7 +85,7 @@ export interface Configs {
   everything?: Record<string, unknown>;
 }
 
-/** Writes configuration files with changes to the tiny ones, and gives the flags that name them. */
+/** Writes configuration files with changes to the tiny ones into a new folder, and gives the flags that name them. */
 export async function configFlags(
   folder: string,
   { model, heads, everything }: Configs = {},
@@ -97,8 +97,9 @@ export async function configFlags(
     ['wandb-config', WANDB_OFF],
   ];
   const flags: string[] = [];
+  const own = await mkdtemp(path.join(folder, 'config-'));
   for (const [flag, content] of files) {
-    const file = path.join(folder, `${flag}.json`);
+    const file = path.join(own, `${flag}.json`);
     await writeFile(file, JSON.stringify(content));
     flags.push(`--${flag}`, file);
   }
