@@ -15,7 +15,7 @@ import type { PairSource } from '../data/pair-source.js';
 import { prefetch } from '../data/prefetch.js';
 import { duration, type ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
-import type { StopRequest } from '../train/stop-signal.js';
+import type { StopRequest } from '../stop-request.js';
 import {
   openFeatureFile,
   UnfinishedFeatures,

@@ -6,7 +6,7 @@ import type { PairSource } from '../data/pair-source.js';
 import type { ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import type { Journal } from './journal.js';
-import type { StopRequest } from './stop-signal.js';
+import type { StopRequest } from '../stop-request.js';
 
 /** What a run trains, on what, and where it leaves its results. Nothing here changes while it runs. */
 export interface TrainingRun {

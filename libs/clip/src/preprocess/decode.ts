@@ -13,6 +13,7 @@ import { readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { ClipError } from '../errors.js';
 import type { JpegDecoder } from './jpeg/decoder.js';
+import type { RgbImage } from './rgb-image.js';
 
 /** Formats that are decoded. SVG, TIFF, PDF, HEIF and the rest are not: little used, and much code to attack. */
 export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif'] as const;
@@ -30,13 +31,6 @@ export const DEFAULT_IMAGE_LIMITS: Readonly<ImageLimits> = { maxBytes: 32 << 20,
 
 /** The bytes of an image file, or its path. */
 export type ImageSource = Uint8Array | string;
-
-/** Pixels [H, W, 3], row-major, 8 bits per channel. */
-export interface RgbImage {
-  data: Uint8Array;
-  width: number;
-  height: number;
-}
 
 /** A decode that takes longer than this is abandoned, in seconds. */
 const DECODE_TIMEOUT = 30;

@@ -11,14 +11,9 @@ import { join } from 'node:path';
 import { PREPROCESSOR_CONFIG_FILE } from '../checkpoint/files.js';
 import { ClipError, isSystemError } from '../errors.js';
 import { parsePreprocessorConfig, type PreprocessPlan } from './processor-config.js';
-import {
-  DEFAULT_IMAGE_LIMITS,
-  type ImageLimits,
-  type ImageSource,
-  type RgbImage,
-  useDecoded,
-} from './decode.js';
+import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type ImageSource, useDecoded } from './decode.js';
 import { JpegDecoder } from './jpeg/decoder.js';
+import type { RgbImage } from './rgb-image.js';
 import { Resampler } from './resample/resampler.js';
 import type { Window } from './resample/window.js';
 

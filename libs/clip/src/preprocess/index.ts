@@ -6,9 +6,9 @@ export {
   type ImageFormat,
   type ImageLimits,
   type ImageSource,
-  type RgbImage,
 } from './decode.js';
 /** Image files → pixel_values. Loads neither ONNX Runtime nor tokenizers, for threads that do nothing else. */
 export { ImageProcessor, type PixelChange } from './image-processor.js';
+export type { RgbImage } from './rgb-image.js';
 export type { Window } from './resample/window.js';
 export { ClipError, type ClipErrorCode } from '../errors.js';

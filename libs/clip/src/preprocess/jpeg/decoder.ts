@@ -5,7 +5,7 @@
  * What is not plain, and all that is not well-formed, is left to libvips: the answer is then undefined.
  */
 import { JPEG_WASM } from '../../generated/jpeg-wasm.js';
-import type { RgbImage } from '../decode.js';
+import type { RgbImage } from '../rgb-image.js';
 import { Instance, Memory, Module } from '../webassembly.js';
 import { readMarkers, type HuffmanTable, type JpegFrame } from './markers.js';
 

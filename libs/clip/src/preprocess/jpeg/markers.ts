@@ -9,7 +9,7 @@ export interface HuffmanTable {
   symbols: Uint8Array;
 }
 
-export interface JpegComponent {
+interface JpegComponent {
   id: number;
   /** Blocks of an MCU along x and y. */
   h: number;
