@@ -3,16 +3,7 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   {
-    ignores: [
-      '**/node_modules',
-      '**/dist',
-      '**/generated',
-      'libs/clip/assembly',
-      '.nx',
-      'coverage',
-      'data',
-      'runs',
-    ],
+    ignores: ['**/node_modules', '**/dist', '**/generated', '**/assembly', '.nx', 'coverage', 'data', 'runs'],
   },
   ...tseslint.configs.recommendedTypeChecked,
   ...tseslint.configs.stylistic,

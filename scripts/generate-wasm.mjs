@@ -1,6 +1,6 @@
 /**
- * Compiles libs/clip/assembly (AssemblyScript) to WebAssembly and writes it as a module into
- * libs/clip/src/generated. Does nothing when the source and the compiler are those of the last run.
+ * Compiles the AssemblyScript sources of the workspace to WebAssembly and writes each as a module into the `generated`
+ * folder beside its source tree. Does nothing where source and compiler are those of the last run.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,6 +9,13 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+/** Projects with assembly/NAME.ts, which becomes src/generated/NAME-wasm.ts. @type {[project: string, name: string][]} */
+const SOURCES = [
+  ['libs/clip', 'resample'],
+  ['libs/clip', 'jpeg'],
+  ['apps/api', 'dot'],
+];
 
 const OPTIONS = [
   '--enable',
@@ -22,40 +29,40 @@ const OPTIONS = [
   'abort=',
 ];
 
-const library = join(dirname(dirname(fileURLToPath(import.meta.url))), 'libs', 'clip');
+const repository = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = createRequire(import.meta.url).resolve('assemblyscript/package.json');
 const { version, bin } = JSON.parse(readFileSync(manifest, 'utf8'));
 
-/** @param {string} name of the source, without extension */
-function generate(name) {
-  const source = join(library, 'assembly', `${name}.ts`);
-  const output = join(library, 'src', 'generated', `${name}-wasm.ts`);
+for (const [project, name] of SOURCES) generate(project, name);
+
+/** @param {string} project @param {string} name */
+function generate(project, name) {
+  const source = join(repository, project, 'assembly', `${name}.ts`);
+  const output = join(repository, project, 'src', 'generated', `${name}-wasm.ts`);
   const state = createHash('sha256')
     .update([version, ...OPTIONS, readFileSync(source, 'utf8')].join('\n'))
     .digest('hex');
   const head = `/* Made from assembly/${name}.ts by scripts/generate-wasm.mjs (${state}). */\n`;
   if (existsSync(output) && readFileSync(output, 'utf8').startsWith(head)) return;
+  const base64 = compile(source).toString('base64');
+  mkdirSync(dirname(output), { recursive: true });
+  writeFileSync(output, `${head}export const ${name.toUpperCase()}_WASM = '${base64}';\n`);
+  console.log(`assemblyscript ${version}: ${project}/src/generated/${name}-wasm.ts written`);
+}
+
+/** @param {string} source @returns {Buffer} the binary module; ends the process when there is none */
+function compile(source) {
   const folder = mkdtempSync(join(tmpdir(), 'generate-wasm-'));
   try {
-    const binary = join(folder, `${name}.wasm`);
+    const binary = join(folder, 'module.wasm');
     const compiler = join(dirname(manifest), bin.asc);
     const run = spawnSync(process.execPath, [compiler, source, '--outFile', binary, ...OPTIONS], {
       encoding: 'utf8',
     });
-    if (run.status !== 0) {
-      process.stderr.write(
-        `assembly/${name}.ts cannot be compiled\n${run.stdout ?? ''}${run.stderr ?? ''}\n`,
-      );
-      process.exit(run.status ?? 1);
-    }
-    mkdirSync(dirname(output), { recursive: true });
-    const base64 = readFileSync(binary).toString('base64');
-    writeFileSync(output, `${head}export const ${name.toUpperCase()}_WASM = '${base64}';\n`);
+    if (run.status === 0) return readFileSync(binary);
+    process.stderr.write(`${source} cannot be compiled\n${run.stdout ?? ''}${run.stderr ?? ''}\n`);
+    process.exit(run.status ?? 1);
   } finally {
     rmSync(folder, { recursive: true });
   }
-  console.log(`assemblyscript ${version}: libs/clip/src/generated/${name}-wasm.ts written`);
 }
-
-generate('resample');
-generate('jpeg');

@@ -5,7 +5,7 @@ import { byId, create, filled, say } from './dom.js';
 /**
  * @typedef {{ id: string, url: string, thumbnailUrl: string, width: number, height: number, bytes: number,
  *   fileName: string | null, caption: string | null, captions: string[], tags: string[], score?: number }} Image
- * @typedef {{ items: Image[], total?: number, depth?: number }} Page
+ * @typedef {{ items: Image[], total?: number }} Page
  */
 
 const PAGE = 24;
@@ -50,7 +50,7 @@ export function startSearch(actions) {
       const best = page.items[0]?.score ?? 1;
       grid.append(...page.items.map((image) => tile(image, best)));
       shown += page.items.length;
-      more.hidden = page.items.length < PAGE || shown === page.total || shown >= (page.depth ?? Infinity);
+      more.hidden = page.items.length < PAGE || shown === page.total;
       if (!append) say(status, describe(page));
     } catch (error) {
       if (mine === turn) say(status, messageOf(error), true);

@@ -171,9 +171,8 @@ const environmentSchema = z.object({
   ),
   EMBEDDING_CACHE: count(0, 10_000_000, 10_000).describe('Text embeddings kept in memory.'),
   EXACT_SEARCH_LIMIT: count(0, 10_000_000, 10_000).describe(
-    'Up to so many images search compares with each; above it uses an HNSW graph.',
+    'Up to so many images search compares with each; above it uses HNSW graphs.',
   ),
-  SEARCH_DEPTH: count(10, 100_000, 1000).describe('With the HNSW graph: how far a result can be paged.'),
   LOG_LEVEL: z
     .enum(['error', 'warn', 'info', 'debug'])
     .default('info')

@@ -7,7 +7,7 @@ import type { Database } from '../database/database.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Image, PrismaClient } from '../generated/prisma/client.js';
 import { DATABASE } from '../providers.js';
-import { cleanText, cleanTexts } from '../text/clean-text.js';
+import { cleanTexts } from '../text/clean-text.js';
 
 /** An image without its embedding. */
 export type ImageRow = Omit<Image, 'embedding'>;
@@ -71,15 +71,6 @@ export class ImageRepository {
     return this.client.image.count();
   }
 
-  /** Keys of the images that carry all of these tags. */
-  async keysWithTags(tags: readonly string[]): Promise<Set<number>> {
-    const rows = await this.client.image.findMany({
-      where: { tags: { hasEvery: tags.map(cleanText) } },
-      select: { key: true },
-    });
-    return new Set(rows.map(({ key }) => key));
-  }
-
   /** Adds the images that are not there yet. Returns the ids that this call added. */
   add(images: readonly NewImage[]): Promise<Set<string>> {
     return this.change(async (transaction, revision) => {
@@ -110,7 +101,7 @@ export class ImageRepository {
       [...found.values()].every(({ captions, tags }) => captions.length + tags.length === 0);
     const expected = missing(await this.findMany(ids));
     if (isEmpty(expected)) return expected;
-    return this.change(async (transaction) => {
+    return this.change(async (transaction, revision) => {
       const rows = await transaction.image.findMany({
         where: { id: { in: ids } },
         omit: { embedding: true },
@@ -119,7 +110,7 @@ export class ImageRepository {
       for (const { id, captions, tags } of rows) {
         const more = added.get(id)!;
         if (more.captions.length + more.tags.length === 0) continue;
-        const data = { captions: [...captions, ...more.captions], tags: [...tags, ...more.tags] };
+        const data = { captions: [...captions, ...more.captions], tags: [...tags, ...more.tags], revision };
         await transaction.image.update({ where: { id }, data, select: { id: true } });
       }
       return added;
@@ -175,6 +166,26 @@ export class ImageRepository {
   /** The number of changes made so far. */
   async revision(): Promise<number> {
     return (await this.client.collection.findUniqueOrThrow({ where: { id: 1 } })).revision;
+  }
+
+  /** Tags of the rows written after revision `after` up to `until`, by key; `limit` rows from `afterKey` on. */
+  tags({
+    after,
+    until,
+    afterKey,
+    limit,
+  }: {
+    after: number;
+    until: number;
+    afterKey: number;
+    limit: number;
+  }): Promise<{ key: number; tags: string[] }[]> {
+    return this.client.image.findMany({
+      where: { revision: { gt: after, lte: until }, key: { gt: afterKey } },
+      orderBy: { key: 'asc' },
+      take: limit,
+      select: { key: true, tags: true },
+    });
   }
 
   /** Embeddings that `model` made, written after revision `after` up to `until`, by key; `limit` rows from `afterKey` on. */

@@ -222,7 +222,8 @@ export class ImageService {
       });
       return { added, merged: await this.merge(duplicates) };
     });
-    if (added.size > 0) await this.index.catchUp();
+    if (added.size > 0 || [...merged.values()].some(({ tags }) => tags.length > 0))
+      await this.index.catchUp();
     return prepared.map((entry): Outcome => {
       if (entry instanceof Problem) return entry;
       const { id } = entry;

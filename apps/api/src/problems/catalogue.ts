@@ -10,7 +10,6 @@ export const PROBLEMS = {
   malformed_request: { status: 400, title: 'The request is not HTTP as the standard has it' },
   malformed_body: { status: 400, title: 'The body cannot be parsed' },
   invalid_vector: { status: 400, title: 'The vector does not fit the model' },
-  page_too_deep: { status: 400, title: 'The result cannot be paged that far' },
   unauthorized: { status: 401, title: 'A valid API key is needed' },
   import_forbidden: { status: 403, title: 'The path is not below a folder that imports may read' },
   insufficient_scope: { status: 403, title: 'The API key may not do this' },

@@ -36,7 +36,7 @@ export class SearchController {
     needsDatabase: true,
     query: searchQuerySchema(limits.MAX_TEXT_LENGTH),
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
-    problems: ['page_too_deep', 'overloaded'],
+    problems: ['overloaded'],
   }))
   byText(@Query() query: unknown, @Scope() scope: RequestScope) {
     const { q, ...page } = parseInput(searchQuerySchema(this.config.MAX_TEXT_LENGTH), query);
@@ -58,7 +58,6 @@ export class SearchController {
     json: imageBodySchema,
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
     problems: [
-      'page_too_deep',
       'overloaded',
       'image_too_large',
       'too_many_pixels',
@@ -88,7 +87,7 @@ export class SearchController {
     query: pageQuerySchema,
     json: vectorBodySchema,
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
-    problems: ['page_too_deep', 'invalid_vector'],
+    problems: ['invalid_vector'],
   })
   byVector(@RequestBody() body: Body, @Query({ schema: pageQuerySchema }) page: PageQuery) {
     return this.search.byVector(parseInput(vectorBodySchema, jsonValue(body)).vector, page);

@@ -50,7 +50,6 @@ export const searchResultSchema = z
       imageSchema.extend({ score: z.number().describe('Cosine, −1 to 1') }).meta({ id: 'FoundImage' }),
     ),
     total: z.int().optional().describe('How many match in all; absent where the index does not know'),
-    depth: z.int().optional().describe('How many of the nearest images can be paged; absent: all'),
     limit: z.int(),
     offset: z.int(),
   })

@@ -6,6 +6,7 @@ import type { RequestScope } from '../encoder/scope.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { toView } from '../images/image.view.js';
 import { Problem } from '../problems/problem.js';
+import { cleanText } from '../text/clean-text.js';
 import { IndexService } from '../vector-index/index.service.js';
 import type { PageQuery, SearchResult } from './search.schema.js';
 
@@ -47,8 +48,8 @@ export class SearchService {
 
   private async byUnitVector(vector: Float32Array, page: PageQuery): Promise<SearchResult> {
     const { limit, offset, minScore, tag } = page;
-    const among = tag === undefined || tag.length === 0 ? undefined : await this.images.keysWithTags(tag);
-    const { matches, total, depth } = await this.index.search({ vector, limit, offset, minScore, among });
+    const tags = tag?.map(cleanText);
+    const { matches, total } = await this.index.search({ vector, limit, offset, minScore, tags });
     const rows = await this.images.findByKeys(matches.map(({ key }) => key));
     const byKey = new Map(rows.map((row) => [row.key, row]));
     const items = matches.flatMap(({ key, score }) => {
@@ -58,7 +59,6 @@ export class SearchService {
     return {
       items,
       ...(total !== undefined && { total }),
-      ...(depth !== undefined && { depth }),
       limit,
       offset,
     };

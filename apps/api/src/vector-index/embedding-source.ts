@@ -3,19 +3,23 @@ import type { KeyedVector } from './vector-index.js';
 
 export const EMBEDDING_SOURCE = Symbol('EmbeddingSource');
 
+/** Rows written after revision `after` up to `until`, by key; `limit` rows after `afterKey`. */
+export interface ChangeQuery {
+  after: number;
+  until: number;
+  afterKey: number;
+  limit: number;
+}
+
 export interface EmbeddingSource {
   /** The number of changes made so far. */
   revision(): Promise<number>;
   /** The number of rows, those with an embedding by another model included. */
   count(): Promise<number>;
-  /** Embeddings [E] that `model` made, written after revision `after` up to `until`, by key; `limit` rows after `afterKey`. */
-  embeddings(query: {
-    model: string;
-    after: number;
-    until: number;
-    afterKey: number;
-    limit: number;
-  }): Promise<KeyedVector[]>;
+  /** Embeddings [E] that `model` made, of the rows that changed. */
+  embeddings(query: ChangeQuery & { model: string }): Promise<KeyedVector[]>;
+  /** Tags of the rows that changed. */
+  tags(query: ChangeQuery): Promise<{ key: number; tags: string[] }[]>;
   /** Keys that were removed after revision `after` up to `until`. */
   deletions(after: number, until: number): Promise<number[]>;
 }

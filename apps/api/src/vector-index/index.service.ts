@@ -1,13 +1,14 @@
 /**
  * Keeps the search index in step with the database.
  *
- * 1. The database is the truth: the index holds a revision, and catching up applies what changed after it.
- *    Starting, an upload, a deletion, re-embedding and changes by other processes are all the same step.
- * 2. Up to EXACT_SEARCH_LIMIT images the index is exact. Beyond it a graph is built in the background,
- *    the exact index answering meanwhile, and takes over once it has caught up.
- * 3. The graph is saved when it has been built, after many changes, and at the end.
+ * 1. The database is the truth: the index holds a revision, and catching up applies what changed after it. Starting,
+ *    an upload, a deletion, re-embedding and changes by other processes are all the same step.
+ * 2. Vectors and graphs live in threads of their own (vector-index.ts); tags here.
+ * 3. The graphs are saved when they have been built, after many changes, and at the end.
  */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { Mutex } from 'async-mutex';
@@ -20,34 +21,43 @@ import { Problem } from '../problems/problem.js';
 import { CONFIG, DATABASE, METRICS } from '../providers.js';
 import { EMBEDDING_SOURCE } from './embedding-source.js';
 import type { EmbeddingSource } from './embedding-source.js';
-import { ExactIndex } from './exact-index.js';
-import { HnswIndex } from './hnsw-index.js';
-import { SnapshotStore } from './snapshot.js';
-import type { VectorIndex, VectorQuery, VectorResult } from './vector-index.js';
+import { TagIndex } from './tag-index.js';
+import { VectorIndex, type VectorQuery, type VectorResult } from './vector-index.js';
 
 /** Rows read from the database at once. */
 const PAGE = 1000;
-/** Changes after which a saved graph is saved again. */
+/** Changes after which saved graphs are saved again. */
 const CHANGES_PER_SAVE = 5000;
 /** How often a shared database is asked for changes by other processes, in milliseconds. */
 const SHARED_CHECK_INTERVAL = 1000;
+/** How often a graph that is being built is asked how far it is, in milliseconds. */
+const BUILD_CHECK_INTERVAL = 200;
+/** More threads than this gain little: each query visits all of them. */
+const MOST_SHARDS = 4;
+
+export interface ImageQuery extends Omit<VectorQuery, 'among'> {
+  /** Only images that carry all of these tags. */
+  tags?: readonly string[];
+}
 
 @Injectable()
 export class IndexService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Index');
   private readonly mutex = new Mutex();
-  private readonly snapshots: SnapshotStore;
-  private readonly model: { model: string; embeddingSize: number };
-  private index: VectorIndex | undefined;
+  private readonly index: VectorIndex;
+  private readonly tags = new TagIndex();
+  private readonly model: string;
+  private isOpen = false;
   /** The revision of the database that the index shows. */
   private revision = 0;
   private savedRevision = 0;
   private lastCheck = 0;
   /** A change that the index could not be told of. */
   private behind = false;
-  private growing = false;
   private stopped = false;
   private failure: string | undefined;
+  /** Waits for graphs that are being built. */
+  private building: Promise<void> | undefined;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -56,9 +66,17 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     @Inject(EmbeddingService) embeddings: EmbeddingService,
     @Inject(METRICS) metrics: Registry,
   ) {
-    this.model = { model: embeddings.model.hash, embeddingSize: embeddings.model.embeddingSize };
-    this.snapshots = new SnapshotStore(join(config.DATA_DIR, 'index'));
-    gauge(metrics, 'index_images', 'Images that search can find.', () => this.index?.size ?? 0);
+    const { hash, embeddingSize } = embeddings.model;
+    this.model = hash;
+    this.index = new VectorIndex({
+      model: hash,
+      embeddingSize,
+      folder: join(config.DATA_DIR, 'index'),
+      shards: Math.min(availableParallelism(), MOST_SHARDS),
+      exactLimit: config.EXACT_SEARCH_LIMIT,
+      onFailure: (error) => this.fail(error),
+    });
+    gauge(metrics, 'index_images', 'Images that search can find.', () => this.index.size);
     gauge(metrics, 'index_revision', 'Revision that the index shows.', () => this.revision);
   }
 
@@ -66,26 +84,23 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
   get notReady(): string | undefined {
     if (this.failure !== undefined) return this.failure;
     if (this.stopped) return 'the server is stopping';
-    return this.index === undefined ? 'the search index is being loaded' : undefined;
+    return this.isOpen ? undefined : 'the search index is being loaded';
   }
 
   get status(): { kind: VectorIndex['kind'] | null; images: number } {
-    return { kind: this.index?.kind ?? null, images: this.index?.size ?? 0 };
+    return this.isOpen ? { kind: this.index.kind, images: this.index.size } : { kind: null, images: 0 };
   }
 
   onApplicationBootstrap(): void {
-    void this.mutex
-      .runExclusive(() => this.open())
-      .catch((error: unknown) => {
-        this.failure = 'the search index cannot be loaded; the log of the server says why';
-        this.logger.error(error instanceof Error ? error.stack : String(error));
-      });
+    void this.mutex.runExclusive(() => this.open()).catch((error: unknown) => this.fail(error));
   }
 
   /** After the last request was answered. */
   async onApplicationShutdown(): Promise<void> {
     this.stopped = true;
+    await this.building;
     await this.mutex.runExclusive(() => this.save());
+    await this.index.close();
   }
 
   /**
@@ -95,133 +110,136 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
   async catchUp(): Promise<void> {
     try {
       await this.mutex.runExclusive(async () => {
-        if (this.index === undefined || this.stopped) return;
-        this.revision = await this.applyChanges(this.index, this.revision);
+        if (!this.isOpen || this.stopped) return;
+        await this.applyChanges();
         this.behind = false;
-        if (this.revision - this.savedRevision >= CHANGES_PER_SAVE) await this.save();
+        this.saveOnceBuilt();
       });
-      this.growIfNeeded();
     } catch (error) {
       this.behind = true;
       this.logger.warn(`search is behind the database: ${String(error)}`);
     }
   }
 
-  /** The nearest images. Throws not_ready while loading and page_too_deep from the depth of the graph on. */
-  async search(query: VectorQuery & { offset: number }): Promise<VectorResult & { depth?: number }> {
-    if (this.notReady !== undefined) {
-      throw new Problem('not_ready', `Search cannot answer: ${this.notReady}.`, { retryAfter: 1 });
-    }
+  /** The nearest images. Throws not_ready while loading. */
+  async search({ tags, ...query }: ImageQuery): Promise<VectorResult> {
+    this.throwIfNotReady();
     const isDue = this.database.shared && Date.now() - this.lastCheck > SHARED_CHECK_INTERVAL;
     if (isDue || this.behind) {
       this.lastCheck = Date.now();
       await this.catchUp();
     }
-    const index = this.index!;
-    if (query.offset >= index.depth) {
-      throw new Problem(
-        'page_too_deep',
-        `offset is ${query.offset}; the search graph ranks the first ${index.depth} images (SEARCH_DEPTH).`,
-      );
+    const among = tags === undefined || tags.length === 0 ? undefined : this.tags.withAll(tags);
+    try {
+      return await this.index.search({ ...query, among });
+    } catch (error) {
+      this.throwIfNotReady();
+      throw error;
     }
-    const last = Math.min(query.offset + query.limit, index.depth);
-    const { matches, total } = index.search({ ...query, limit: last });
-    const depth = Number.isFinite(index.depth) ? index.depth : undefined;
-    return { matches: matches.slice(query.offset), total, depth };
+  }
+
+  private throwIfNotReady(): void {
+    if (this.notReady !== undefined)
+      throw new Problem('not_ready', `Search cannot answer: ${this.notReady}.`, { retryAfter: 1 });
   }
 
   private async open(): Promise<void> {
     const latestRevision = await this.images.revision();
     const count = await this.images.count();
-    let index: VectorIndex = new ExactIndex(this.model.embeddingSize);
-    let revision = 0;
-    if (count > this.config.EXACT_SEARCH_LIMIT) {
-      const stored = await this.snapshots.load({
-        ...this.model,
-        depth: this.config.SEARCH_DEPTH,
-        latestRevision,
-      });
-      if ('index' in stored) {
-        ({ index, revision } = stored);
-      } else {
-        this.logger.log(`building the search graph over ${count} images: ${stored.unusable}`);
-        index = this.emptyGraph();
-      }
-      this.savedRevision = revision;
+    const needsGraphs = count > this.config.EXACT_SEARCH_LIMIT;
+    const { revision, unusable } = needsGraphs
+      ? await this.index.load(latestRevision)
+      : { revision: 0, unusable: [] };
+    if (unusable.length > 0) {
+      const reasons = [...new Set(unusable)].join('; ');
+      this.logger.log(`building the search graph over ${count} images: ${reasons}`);
     }
-    this.revision = await this.applyChanges(index, revision);
-    this.index = index;
-    this.logger.log(`${index.size} images can be searched (${index.kind}, revision ${this.revision})`);
-    await this.save();
+    this.savedRevision = revision;
+    await this.applyTags(0, latestRevision);
+    this.revision = revision;
+    await this.applyChanges();
+    this.isOpen = true;
+    this.logger.log(
+      `${this.index.size} images can be searched (${this.index.kind}, revision ${this.revision})`,
+    );
+    this.saveOnceBuilt();
   }
 
-  /** Brings `index` from revision `from` to the present and returns the revision that it then shows. */
-  private async applyChanges(index: VectorIndex, from: number): Promise<number> {
+  /** Brings the index to the present. */
+  private async applyChanges(): Promise<void> {
+    const from = this.revision;
     const until = await this.images.revision();
-    if (until === from) return from;
-    if (from > 0) index.delete(await this.images.deletions(from, until));
-    let afterKey = -1;
-    for (;;) {
-      const entries = await this.images.embeddings({
-        model: this.model.model,
-        after: from,
-        until,
-        afterKey,
-        limit: PAGE,
-      });
-      await index.set(entries);
-      if (entries.length < PAGE) return until;
-      afterKey = entries.at(-1)!.key;
+    if (until === from) return;
+    if (from > 0) {
+      const deleted = await this.images.deletions(from, until);
+      for (const key of deleted) this.tags.delete(key);
+      await this.index.delete(deleted);
     }
+    await this.applyTags(from, until);
+    const query = { model: this.model, after: from, until };
+    await eachPage(
+      (page) => this.images.embeddings({ ...query, ...page }),
+      (entries) => this.index.set(entries),
+    );
+    this.revision = until;
   }
 
-  private growIfNeeded(): void {
-    const { index } = this;
-    if (this.growing || this.stopped || !index?.outgrown(this.config.EXACT_SEARCH_LIMIT)) return;
-    this.growing = true;
-    void this.grow(index)
-      .catch((error: unknown) => {
-        this.logger.error(error instanceof Error ? error.stack : String(error));
-      })
+  private applyTags(after: number, until: number): Promise<void> {
+    return eachPage(
+      (page) => this.images.tags({ after, until, ...page }),
+      async (rows) => {
+        for (const { key, tags } of rows) this.tags.set(key, tags);
+      },
+    );
+  }
+
+  /** Saves the graphs in the background, as soon as they hold everything, when much has changed. */
+  private saveOnceBuilt(): void {
+    const isDue = this.savedRevision === 0 || this.revision - this.savedRevision >= CHANGES_PER_SAVE;
+    if (this.index.kind !== 'hnsw' || !isDue || this.building !== undefined) return;
+    this.building = this.untilBuilt()
+      .then(() => this.mutex.runExclusive(() => this.save()))
+      .catch((error: unknown) => this.logger.warn(`the search graph could not be saved: ${String(error)}`))
       .finally(() => {
-        this.growing = false;
+        this.building = undefined;
       });
   }
 
-  private async grow(exact: VectorIndex): Promise<void> {
-    const graph = this.emptyGraph();
-    const { entries, revision } = await this.mutex.runExclusive(async () => ({
-      entries: exact.entries(),
-      revision: this.revision,
-    }));
-    this.logger.log(`building the search graph over ${entries.length} images in the background`);
-    for (let start = 0; start < entries.length; start += PAGE) {
-      if (this.stopped) return;
-      await graph.set(entries.slice(start, start + PAGE));
-    }
-    await this.mutex.runExclusive(async () => {
-      this.revision = await this.applyChanges(graph, revision);
-      this.index = graph;
-      await this.save();
-    });
-    this.logger.log(`the search graph took over (${graph.size} images)`);
+  private async untilBuilt(): Promise<void> {
+    const started = performance.now();
+    while (!this.stopped && (await this.index.pending()) > 0) await delay(BUILD_CHECK_INTERVAL);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    if (!this.stopped) this.logger.log(`the search graph holds ${this.index.size} images after ${seconds} s`);
   }
 
-  private emptyGraph(): VectorIndex {
-    return HnswIndex.empty(this.model.embeddingSize, this.config.SEARCH_DEPTH);
-  }
-
-  /** Saves the graph when it has changed. Runs under the mutex, so that it does not change meanwhile. */
+  /** Saves the graphs when they have changed. Runs under the mutex, so that they do not change meanwhile. */
   private async save(): Promise<void> {
-    if (this.revision === this.savedRevision) return;
-    const snapshot = this.index?.snapshot();
-    if (snapshot === undefined) return;
+    if (this.revision === this.savedRevision || this.index.kind !== 'hnsw') return;
     try {
-      await this.snapshots.save(snapshot, { ...this.model, revision: this.revision });
+      if (await this.index.save(this.revision)) this.savedRevision = this.revision;
     } catch (error) {
       // A snapshot only saves time at the next start; after more changes it is tried again.
       this.logger.warn(`the search graph could not be saved: ${String(error)}`);
+      this.savedRevision = this.revision;
     }
-    this.savedRevision = this.revision;
+  }
+
+  private fail(error: unknown): void {
+    this.failure ??= 'the search index cannot be used; the log of the server says why';
+    this.logger.error(error instanceof Error ? error.stack : String(error));
+  }
+}
+
+/** Reads pages by key until one is not full. */
+async function eachPage<Row extends { key: number }>(
+  read: (page: { afterKey: number; limit: number }) => Promise<Row[]>,
+  apply: (rows: Row[]) => Promise<void>,
+): Promise<void> {
+  let afterKey = -1;
+  for (;;) {
+    const rows = await read({ afterKey, limit: PAGE });
+    await apply(rows);
+    if (rows.length < PAGE) return;
+    afterKey = rows.at(-1)!.key;
   }
 }

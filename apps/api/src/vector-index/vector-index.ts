@@ -1,8 +1,17 @@
 /**
- * The port of nearest-neighbour search. N vectors of length E, L2-normalised; the score is their cosine.
- * Adapters: ExactIndex compares with every vector, HnswIndex walks a graph. Both are derived from the
- * database and can be thrown away at any time.
+ * Nearest-neighbour search off the event loop. N vectors of length E, L2-normalised; the score is their cosine. The
+ * vectors are spread over shards by their keys, each in a thread of its own.
+ *
+ * The order of a result: first the FIRST nearest that the shards' graphs find, then all others, compared one by one.
+ * Without graphs both are the exact order. So the beginning of a result is the same however much of it is read, it
+ * never ends before everything has been read, and only who reads beyond the first part pays for it.
  */
+import { atLeast, EMPTY, followedBy, merge, slice, type Ranking } from './ranking.js';
+import { ShardClient } from './shard-client.js';
+import type { ShardState } from './shard-protocol.js';
+
+/** Matches that graphs are asked for: as many as the longest page has. */
+const FIRST = 100;
 
 /** A vector of the index and its score against the query. */
 export interface Match {
@@ -11,58 +20,183 @@ export interface Match {
   score: number;
 }
 
-export interface VectorQuery {
-  /** Query vector [E], L2-normalised. */
-  vector: Float32Array;
-  /** Most matches to return. */
-  limit: number;
-  /** Matches with a lower cosine are left out. */
-  minScore?: number;
-  /** Only these keys may match. */
-  among?: ReadonlySet<number>;
-}
-
 /** A vector [E], L2-normalised, and its key. */
 export interface KeyedVector {
   key: number;
   embedding: Float32Array;
 }
 
-/** What a snapshot keeps of an index. */
-export interface Snapshot {
-  /** Keys that can match. */
-  keys: number[];
-  /** Writes the rest to a file. Nothing may be added or deleted until it is done. */
-  write: (path: string) => Promise<void>;
+export interface VectorQuery {
+  /** Query vector [E], L2-normalised. */
+  vector: Float32Array;
+  limit: number;
+  offset: number;
+  /** Matches with a lower cosine are left out. */
+  minScore?: number;
+  /** Only these keys may match. */
+  among?: Iterable<number>;
 }
 
 export interface VectorResult {
-  /** In descending order of score, equal scores by ascending key: a shorter result is a prefix of a longer one. */
+  /** In the order that is described above. */
   matches: Match[];
-  /** How many match in all, where the index knows. */
+  /** How many match in all; not known with `minScore` where a graph answers. */
   total?: number;
 }
 
-export interface VectorIndex {
-  readonly kind: 'exact' | 'hnsw';
-  /** N. */
-  readonly size: number;
-  /** Most matches that a query can give. */
-  readonly depth: number;
-  /** Adds vectors or replaces those of known keys. Gives way to other work of the process between parts. */
-  set(entries: readonly KeyedVector[]): Promise<void>;
-  /** Removes keys; unknown ones are no error. */
-  delete(keys: readonly number[]): void;
-  search(query: VectorQuery): VectorResult;
-  /** True when it holds more than `exactLimit` vectors and compares a query with each: a graph should take over. */
-  outgrown(exactLimit: number): boolean;
-  /** Copies of all vectors, from which another index can be built. */
-  entries(): KeyedVector[];
-  /** What to save of it; undefined when it is as quick to build as to read. */
-  snapshot(): Snapshot | undefined;
+export interface VectorIndexSettings {
+  /** Hash of the model that made the vectors. */
+  model: string;
+  /** E */
+  embeddingSize: number;
+  /** Folder of the snapshots. */
+  folder: string;
+  /** Threads. */
+  shards: number;
+  /** Up to so many vectors a query is compared with each; beyond it there are graphs. */
+  exactLimit: number;
+  /** Called when a thread has ended unasked: the index cannot be used any more. */
+  onFailure: (error: Error) => void;
 }
 
-/** Order of matches: descending score, then ascending key. */
-export function compareMatches(a: Match, b: Match): number {
-  return b.score - a.score || a.key - b.key;
+export class VectorIndex {
+  private readonly shards: ShardClient[];
+  private readonly states: ShardState[];
+
+  constructor(private readonly settings: VectorIndexSettings) {
+    const { model, embeddingSize, folder, shards, exactLimit, onFailure } = settings;
+    this.states = Array.from({ length: shards }, () => ({ size: 0, hasGraph: false, pending: 0 }));
+    this.shards = this.states.map((_, shard) => {
+      const identity = { model, embeddingSize, shard, shards };
+      return new ShardClient({ identity, folder, exactLimit: exactLimit / shards }, onFailure);
+    });
+  }
+
+  /** N, as of the last change. */
+  get size(): number {
+    return this.states.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  get kind(): 'exact' | 'hnsw' {
+    return this.states.some(({ hasGraph }) => hasGraph) ? 'hnsw' : 'exact';
+  }
+
+  /** Asks the threads how far their graphs are. Returns the number of vectors that are not in them yet. */
+  async pending(): Promise<number> {
+    await this.updateStates(this.shards.map((shard) => shard.request({ kind: 'state' })));
+    return this.states.reduce((sum, { pending }) => sum + pending, 0);
+  }
+
+  /**
+   * Reads the saved graphs that can be used.
+   * @returns the revision from which on changes must be applied, and why graphs cannot be used
+   */
+  async load(latestRevision: number): Promise<{ revision: number; unusable: string[] }> {
+    const loaded = await Promise.all(
+      this.shards.map((shard) => shard.request({ kind: 'load', latestRevision })),
+    );
+    await this.pending();
+    return {
+      revision: Math.min(...loaded.map((one) => ('revision' in one ? one.revision : 0))),
+      unusable: loaded.flatMap((one) => ('unusable' in one ? [one.unusable] : [])),
+    };
+  }
+
+  /** Adds vectors, or replaces those of known keys. They are found from now on. */
+  async set(entries: readonly KeyedVector[]): Promise<void> {
+    const { embeddingSize: E } = this.settings;
+    const wrong = entries.find(({ embedding }) => embedding.length !== E);
+    if (wrong !== undefined)
+      throw new Error(`a vector of ${wrong.embedding.length} values cannot be in an index of ${E}`);
+    await this.updateStates(
+      this.shards.map((shard, s) => {
+        const own = entries.filter(({ key }) => this.shardOf(key) === s);
+        if (own.length === 0) return undefined;
+        const vectors = new Float32Array(own.length * E);
+        own.forEach(({ embedding }, n) => vectors.set(embedding, n * E));
+        return shard.request({ kind: 'set', keys: Int32Array.from(own, ({ key }) => key), vectors });
+      }),
+    );
+  }
+
+  /** Removes keys; unknown ones are no error. */
+  async delete(keys: readonly number[]): Promise<void> {
+    const parts = this.spread(keys);
+    await this.updateStates(
+      this.shards.map((shard, s) =>
+        parts[s]!.length === 0 ? undefined : shard.request({ kind: 'delete', keys: parts[s]! }),
+      ),
+    );
+  }
+
+  async search({ vector, limit, offset, minScore, among }: VectorQuery): Promise<VectorResult> {
+    const parts = among && this.spread(among);
+    const ask = async (count: number, exact: boolean) => {
+      const results = await Promise.all(
+        this.shards.map((shard, s) =>
+          shard.request({ kind: 'search', vector, limit: count, among: parts?.[s], exact }),
+        ),
+      );
+      const total = results.reduce((sum, one) => sum + one.total, 0);
+      return { ranking: merge(results, count), isExact: results.every((one) => one.exact), total };
+    };
+    const end = offset + limit;
+    const { ranking, isExact, total } = await ask(FIRST, false);
+    const found = await this.upTo(end, ranking, isExact, total, ask);
+    if (minScore === undefined) return { matches: toMatches(slice(found, offset, end)), total };
+    const high = atLeast(found, minScore);
+    const isComplete = isExact && (found.keys.length === total || high.keys.length < found.keys.length);
+    return {
+      matches: toMatches(slice(high, offset, end)),
+      ...(isComplete && { total: high.keys.length }),
+    };
+  }
+
+  /**
+   * Saves the graphs as they are at `revision`; nothing may be set or deleted until this is done.
+   * @returns false when not all of them hold everything yet, or there are none
+   */
+  async save(revision: number): Promise<boolean> {
+    const saved = await Promise.all(this.shards.map((shard) => shard.request({ kind: 'save', revision })));
+    return saved.every(Boolean);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.shards.map((shard) => shard.close()));
+  }
+
+  /** The first `end` matches, or all when there are fewer. @param first the nearest FIRST */
+  private async upTo(
+    end: number,
+    first: Ranking,
+    isExact: boolean,
+    total: number,
+    ask: (count: number, exact: boolean) => Promise<{ ranking: Ranking }>,
+  ): Promise<Ranking> {
+    if (end <= first.keys.length || first.keys.length === total) return first;
+    if (total === 0) return EMPTY;
+    const { ranking } = await ask(Math.min(end, total), true);
+    return isExact ? ranking : followedBy(first, ranking);
+  }
+
+  private spread(keys: Iterable<number>): Int32Array[] {
+    const parts: number[][] = this.shards.map(() => []);
+    for (const key of keys) parts[this.shardOf(key)]!.push(key);
+    return parts.map((part) => Int32Array.from(part));
+  }
+
+  private shardOf(key: number): number {
+    return key % this.shards.length;
+  }
+
+  private async updateStates(requests: (Promise<ShardState> | undefined)[]): Promise<void> {
+    await Promise.all(
+      requests.map(async (request, s) => {
+        if (request !== undefined) this.states[s] = await request;
+      }),
+    );
+  }
 }
+
+const toMatches = ({ keys, scores }: Ranking): Match[] =>
+  Array.from(keys, (key, rank) => ({ key, score: scores[rank]! }));

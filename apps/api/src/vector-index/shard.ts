@@ -1,0 +1,187 @@
+/**
+ * A part of the vectors: all of them as rows of a matrix, which a query can be compared with one by one, and beyond
+ * `exactLimit` also in a graph that finds the nearest without looking at all.
+ *
+ * The graph is filled in the background. What it does not hold yet is pending, and is compared with the query row by
+ * row beside what the graph finds, so that every vector can be found as soon as it is set.
+ */
+import { best, EMPTY, type Ranking } from './ranking.js';
+import { SearchGraph } from './search-graph.js';
+import { VectorMatrix } from './vector-matrix.js';
+
+/** N vectors [E] with their keys: row n of `vectors` [N, E] belongs to keys[n]. */
+export interface KeyedVectors {
+  keys: Int32Array;
+  vectors: Float32Array;
+}
+
+export interface ShardQuery {
+  /** [E], L2-normalised. */
+  vector: Float32Array;
+  /** Most matches to return. */
+  limit: number;
+  /** Only these keys may match; unknown ones are no error. */
+  among?: Int32Array;
+  /** Compare with every vector, whatever the graph could do. */
+  exact: boolean;
+}
+
+export interface ShardResult extends Ranking {
+  /** Every vector was compared: nothing nearer was missed. */
+  exact: boolean;
+  /** How many could match. */
+  total: number;
+}
+
+/** A graph with more pending vectors than this is not asked: comparing with all costs less than with these. */
+const MOST_PENDING = 4096;
+/** Filters that let at least this share and this number of vectors pass are applied to what the graph finds. */
+const WIDE_SHARE = 0.25;
+const WIDE_COUNT = 20_000;
+/** How many more the graph is asked for than a wide filter is expected to need. */
+const WIDE_FACTOR = 2;
+
+export class Shard {
+  private readonly matrix: VectorMatrix;
+  private readonly keys: number[] = [];
+  private readonly rows = new Map<number, number>();
+  private graph: SearchGraph | undefined;
+  /** Keys whose present vector the graph does not hold. */
+  private readonly pending = new Set<number>();
+
+  /** @param exactLimit up to so many vectors there is no graph */
+  constructor(
+    private readonly E: number,
+    private readonly exactLimit: number,
+  ) {
+    this.matrix = new VectorMatrix(E);
+  }
+
+  get size(): number {
+    return this.keys.length;
+  }
+
+  get hasGraph(): boolean {
+    return this.graph !== undefined;
+  }
+
+  /** Vectors that the graph does not hold yet. */
+  get pendingCount(): number {
+    return this.pending.size;
+  }
+
+  /** Takes the vectors of a graph that was saved. The shard must be empty. */
+  adopt(graph: SearchGraph, keys: Iterable<number>): void {
+    this.graph = graph;
+    for (const key of keys) this.write(key, graph.vector(key));
+  }
+
+  /** Adds vectors, or replaces those of known keys. */
+  set({ keys, vectors }: KeyedVectors): void {
+    keys.forEach((key, n) => {
+      const vector = vectors.subarray(n * this.E, (n + 1) * this.E);
+      const row = this.rows.get(key);
+      if (row !== undefined && equal(this.matrix.get(row), vector)) return;
+      this.write(key, vector);
+      this.pending.add(key);
+    });
+    if (this.graph === undefined && this.size > this.exactLimit) {
+      this.graph = SearchGraph.empty(this.E);
+      for (const key of this.keys) this.pending.add(key);
+    }
+    if (this.graph === undefined) this.pending.clear();
+  }
+
+  /** Removes keys; unknown ones are no error. */
+  delete(keys: Iterable<number>): void {
+    for (const key of keys) {
+      const row = this.rows.get(key);
+      if (row === undefined) continue;
+      const lastKey = this.keys.pop()!;
+      if (lastKey !== key) {
+        this.matrix.copy(this.keys.length, row);
+        this.keys[row] = lastKey;
+        this.rows.set(lastKey, row);
+      }
+      this.rows.delete(key);
+      this.pending.delete(key);
+      this.graph?.delete(key);
+    }
+  }
+
+  /** Puts up to `count` pending vectors into the graph. Returns whether any are left. */
+  fillGraph(count: number): boolean {
+    let left = count;
+    for (const key of this.pending) {
+      if (left-- === 0) return true;
+      this.graph!.set(key, this.matrix.get(this.rows.get(key)!));
+      this.pending.delete(key);
+    }
+    return false;
+  }
+
+  search(query: ShardQuery): ShardResult {
+    const rows = query.among && this.rowsOf(query.among);
+    const total = rows?.length ?? this.size;
+    const found = query.exact ? undefined : this.searchGraph(query, rows);
+    return { ...(found ?? this.compare(query, rows)), exact: found === undefined, total };
+  }
+
+  /** The graph with its live keys, to be saved; undefined when there is none or it lacks something. */
+  saved(): { graph: SearchGraph; keys: number[] } | undefined {
+    return this.graph === undefined || this.pending.size > 0
+      ? undefined
+      : { graph: this.graph, keys: [...this.keys] };
+  }
+
+  private write(key: number, vector: Float32Array): void {
+    let row = this.rows.get(key);
+    if (row === undefined) {
+      row = this.keys.length;
+      this.matrix.set(row, vector);
+      this.keys.push(key);
+      this.rows.set(key, row);
+    } else {
+      this.matrix.set(row, vector);
+    }
+  }
+
+  /** Compares with all rows, or with some. */
+  private compare({ vector, limit }: ShardQuery, rows?: Uint32Array): Ranking {
+    if (rows === undefined) {
+      return best(this.matrix.scoreAll(vector, this.size), (row) => this.keys[row]!, limit);
+    }
+    return best(this.matrix.scoreRows(vector, rows), (n) => this.keys[rows[n]!]!, limit);
+  }
+
+  /** What graph and pending rows give; undefined when all rows should be compared instead. */
+  private searchGraph({ vector, limit }: ShardQuery, allowed?: Uint32Array): Ranking | undefined {
+    if (this.graph === undefined || this.pending.size > MOST_PENDING) return undefined;
+    let wanted = limit;
+    if (allowed !== undefined) {
+      const share = allowed.length / this.size;
+      if (share < WIDE_SHARE || allowed.length < WIDE_COUNT) return undefined;
+      wanted = Math.ceil((limit / share) * WIDE_FACTOR);
+    }
+    const candidates = new Set(this.pending);
+    for (const key of this.graph.nearest(vector, wanted)) if (this.rows.has(key)) candidates.add(key);
+    const passes = allowed && new Set(allowed);
+    const rows = Uint32Array.from([...candidates], (key) => this.rows.get(key)!).filter(
+      (row) => passes === undefined || passes.has(row),
+    );
+    if (rows.length < Math.min(limit, allowed?.length ?? this.size)) return undefined;
+    return rows.length === 0 ? EMPTY : this.compare({ vector, limit, exact: false }, rows);
+  }
+
+  private rowsOf(keys: Int32Array): Uint32Array {
+    const rows = new Uint32Array(keys.length);
+    let count = 0;
+    for (const key of keys) {
+      const row = this.rows.get(key);
+      if (row !== undefined) rows[count++] = row;
+    }
+    return rows.subarray(0, count);
+  }
+}
+
+const equal = (a: Float32Array, b: Float32Array): boolean => a.every((value, e) => value === b[e]);
