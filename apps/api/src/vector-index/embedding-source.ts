@@ -4,7 +4,7 @@ import type { KeyedVector } from './vector-index.js';
 export const EMBEDDING_SOURCE = Symbol('EmbeddingSource');
 
 /** Rows written after revision `after` up to `until`, by key; `limit` rows after `afterKey`. */
-export interface ChangeQuery {
+interface ChangeQuery {
   after: number;
   until: number;
   afterKey: number;

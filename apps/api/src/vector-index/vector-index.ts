@@ -14,7 +14,7 @@ import type { ShardState } from './shard-protocol.js';
 const FIRST = 100;
 
 /** A vector of the index and its score against the query. */
-export interface Match {
+interface Match {
   key: number;
   /** Cosine, −1 to 1. */
   score: number;
