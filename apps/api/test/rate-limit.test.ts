@@ -118,7 +118,8 @@ describe('a service that trusts no proxy', () => {
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(4);
     await vi.waitFor(() => {
       const clients = linesOf(server).flatMap(({ client }) => (client === undefined ? [] : [client]));
-      expect(clients.length).toBeGreaterThanOrEqual(25);
+      // The 20 that were allowed and the first that was not: refusals in quick succession are not logged one by one.
+      expect(clients.length).toBeGreaterThanOrEqual(21);
       expect(new Set(clients)).toEqual(new Set(['127.0.0.1']));
     }, 10_000);
     expect(server.output()).not.toContain('203.0.113.');
