@@ -75,7 +75,8 @@ const comesBefore = (a: number, b: number, scores: Float32Array, keyAt: (index: 
 /** The best `limit` of several rankings. */
 export function merge(rankings: readonly Ranking[], limit: number): Ranking {
   const total = rankings.reduce((sum, { keys }) => sum + keys.length, 0);
-  const merged = concatenated(EMPTY, EMPTY, Math.min(limit, total));
+  const length = Math.min(limit, total);
+  const merged: Ranking = { keys: new Int32Array(length), scores: new Float32Array(length) };
   const next = rankings.map(() => 0);
   for (let rank = 0; rank < merged.keys.length; rank++) {
     let from = -1;
@@ -106,7 +107,7 @@ export function followedBy(first: Ranking, second: Ranking): Ranking {
     keys: Int32Array.from(keep, (rank) => second.keys[rank]!),
     scores: Float32Array.from(keep, (rank) => second.scores[rank]!),
   };
-  return concatenated(first, rest, first.keys.length + keep.length);
+  return concatenated(first, rest);
 }
 
 export const slice = ({ keys, scores }: Ranking, from: number, to: number): Ranking => ({
@@ -123,7 +124,8 @@ export function atLeast({ keys, scores }: Ranking, minScore: number): Ranking {
   };
 }
 
-function concatenated(first: Ranking, second: Ranking, length: number): Ranking {
+function concatenated(first: Ranking, second: Ranking): Ranking {
+  const length = first.keys.length + second.keys.length;
   const keys = new Int32Array(length);
   const scores = new Float32Array(length);
   keys.set(first.keys);

@@ -22,10 +22,11 @@ export interface RunSplits {
   fingerprints: Record<'training' | 'validation', string>;
 }
 
-/** A split with the bytes of its images' files. */
+/** A split with the bytes of its images' files, and the hash of its content. */
 interface CheckedSplit {
   split: CaptionedSplit;
   sizes: number[];
+  hash: string;
 }
 
 /**
@@ -49,11 +50,10 @@ export async function readSplits(
   if (validation.split.images.length === 0)
     throw new InputError(`--data ${data}: no image of ${validation.split.split} is left to validate on`);
   await warnAboutOverlap(training, validation, printer.log);
-  const hashOf = ({ split, sizes }: CheckedSplit) => fingerprint(split.images, sizes);
   return {
     training: training.split,
     validation: validation.split,
-    fingerprints: { training: hashOf(training), validation: hashOf(validation) },
+    fingerprints: { training: training.hash, validation: validation.hash },
   };
 }
 
@@ -74,7 +74,7 @@ async function withoutUnreadable(
     unreadable = await findUnreadable(name, images, workers.training, printer);
     await keepUnreadable(output, name, whole, unreadable);
   }
-  if (unreadable === undefined || unreadable.length === 0) return { split, sizes };
+  if (unreadable === undefined || unreadable.length === 0) return { split, sizes, hash: whole };
   refuseTooMany(unreadable, split, stages, output);
   for (const image of unreadable.slice(0, NAMED))
     printer.log(`warning: ${name}: ${image.name}: ${image.reason}`);
@@ -84,9 +84,12 @@ async function withoutUnreadable(
   );
   const left = new Set(unreadable.map((image) => image.name));
   const isReadable = (index: number) => !left.has(images[index]!.name);
+  const readable = images.filter((_, n) => isReadable(n));
+  const readableSizes = sizes.filter((_, n) => isReadable(n));
   return {
-    split: { ...split, images: images.filter((_, n) => isReadable(n)) },
-    sizes: sizes.filter((_, n) => isReadable(n)),
+    split: { ...split, images: readable },
+    sizes: readableSizes,
+    hash: fingerprint(readable, readableSizes),
   };
 }
 
