@@ -1,9 +1,11 @@
 /**
  * Compiles the addon with one call of the C++ compiler ($CXX, or c++) into build/ort-native.node.
- *   node libs/ort-native/build.mjs [--sanitize]      ASan and UBSan, into build/ort-native.sanitized.node
+ *   node libs/ort-native/build.mjs                   prints the compiler's messages, exits with its status
+ *   node libs/ort-native/build.mjs --if-possible     on install: only where sources are newer, and never an error
+ *   node libs/ort-native/build.mjs --sanitize        ASan and UBSan, into build/ort-native.sanitized.node
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -14,22 +16,46 @@ const headers = require('node-api-headers');
 const native = join(import.meta.dirname, 'native');
 const build = join(import.meta.dirname, 'build');
 const sanitize = process.argv.includes('--sanitize');
+const ifPossible = process.argv.includes('--if-possible');
 mkdirSync(build, { recursive: true });
 const output = join(build, sanitize ? 'ort-native.sanitized.node' : 'ort-native.node');
-const { status, error } = spawnSync(
-  process.env.CXX ?? 'c++',
-  [
+const sources = readdirSync(native).map((name) => join(native, name));
+/** @param {string} path */
+const modified = (path) => statSync(path).mtimeMs;
+const isCurrent =
+  existsSync(output) &&
+  [...sources, import.meta.filename].every((source) => modified(source) < modified(output));
+
+if (!(ifPossible && isCurrent)) {
+  // A process that has the old file open keeps it; a compiler that fails leaves the old file.
+  const partial = `${output}.${process.pid}`;
+  const { status, error } = spawnSync(process.env.CXX ?? 'c++', compilerArguments(partial), {
+    stdio: ifPossible ? ['ignore', 'ignore', 'pipe'] : 'inherit',
+    encoding: 'utf8',
+  });
+  if (status === 0) renameSync(partial, output);
+  else rmSync(partial, { force: true });
+  if (error) console.error(`ort-native: no C++ compiler (${error.message})`);
+  if (ifPossible) {
+    console.log(
+      status === 0
+        ? 'ort-native: the native addon was compiled'
+        : 'ort-native: not compiled, training and serving run without it (npm run native -w libs/ort-native says why)',
+    );
+  } else {
+    process.exitCode = status ?? 1;
+  }
+}
+
+/** @param {string} target */
+function compilerArguments(target) {
+  return [
     ...['-std=c++17', '-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-Wall', '-Wextra'],
     // Square roots and comparisons without errno and traps vectorise; results stay those of IEEE 754.
     ...['-fno-math-errno', '-fno-trapping-math'],
     ...(sanitize ? ['-g', '-fsanitize=address,undefined', '-DORT_NATIVE_NO_CLONES'] : []),
     ...['-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=ort_native', `-I${headers.include_dir}`],
-    ...readdirSync(native)
-      .filter((name) => name.endsWith('.cc'))
-      .map((name) => join(native, name)),
-    ...['-o', output, '-ldl'],
-  ],
-  { stdio: 'inherit' },
-);
-if (error) console.error(`no C++ compiler: ${error.message}`);
-process.exitCode = status ?? 1;
+    ...sources.filter((path) => path.endsWith('.cc')),
+    ...['-o', target, '-ldl'],
+  ];
+}

@@ -147,7 +147,7 @@ napi_value ResultOf(napi_env env, ort::Value* value) {
   if (status == nullptr) status = ort::GetTensorShapeElementCount::call(api, info, &count);
   ort::ReleaseTensorInfo::call(api, info);
   runtime::Check(status);
-  const size_t width = type == ort::kInt64                         ? 8
+  const size_t width = type == ort::kInt64                          ? 8
                        : type == ort::kFloat || type == ort::kInt32 ? 4
                        : type == ort::kFloat16                      ? 2
                        : type == ort::kBool || type == ort::kUint8  ? 1

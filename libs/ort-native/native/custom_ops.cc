@@ -109,7 +109,8 @@ void Require(bool condition, const char* op) {
 }
 
 void LayerNormGradient(const Call& call) {
-  const auto dy = call.Input(0), x = call.Input(1), gamma = call.Input(2), mean = call.Input(3), inverse = call.Input(4);
+  const auto dy = call.Input(0), x = call.Input(1), gamma = call.Input(2), mean = call.Input(3),
+             inverse = call.Input(4);
   const size_t D = gamma.size;
   const size_t N = D == 0 ? 0 : x.size / D;
   Require(x.columns() == D && dy.size == x.size && mean.size == inverse.size && (D == 0 || mean.size == N),
@@ -179,9 +180,15 @@ void AdamW(const Call& call, const AdamWAttributes& a) {
   for (size_t i = 4; i < 8; i++) Require(call.Input(i).size == 1, "AdamW");
   const double lr = call.Input(4).data[0];
   const double correction1 = call.Input(6).data[0];
-  const kernels::AdamWFactors factors = {
-      call.Input(5).data[0], a.beta1, a.one_minus_beta1, a.beta2, a.one_minus_beta2, call.Input(7).data[0], a.epsilon,
-      static_cast<float>(lr * correction1), static_cast<float>(1 - lr * a.weight_decay)};
+  const kernels::AdamWFactors factors = {call.Input(5).data[0],
+                                         a.beta1,
+                                         a.one_minus_beta1,
+                                         a.beta2,
+                                         a.one_minus_beta2,
+                                         call.Input(7).data[0],
+                                         a.epsilon,
+                                         static_cast<float>(lr * correction1),
+                                         static_cast<float>(1 - lr * a.weight_decay)};
   const size_t n = param.size;
   call.Parallel((n + kBlockElements - 1) / kBlockElements, [&](size_t i) {
     kernels::AdamW(i * kBlockElements, std::min(n, (i + 1) * kBlockElements), factors, param.data, m.data, v.data,
@@ -264,10 +271,9 @@ std::function<void(const Call&)> PrepareAddLayerNorm(Table api, const ort::Kerne
 }
 
 std::function<void(const Call&)> PrepareAdamW(Table api, const ort::KernelInfo* info) {
-  const AdamWAttributes attributes = {
-      Attribute(api, info, "beta1"),           Attribute(api, info, "one_minus_beta1"),
-      Attribute(api, info, "beta2"),           Attribute(api, info, "one_minus_beta2"),
-      Attribute(api, info, "epsilon"),         Attribute(api, info, "weight_decay")};
+  const AdamWAttributes attributes = {Attribute(api, info, "beta1"),   Attribute(api, info, "one_minus_beta1"),
+                                      Attribute(api, info, "beta2"),   Attribute(api, info, "one_minus_beta2"),
+                                      Attribute(api, info, "epsilon"), Attribute(api, info, "weight_decay")};
   return [attributes](const Call& call) { AdamW(call, attributes); };
 }
 

@@ -74,8 +74,10 @@ INLINE Normal StandardNormal(float z) {
 
 }  // namespace
 
-CLONES void LayerNormGradient(Rows rows, const float* __restrict dy, const float* __restrict x, const float* __restrict gamma, const float* __restrict mean,
-                              const float* __restrict inverse, float* __restrict dx, float* __restrict d_gamma, float* __restrict d_beta) {
+CLONES void LayerNormGradient(Rows rows, const float* __restrict dy, const float* __restrict x,
+                              const float* __restrict gamma, const float* __restrict mean,
+                              const float* __restrict inverse, float* __restrict dx, float* __restrict d_gamma,
+                              float* __restrict d_beta) {
   const size_t D = rows.D;
   for (size_t n = rows.begin; n < rows.end; n++) {
     const float* dyn = dy + n * D;
@@ -111,8 +113,9 @@ CLONES void LayerNormGradient(Rows rows, const float* __restrict dy, const float
   }
 }
 
-CLONES void AddLayerNorm(Rows rows, const float* __restrict a, const float* __restrict b, const float* __restrict gamma, const float* __restrict beta,
-                         float epsilon, float* __restrict sum, float* __restrict y, float* __restrict mean, float* __restrict inverse) {
+CLONES void AddLayerNorm(Rows rows, const float* __restrict a, const float* __restrict b, const float* __restrict gamma,
+                         const float* __restrict beta, float epsilon, float* __restrict sum, float* __restrict y,
+                         float* __restrict mean, float* __restrict inverse) {
   const size_t D = rows.D;
   for (size_t n = rows.begin; n < rows.end; n++) {
     const float* an = a + n * D;
@@ -162,8 +165,8 @@ CLONES void BiasGelu(Rows rows, const float* __restrict x, const float* __restri
   }
 }
 
-CLONES void BiasGeluGradient(Rows rows, const float* __restrict dy, const float* __restrict x, const float* __restrict bias, float* __restrict dx,
-                             float* __restrict d_bias) {
+CLONES void BiasGeluGradient(Rows rows, const float* __restrict dy, const float* __restrict x,
+                             const float* __restrict bias, float* __restrict dx, float* __restrict d_bias) {
   const size_t D = rows.D;
   for (size_t n = rows.begin; n < rows.end; n++) {
     const float* dyn = dy + n * D;
@@ -179,15 +182,16 @@ CLONES void BiasGeluGradient(Rows rows, const float* __restrict dy, const float*
   }
 }
 
-CLONES void SumRows(size_t begin, size_t end, size_t D, size_t count, const float* __restrict parts, float* __restrict sums) {
+CLONES void SumRows(size_t begin, size_t end, size_t D, size_t count, const float* __restrict parts,
+                    float* __restrict sums) {
   for (size_t d = begin; d < end; d++) sums[d] = 0;
   for (size_t k = 0; k < count; k++) {
     for (size_t d = begin; d < end; d++) sums[d] += parts[k * D + d];
   }
 }
 
-CLONES void AdamW(size_t begin, size_t end, const AdamWFactors& factors, float* __restrict param, float* __restrict m, float* __restrict v,
-                  const float* __restrict grad) {
+CLONES void AdamW(size_t begin, size_t end, const AdamWFactors& factors, float* __restrict param, float* __restrict m,
+                  float* __restrict v, const float* __restrict grad) {
   const AdamWFactors f = factors;
   // Moments of rarely used rows decay towards denormals, which are slow; below this they are set to zero.
   constexpr float kTiny = 1e-30f;

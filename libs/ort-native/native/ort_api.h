@@ -73,9 +73,7 @@ template <size_t Slot, typename Signature>
 struct Function;
 template <size_t Slot, typename Result, typename... Args>
 struct Function<Slot, Result(Args...)> {
-  static Result call(Table table, Args... args) {
-    return reinterpret_cast<Result (*)(Args...)>(table[Slot])(args...);
-  }
+  static Result call(Table table, Args... args) { return reinterpret_cast<Result (*)(Args...)>(table[Slot])(args...); }
 };
 
 using CreateStatus = Function<0, Status*(int code, const char* message)>;
@@ -83,9 +81,9 @@ using GetErrorMessage = Function<2, const char*(const Status*)>;
 using CreateEnv = Function<3, Status*(int severity, const char* id, Env**)>;
 using CreateSessionFromArray =
     Function<8, Status*(const Env*, const void* model, size_t bytes, const SessionOptions*, Session**)>;
-using Run = Function<9, Status*(Session*, const RunOptions*, const char* const* input_names, const Value* const* inputs,
-                               size_t input_count, const char* const* output_names, size_t output_count,
-                               Value** outputs)>;
+using Run =
+    Function<9, Status*(Session*, const RunOptions*, const char* const* input_names, const Value* const* inputs,
+                        size_t input_count, const char* const* output_names, size_t output_count, Value** outputs)>;
 using CreateSessionOptions = Function<10, Status*(SessionOptions**)>;
 using EnableProfiling = Function<14, Status*(SessionOptions*, const char* file_prefix)>;
 using DisableMemPattern = Function<17, Status*(SessionOptions*)>;
@@ -96,7 +94,7 @@ using CreateCustomOpDomain = Function<26, Status*(const char* domain, CustomOpDo
 using CustomOpDomainAdd = Function<27, Status*(CustomOpDomain*, const CustomOp*)>;
 using AddCustomOpDomain = Function<28, Status*(SessionOptions*, CustomOpDomain*)>;
 using CreateTensorWithData = Function<49, Status*(const MemoryInfo*, void* data, size_t bytes, const int64_t* shape,
-                                                 size_t rank, int type, Value**)>;
+                                                  size_t rank, int type, Value**)>;
 using GetTensorMutableData = Function<51, Status*(Value*, void**)>;
 using GetTensorElementType = Function<60, Status*(const TensorInfo*, int*)>;
 using GetDimensionsCount = Function<61, Status*(const TensorInfo*, size_t*)>;
@@ -118,13 +116,12 @@ using ReleaseSessionOptions = Function<100, void(SessionOptions*)>;
 using SessionEndProfiling = Function<110, Status*(Session*, Allocator*, char** file)>;
 using AddSessionConfigEntry = Function<130, Status*(SessionOptions*, const char* key, const char* value)>;
 using CreateAndRegisterAllocator = Function<144, Status*(Env*, const MemoryInfo*, const ArenaCfg*)>;
-using CreateArenaCfg = Function<156, Status*(size_t max_bytes, int strategy, int initial_bytes, int max_dead_bytes,
-                                            ArenaCfg**)>;
+using CreateArenaCfg =
+    Function<156, Status*(size_t max_bytes, int strategy, int initial_bytes, int max_dead_bytes, ArenaCfg**)>;
 using ReleaseArenaCfg = Function<157, void(ArenaCfg*)>;
 using KernelContextParallelFor =
     Function<274, Status*(const KernelContext*, void (*body)(void*, size_t), size_t total, size_t batches, void* data)>;
-using AddExternalInitializersInMemory =
-    Function<279, Status*(SessionOptions*, const char* const* names, char* const* buffers, const size_t* bytes,
-                          size_t count)>;
+using AddExternalInitializersInMemory = Function<279, Status*(SessionOptions*, const char* const* names,
+                                                              char* const* buffers, const size_t* bytes, size_t count)>;
 
 }  // namespace ort

@@ -86,8 +86,7 @@ Session::Session(const void* model, size_t bytes, const Options& options) {
       buffers.push_back(each.data);
       sizes.push_back(each.bytes);
     }
-    Check(ort::AddExternalInitializersInMemory::call(api, o, names.data(), buffers.data(), sizes.data(),
-                                                     names.size()));
+    Check(ort::AddExternalInitializersInMemory::call(api, o, names.data(), buffers.data(), sizes.data(), names.size()));
   }
   Check(ort::CreateSessionFromArray::call(api, env, model, bytes, o, &session_));
 }

@@ -56,7 +56,9 @@ export interface NativeRuntime {
 }
 
 const require = createRequire(import.meta.url);
-const ADDON = fileURLToPath(new URL('../build/ort-native.node', import.meta.url));
+/** Another build of the addon, for instance the one with sanitizers. */
+const ADDON =
+  process.env.ORT_NATIVE_ADDON ?? fileURLToPath(new URL('../build/ort-native.node', import.meta.url));
 
 export type NativeLoad =
   | { runtime: NativeRuntime; version: string }
