@@ -15,6 +15,7 @@ export default defineConfig({
       { find: /^@clip-ts\/clip\/data$/, replacement: from('libs/clip/src/data/index.ts') },
       { find: /^@clip-ts\/clip\/model$/, replacement: from('libs/clip/src/model/index.ts') },
       { find: /^@clip-ts\/clip\/preprocess$/, replacement: from('libs/clip/src/preprocess/index.ts') },
+      { find: /^@clip-ts\/clip\/system$/, replacement: from('libs/clip/src/system/index.ts') },
       { find: /^@clip-ts\/clip\/train$/, replacement: from('libs/clip/src/train/index.ts') },
       { find: /^tfjs-onnxruntime$/, replacement: from('libs/tfjs-onnxruntime/src/index.ts') },
     ],

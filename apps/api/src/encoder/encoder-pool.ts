@@ -2,7 +2,7 @@
  * The Encoder on worker threads: each thread loads the checkpoint once and runs one batch at a time.
  * A thread that dies fails the batch it had and is replaced by the pool.
  */
-import { availableParallelism } from 'node:os';
+import { usableCores } from '@clip-ts/clip/system';
 import { basename } from 'node:path';
 import { resolveModelFolder } from '@clip-ts/clip';
 import { Logger } from '@nestjs/common';
@@ -52,7 +52,7 @@ export class EncoderPool implements Encoder {
         maxImageBytes: settings.MAX_IMAGE_BYTES,
         maxImagePixels: settings.MAX_IMAGE_PIXELS,
         batchSize: settings.ENCODER_BATCH,
-        intraOpThreads: Math.max(1, Math.floor(availableParallelism() / concurrency)),
+        intraOpThreads: Math.max(1, Math.floor(usableCores() / concurrency)),
       };
       threads = new Piscina<WorkerTask, ModelInfo | EncodeOutcome[]>({
         filename: new URL('./encoder.worker.js', import.meta.url).href,

@@ -6,7 +6,7 @@
  * 2. Vectors and graphs live in threads of their own (vector-index.ts); tags here.
  * 3. The graphs are saved when they have been built, after many changes, and at the end.
  */
-import { availableParallelism } from 'node:os';
+import { usableCores } from '@clip-ts/clip/system';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
@@ -72,7 +72,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
       model: hash,
       embeddingSize,
       folder: join(config.DATA_DIR, 'index'),
-      shards: Math.min(availableParallelism(), MOST_SHARDS),
+      shards: Math.min(usableCores(), MOST_SHARDS),
       exactLimit: config.EXACT_SEARCH_LIMIT,
       onFailure: (error) => this.fail(error),
     });

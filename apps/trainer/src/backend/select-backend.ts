@@ -2,6 +2,8 @@
  * Chooses the TensorFlow.js backend. `auto` takes the native GPU package when it loads and sees a GPU, else our own
  * backend. The reason is printed, so that nobody has to guess what ran.
  */
+import { availableParallelism } from 'node:os';
+import { usableCores } from '@clip-ts/clip/system';
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import { BACKEND_NAMES, type BackendName } from './names.js';
@@ -23,7 +25,11 @@ async function setBackend(registeredName: string): Promise<void> {
 }
 
 async function selectOnnxRuntime(reason: string): Promise<SelectedBackend> {
-  const { nativeStatus } = await import('tfjs-onnxruntime');
+  const { nativeStatus, registerOnnxRuntimeBackend } = await import('tfjs-onnxruntime');
+  const cores = usableCores();
+  // ONNX Runtime counts the cores of the affinity; a control group may pay for fewer.
+  if (cores < availableParallelism())
+    registerOnnxRuntimeBackend({ sessionOptions: { intraOpNumThreads: cores } });
   await setBackend('onnxruntime');
   return { name: 'onnxruntime', reason: `${reason}; ${nativeStatus()}` };
 }

@@ -1,5 +1,5 @@
 /** Parsers of command-line values. An invalid value ends the command with exit code 2 and an error that names the option. */
-import { availableParallelism } from 'node:os';
+import { usableCores } from '@clip-ts/clip/system';
 import { InputError } from '../errors.js';
 
 /** An integer from `low` to `high`, both included. */
@@ -29,4 +29,4 @@ export const GIGABYTE = 1e9;
 /** Enough for a small dataset; images that do not fit are decoded whenever they are shown. */
 export const DEFAULT_IMAGE_MEMORY_GB = 4;
 /** Threads that decode images: one for each core. */
-export const DEFAULT_WORKERS = availableParallelism();
+export const DEFAULT_WORKERS = usableCores();

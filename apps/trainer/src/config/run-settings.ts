@@ -1,6 +1,6 @@
 /** The settings of a run: the configuration files, overridden by command-line options. */
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { usableCores } from '@clip-ts/clip/system';
 import { environment } from './environment.js';
 import { initModelConfigSchema, modelConfigSchema, type ModelSettings } from './model-config.js';
 import { readConfig } from './read-config.js';
@@ -106,7 +106,7 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
 
 /** The configured threads, but no more than cores: more of them only take turns. @param wanted whatever the cores */
 function workersOf(config: TrainingConfig, wanted: number | undefined): RunSettings['workers'] {
-  const cores = availableParallelism();
+  const cores = usableCores();
   return {
     training: wanted ?? Math.min(config.dataloader_num_workers, cores),
     validation: wanted ?? Math.min(config.num_workers_dataloader, cores),

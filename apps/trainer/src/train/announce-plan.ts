@@ -4,7 +4,7 @@ import type { RunSettings, Stage } from '../config/run-settings.js';
 import type { TrainingState } from '../checkpoint/training-state.js';
 import { InputError } from '../errors.js';
 import type { AssembledModel } from '../model/assembled-model.js';
-import { freeMemory } from '../system/free-memory.js';
+import { freeMemory } from '@clip-ts/clip/system';
 import type { PairSource } from '../data/pair-source.js';
 import { learningOf } from './learning.js';
 import { stageMemory } from './memory-estimate.js';

@@ -66,7 +66,7 @@ export class GraphRunner {
     const outputs = pending.map((value, i) => ({ name: `o${i}`, value }));
     const model = encodeModel(modelMessage(fuse(graph, pending), { inputs, outputs }).message);
     const threads = isSmall(graph) ? { intraOpNumThreads: 1 } : {};
-    const session = new OrtSession(model, { ...threads, ...this.sessionOptions });
+    const session = new OrtSession(model, { ...this.sessionOptions, ...threads });
     this.noteSession(session);
     return {
       session,
