@@ -1,7 +1,6 @@
-/** tf.layers models train on the backend: the two examples, shortened. */
+/** Training tf.layers models on the backend; packed.test.ts runs the examples themselves. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { makeConvolutional } from '../examples/cnn.mjs';
 import { makePerceptron } from '../examples/mlp.mjs';
 import { trainOnDigits } from '../examples/train.mjs';
 import '../src/index.js';
@@ -11,16 +10,6 @@ beforeAll(async () => {
 });
 
 describe('tf.layers on the onnxruntime backend', () => {
-  it('trains a multilayer perceptron to read digits', { timeout: 240_000 }, async () => {
-    const accuracy = await trainOnDigits(makePerceptron(), { epochs: 6, trainSize: 1024, testSize: 256 });
-    expect(accuracy).toBeGreaterThan(0.8);
-  });
-
-  it('trains a small convolutional network to read digits', { timeout: 240_000 }, async () => {
-    const accuracy = await trainOnDigits(makeConvolutional(), { epochs: 4, trainSize: 1024, testSize: 256 });
-    expect(accuracy).toBeGreaterThan(0.8);
-  });
-
   it('keeps no tensors of finished training steps', { timeout: 240_000 }, async () => {
     const model = makePerceptron();
     const tensorsAddedBy = async (epochs: number): Promise<number> => {

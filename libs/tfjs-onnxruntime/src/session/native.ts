@@ -2,10 +2,18 @@
  * Sessions of the optional native addon: the same ONNX Runtime with fused ops for training and one arena for all
  * sessions. Only replayed steps on the CPU use them; without the addon everything runs in session/ort.ts.
  */
-import { loadNative, type ElementCode, type NativeRuntime, type NativeSession } from 'ort-native';
+import type { ElementCode, NativeLoad, NativeRuntime, NativeSession } from 'ort-native';
 import { EngineError } from '../errors.js';
 import { ONNX_ELEMENT, allocate, type ElementType, type TypedArray } from '../graph/value.js';
 import { messageOf, OrtSession, type GraphSession, type HostArray, type SessionOptions } from './ort.js';
+
+const loadNative = await import('ort-native').then((addon) => addon.loadNative, withoutPackage);
+
+/** The package is an optional dependency. Any other failure to import it is an error. */
+function withoutPackage(error: unknown): () => NativeLoad {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
+  return () => ({ runtime: undefined, reason: 'the package ort-native is not installed.' });
+}
 
 /** What the addon understands; sessions with any other option go through onnxruntime-node. */
 const KNOWN: ReadonlySet<string> = new Set([
