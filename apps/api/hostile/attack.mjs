@@ -40,7 +40,7 @@ export async function* attack(url, pid, { floodFor, largest = false }) {
   }
 }
 
-const TOGETHER = 8;
+const TOGETHER = 20;
 
 /**
  * Requests made from the service's own OpenAPI document, several at a time.

@@ -1,6 +1,5 @@
 /** What a CLIP checkpoint is and how to use one: no TensorFlow.js here (the towers are in `@clip-ts/clip/model`). */
 export { CLIP_ERROR_CODES, ClipError, type ClipErrorCode, type ClipErrorDetails } from './errors.js';
-export { recoverFolder, writeFileAtomic, writeFolderAtomic } from './files/index.js';
 export {
   SafetensorsFile,
   safetensorsHeader,

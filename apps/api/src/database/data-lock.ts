@@ -1,5 +1,5 @@
 /** One process a data folder: the embedded database and the index files have a single writer. */
-import { FolderInUseError, lockFolder } from '@clip-ts/clip/folder-lock';
+import { FolderInUseError, lockFolder } from '@clip-ts/clip/files';
 import { StartError } from '../start-error.js';
 
 /**

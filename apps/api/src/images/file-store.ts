@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { access, readFile, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '@clip-ts/clip';
+import { writeFileAtomic } from '@clip-ts/clip/files';
 import sharp from 'sharp';
 import { PixelBudget } from '../encoder/pixel-budget.js';
 import { extensionOf } from '../image-file/image-format.js';

@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { writeFileAtomic } from '@clip-ts/clip';
+import { writeFileAtomic } from '@clip-ts/clip/files';
 import { z } from 'zod';
 import { SearchGraph } from './search-graph.js';
 

@@ -1,7 +1,7 @@
 /** One process a run: the folder of a run has a single writer. */
 import { rmdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { FolderInUseError, lockFolder } from '@clip-ts/clip/folder-lock';
+import { FolderInUseError, lockFolder } from '@clip-ts/clip/files';
 import { InputError } from '../errors.js';
 
 /**

@@ -10,7 +10,8 @@
  */
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { recoverFolder, SafetensorsFile, writeSafetensors } from '@clip-ts/clip';
+import { SafetensorsFile, writeSafetensors } from '@clip-ts/clip';
+import { recoverFolder } from '@clip-ts/clip/files';
 import { float32, type HostTensors } from '@clip-ts/clip/train';
 import { z } from 'zod';
 import { InputError } from '../errors.js';

@@ -4,7 +4,7 @@
  */
 import { cp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { writeFolderAtomic } from '@clip-ts/clip';
+import { writeFolderAtomic } from '@clip-ts/clip/files';
 import { saveWeights, type TensorSpec } from '@clip-ts/clip/model';
 import type { HostTensors } from '@clip-ts/clip/train';
 import { writeTrainingState, type TrainingState } from './training-state.js';

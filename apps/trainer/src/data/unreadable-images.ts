@@ -4,7 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { decodeImage, writeFileAtomic } from '@clip-ts/clip';
+import { decodeImage } from '@clip-ts/clip';
+import { writeFileAtomic } from '@clip-ts/clip/files';
 import { readImageBytes, type DatasetImage } from '@clip-ts/clip/data';
 import pMap from 'p-map';
 import { z } from 'zod';

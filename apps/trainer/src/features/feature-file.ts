@@ -7,7 +7,8 @@
 import { readSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { SafetensorsFile, safetensorsHeader, writeFileAtomic } from '@clip-ts/clip';
+import { SafetensorsFile, safetensorsHeader } from '@clip-ts/clip';
+import { writeFileAtomic } from '@clip-ts/clip/files';
 import { z } from 'zod';
 
 const FEATURE_KINDS = ['image_features', 'text_features'] as const;

@@ -6,7 +6,7 @@ import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pMap from 'p-map';
 import sharp from 'sharp';
-import { writeFolderAtomic } from '@clip-ts/clip';
+import { writeFolderAtomic } from '@clip-ts/clip/files';
 import { InputError } from '../errors.js';
 import { captionScene } from './captions.js';
 import { paintScene, type Extent } from './raster.js';
