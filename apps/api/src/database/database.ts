@@ -16,6 +16,12 @@ import { applyMigrations } from './migrate.js';
 /** Beginning of the name of a folder in which a database is being made. */
 const UNFINISHED = 'unfinished-';
 
+/**
+ * The engine touches all of its page cache when it starts: PostgreSQL's default of 128 MB would be resident in every
+ * service, whose collection is read once and then searched in an index of its own.
+ */
+const ENGINE_SETTINGS = [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'];
+
 /** An open, migrated database; who opened it closes it. */
 export interface Database {
   readonly client: PrismaClient;
@@ -59,14 +65,16 @@ async function openEmbedded(dataFolder: string): Promise<Database> {
   await refuseIncompleteDatabase(dataFolder);
   const pidFile = join(folder, 'postmaster.pid');
   const oldPid = await readFile(pidFile).catch(() => undefined);
-  const engine = await PGlite.create({ dataDir: folder }).catch(async (error: unknown) => {
-    // The engine writes this file before it looks at anything else.
-    await (oldPid === undefined ? rm(pidFile, { force: true }) : writeFile(pidFile, oldPid)).catch(
-      () => undefined,
-    );
-    const found = error instanceof Error ? error.message : 'its engine gives no reason';
-    throw new DamagedDatabaseError(dataFolder, found.replace(/\.$/, ''), error);
-  });
+  const engine = await PGlite.create({ dataDir: folder, startParams: ENGINE_SETTINGS }).catch(
+    async (error: unknown) => {
+      // The engine writes this file before it looks at anything else.
+      await (oldPid === undefined ? rm(pidFile, { force: true }) : writeFile(pidFile, oldPid)).catch(
+        () => undefined,
+      );
+      const found = error instanceof Error ? error.message : 'its engine gives no reason';
+      throw new DamagedDatabaseError(dataFolder, found.replace(/\.$/, ''), error);
+    },
+  );
   const client = new PrismaClient({ adapter: new PrismaPGlite(engine), errorFormat: 'minimal' });
   // It runs in this process: it may be busy, but it cannot be gone without an error.
   const monitor = new DatabaseMonitor(() => client.$queryRaw`SELECT 1`, { patience: false });
