@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 /** Projects with assembly/NAME.ts, which becomes src/generated/NAME-wasm.ts. @type {[project: string, name: string][]} */
 const SOURCES = [
   ['libs/clip', 'resample'],
+  ['libs/clip', 'normalize'],
   ['libs/clip', 'jpeg'],
   ['apps/api', 'dot'],
 ];

@@ -13,17 +13,11 @@ import { ClipError, isSystemError } from '../errors.js';
 import { parsePreprocessorConfig, type PreprocessPlan } from './processor-config.js';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type ImageSource, useDecoded } from './decode.js';
 import { JpegDecoder } from './jpeg/decoder.js';
+import { Normalizer, type PixelChange } from './normalizer.js';
 import type { RgbImage } from './rgb-image.js';
 import { Resampler } from './resample/resampler.js';
 import type { Window } from './resample/window.js';
-
-/** What may be done to pixels while they are normalised. */
-export interface PixelChange {
-  /** [256] What a channel's value becomes: brightness, contrast. */
-  tones?: Uint8Array | Uint8ClampedArray;
-  /** Left and right exchanged. */
-  mirrored?: boolean;
-}
+import { Workspace } from './workspace.js';
 
 /** Turns images into the input of a vision tower. */
 export class ImageProcessor {
@@ -33,10 +27,9 @@ export class ImageProcessor {
   readonly width: number;
 
   private readonly resampler: Resampler;
-  private readonly jpeg = new JpegDecoder();
+  private readonly normalizer: Normalizer;
+  private readonly jpeg: JpegDecoder;
   private readonly limits: Readonly<ImageLimits>;
-  /** Value of pixel `p` of channel `c` at `c · 256 + p`. */
-  private readonly values: Float32Array;
 
   /**
    * @param config the content of preprocessor_config.json
@@ -46,9 +39,11 @@ export class ImageProcessor {
     this.plan = parsePreprocessorConfig(config);
     this.height = this.plan.height;
     this.width = this.plan.width;
-    this.resampler = new Resampler(this.plan.filter);
     this.limits = { ...DEFAULT_IMAGE_LIMITS, ...limits };
-    this.values = pixelTable(this.plan);
+    const workspace = new Workspace();
+    this.jpeg = new JpegDecoder(workspace);
+    this.resampler = new Resampler(this.plan.filter, workspace);
+    this.normalizer = new Normalizer(this.plan, workspace);
   }
 
   /**
@@ -83,7 +78,7 @@ export class ImageProcessor {
    * @throws ClipError as {@link pixelValues}
    */
   async resizedPixels(image: ImageSource): Promise<Uint8Array> {
-    return this.withDecoded(image, (decoded) => this.resize(decoded));
+    return this.withDecoded(image, (decoded) => this.resize(decoded).slice());
   }
 
   /**
@@ -95,7 +90,7 @@ export class ImageProcessor {
     return useDecoded(image, this.limits, this.jpeg, use);
   }
 
-  /** Resizes and crops decoded pixels. @returns pixels [H, W, 3] */
+  /** Resizes and crops decoded pixels. @returns pixels [H, W, 3], which are valid until the next call */
   resize(image: RgbImage): Uint8Array {
     const { width, height } = this.resizedSize(image);
     const { cropRounding } = this.plan;
@@ -115,7 +110,7 @@ export class ImageProcessor {
   /**
    * A part of the image stretched to H × W, as PIL's `image.crop(box).resize((W, H))`: for the random crops of training.
    * @param box inside the image, in whole pixels
-   * @returns pixels [H, W, 3]
+   * @returns pixels [H, W, 3], which are valid until the next call
    */
   resizeBox(image: RgbImage, box: Window): Uint8Array {
     const { height, width } = this;
@@ -145,7 +140,7 @@ export class ImageProcessor {
     pixels: Uint8Array,
     out: Float32Array = new Float32Array(pixels.length),
     offset = 0,
-    { tones, mirrored = false }: PixelChange = {},
+    change: PixelChange = {},
   ): Float32Array {
     const { height, width } = this;
     const plane = height * width;
@@ -154,16 +149,7 @@ export class ImageProcessor {
         `pixels of ${height} × ${width} × 3 = ${plane * 3} bytes expected, found ${pixels.length}`,
       );
     }
-    const values = tones === undefined ? this.values : retoned(this.values, tones);
-    const step = mirrored ? -1 : 1;
-    for (let y = 0, from = 0; y < height; y++) {
-      let to = offset + y * width + (mirrored ? width - 1 : 0);
-      for (const end = from + width * 3; from < end; from += 3, to += step) {
-        out[to] = values[pixels[from]!]!;
-        out[to + plane] = values[256 + pixels[from + 1]!]!;
-        out[to + 2 * plane] = values[512 + pixels[from + 2]!]!;
-      }
-    }
+    this.normalizer.normalize(pixels, out, offset, change);
     return out;
   }
 
@@ -188,25 +174,4 @@ function cropRange(
   let start = Math.floor((size - target) / 2);
   if (rounding === 'even' && (size - target) % 2 === 1) start += start % 2;
   return { start, length: target, padding: 0 };
-}
-
-/** The table of values for pixels whose values are changed first. */
-function retoned(values: Float32Array, tones: Uint8Array | Uint8ClampedArray): Float32Array {
-  return values.map((_, i) => values[(i & ~0xff) + tones[i & 0xff]!]!);
-}
-
-/** All values that a channel can take, in the float32 arithmetic of NumPy. */
-function pixelTable({ rescaleFactor, normalize }: PreprocessPlan): Float32Array {
-  const table = new Float32Array(3 * 256);
-  for (let channel = 0; channel < 3; channel++) {
-    for (let pixel = 0; pixel < 256; pixel++) {
-      let value = Math.fround(rescaleFactor === null ? pixel : pixel * rescaleFactor);
-      if (normalize !== null) {
-        const mean = Math.fround(normalize.mean[channel]!);
-        value = Math.fround(Math.fround(value - mean) / Math.fround(normalize.std[channel]!));
-      }
-      table[channel * 256 + pixel] = value;
-    }
-  }
-  return table;
 }

@@ -8,7 +8,8 @@ export {
   type ImageSource,
 } from './decode.js';
 /** Image files → pixel_values. Loads neither ONNX Runtime nor tokenizers, for threads that do nothing else. */
-export { ImageProcessor, type PixelChange } from './image-processor.js';
+export { ImageProcessor } from './image-processor.js';
+export type { PixelChange } from './normalizer.js';
 export type { RgbImage } from './rgb-image.js';
 export type { Window } from './resample/window.js';
 export { ClipError, type ClipErrorCode } from '../errors.js';

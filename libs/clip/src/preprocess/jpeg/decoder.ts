@@ -6,7 +6,7 @@
  */
 import { JPEG_WASM } from '../../generated/jpeg-wasm.js';
 import type { RgbImage } from '../rgb-image.js';
-import { Instance, Memory, Module } from '../webassembly.js';
+import { alignUp, ROWS_READ, Workspace } from '../workspace.js';
 import { readMarkers, type HuffmanTable, type JpegFrame } from './markers.js';
 
 /** Larger images take their time anyway, and would take much memory here. */
@@ -18,10 +18,6 @@ const MIN_SIDE = 8;
 /** Tables that are kept, 9 KB each. */
 const MAX_LOOKUPS = 64;
 
-const PAGE = 65536;
-const MAX_PAGES = 1024;
-const BASE = 1024;
-const BLOCK = 16;
 /** Bytes that a kernel may read or write past the end of what it is given. */
 const SLACK = 64;
 
@@ -72,16 +68,14 @@ interface Kernels {
   ): void;
 }
 
-/** An instance of the kernels with its memory. Not to be shared between threads. */
+/** Decodes into a workspace. Not to be shared between threads. */
 export class JpegDecoder {
-  private readonly memory = new Memory({ initial: 1, maximum: MAX_PAGES });
   private readonly kernels: Kernels;
   /** By kind and content: most files of a camera or a program have the same. */
   private readonly lookups = new Map<string, Uint8Array>();
 
-  constructor() {
-    const module = new Module(new Uint8Array(Buffer.from(JPEG_WASM, 'base64')));
-    this.kernels = new Instance(module, { env: { memory: this.memory } }).exports as unknown as Kernels;
+  constructor(private readonly workspace = new Workspace()) {
+    this.kernels = workspace.load(JPEG_WASM);
   }
 
   /** @returns pixels that are valid until the next call; undefined when the image is not plain, too large or damaged */
@@ -108,10 +102,10 @@ export class JpegDecoder {
     const mcus = mcuColumns * mcuRows;
     const scan = bytes.subarray(scanStart);
 
-    let next = BASE;
+    let next = this.workspace.scratchEnd;
     const take = (size: number): number => {
       const start = next;
-      next += Math.ceil((size + SLACK) / BLOCK) * BLOCK;
+      next += alignUp(size + SLACK);
       return start;
     };
     const maxSegments = restartInterval === 0 ? 1 : Math.ceil(mcus / restartInterval);
@@ -135,8 +129,9 @@ export class JpegDecoder {
     const chromaWidth = Math.ceil(width / h);
     const grey = take(width);
     const scratch = take(8 * chromaWidth + 256);
-    const out = take(width * height * 3);
-    const memory = this.room(next);
+    const out = take(width * (height + ROWS_READ) * 3);
+    this.workspace.growTo(next);
+    const memory = this.workspace.bytes;
 
     memory.set(scan, input);
     this.kernels.unstuff(input, scan.length, data, segments, maxSegments, result);
@@ -185,13 +180,6 @@ export class JpegDecoder {
       out,
     );
     return { data: memory.subarray(out, out + width * height * 3), width, height };
-  }
-
-  /** The memory, of at least so many bytes. */
-  private room(bytes: number): Uint8Array<ArrayBuffer> {
-    const missing = Math.ceil((bytes - this.memory.buffer.byteLength) / PAGE);
-    if (missing > 0) this.memory.grow(missing);
-    return new Uint8Array(this.memory.buffer);
   }
 
   private lookupOf(table: HuffmanTable, entry: LookupEntry): Uint8Array {

@@ -11,7 +11,8 @@ import type { ResampleFilter, WeightedFilter } from './filters.js';
 import { nearest } from './nearest.js';
 import { resizeAlongX, resizeAlongY } from './scalar.js';
 import { SimdResizer } from './simd.js';
-import { computeTaps, endOf, tapStride, type Taps } from './taps.js';
+import { computeTaps, tapStride, type Taps } from './taps.js';
+import type { Workspace } from '../workspace.js';
 import type { SourceImage, Window } from './window.js';
 
 /** Weights of one table, and of all tables that are kept; 8 bytes each. Photos need some thousands. */
@@ -22,20 +23,26 @@ const MAX_KEPT_WEIGHTS = 1 << 21;
 export class Resampler {
   private readonly tables = new Map<string, Taps>();
   private keptWeights = 0;
-  private readonly simd = new SimdResizer();
+  private readonly simd: SimdResizer;
 
-  constructor(private readonly filter: ResampleFilter) {}
+  /** @param workspace where images may lie; its scratch memory is used by each call anew */
+  constructor(
+    private readonly filter: ResampleFilter,
+    workspace?: Workspace,
+  ) {
+    this.simd = new SimdResizer(workspace);
+  }
 
   /**
    * The `window` of `image` resized to width × height.
-   * @returns pixels [window.height, window.width, 3]
+   * @returns pixels [window.height, window.width, 3], which are valid until the next call
    */
   resize(image: SourceImage, width: number, height: number, window: Window): Uint8Array {
     if (this.filter === 'nearest') return nearest(image, width, height, window);
     // An image shrunk by many thousands would need huge tables: its window is then computed in parts.
     if (window.width > 1 && window.width * tapStride(this.filter, image.width, width) > MAX_TABLE_WEIGHTS) {
       const [left, right] = halves(window.left, window.width).map(([start, length]) =>
-        this.resize(image, width, height, { ...window, left: start, width: length }),
+        this.resize(image, width, height, { ...window, left: start, width: length }).slice(),
       );
       return besides(left!, right!, window.height);
     }
@@ -44,7 +51,7 @@ export class Resampler {
       window.height * tapStride(this.filter, image.height, height) > MAX_TABLE_WEIGHTS
     ) {
       const parts = halves(window.top, window.height).map(([start, length]) =>
-        this.resize(image, width, height, { ...window, top: start, height: length }),
+        this.resize(image, width, height, { ...window, top: start, height: length }).slice(),
       );
       return Buffer.concat(parts);
     }
@@ -52,26 +59,26 @@ export class Resampler {
   }
 
   private resizeAtOnce(
-    image: SourceImage,
+    source: SourceImage,
     width: number,
     height: number,
     window: Window,
     filter: WeightedFilter,
   ): Uint8Array {
+    this.simd.free();
+    const image = this.simd.held(source);
     const stride = image.stride ?? image.width;
     const columns = this.taps(filter, image.width, width, window.left, window.width);
     const rows = this.taps(filter, image.height, height, window.top, window.height);
     const firstRow = rows.first[0]!;
-    const rowCount = endOf(rows) - firstRow;
     if (!rowsFirst(image, width, height)) {
       const part = image.data.subarray(firstRow * stride * 3);
-      const narrowed = this.alongX(part, stride, rowCount, columns, 0);
+      const narrowed = this.alongX(part, stride, rows.reach, columns, 0);
       return this.alongY(narrowed, window.width, 0, window.width, rows, firstRow);
     }
     const firstColumn = columns.first[0]!;
-    const columnCount = endOf(columns) - firstColumn;
-    const shortened = this.alongY(image.data, stride, firstColumn, columnCount, rows, 0);
-    return this.alongX(shortened, columnCount, window.height, columns, firstColumn);
+    const shortened = this.alongY(image.data, stride, firstColumn, columns.reach, rows, 0);
+    return this.alongX(shortened, columns.reach, window.height, columns, firstColumn);
   }
 
   private alongX(...pass: Parameters<typeof resizeAlongX>): Uint8Array {

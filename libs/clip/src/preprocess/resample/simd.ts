@@ -1,23 +1,25 @@
 /**
- * Both passes in WebAssembly SIMD (assembly/resample.ts). The module has a few megabytes of memory of its own,
- * through which the image goes in strips: of whole rows for the pass along x, of columns for the pass along y.
+ * Both passes in WebAssembly SIMD (assembly/resample.ts). Pixels that lie in the workspace are read there, and the result lies
+ * there too. What is too large goes through its scratch memory in strips: of whole rows for the pass along x, of columns for
+ * the pass along y.
  */
 import { RESAMPLE_WASM } from '../../generated/resample-wasm.js';
-import { endOf, type Taps } from './taps.js';
-import { Instance, Memory, Module } from '../webassembly.js';
+import { alignUp, ROWS_READ, Workspace } from '../workspace.js';
+import type { Taps } from './taps.js';
+import type { SourceImage } from './window.js';
 
-/** Of 64 KiB, 8 MiB in all: a photo of 12 megapixels goes through in strips of some hundred rows. */
-const PAGES = 128;
-/** Below this the module keeps its own data; none at present, but address 0 stays unused. */
-const BASE = 1024;
 /** Bytes that a kernel may read or write past the end of what it is given. */
 const SLACK = 32;
 const BLOCK = 16;
+/** Larger images are not copied into the scratch memory, and larger results do not lie there: it holds one and two of them. */
+const MAX_COPIED = 3 << 20;
+const MAX_RESULT = 2 << 20;
 
 interface Kernels {
   resizeRows(
     input: number,
     inputStride: number,
+    inputLength: number,
     rowCount: number,
     out: number,
     width: number,
@@ -26,6 +28,8 @@ interface Kernels {
     high: number,
     low: number,
     stride: number,
+    columns: number,
+    sums: number,
   ): void;
   sumRows(
     input: number,
@@ -38,18 +42,34 @@ interface Kernels {
   ): void;
 }
 
-const alignUp = (bytes: number) => Math.ceil(bytes / BLOCK) * BLOCK;
+/** Resizes rows of the workspace into others. */
+type Kernel = (input: number, inputStride: number, extent: number, output: number, outStride: number) => void;
 
-/** An instance of the kernels with its memory. Not to be shared between threads. */
+/**
+ * The passes on the memory of a workspace. What they return may lie there, until the memory is given back.
+ * Not to be shared between threads.
+ */
 export class SimdResizer {
-  private readonly bytes: Uint8Array;
   private readonly kernels: Kernels;
 
-  constructor() {
-    const memory = new Memory({ initial: PAGES, maximum: PAGES });
-    const module = new Module(new Uint8Array(Buffer.from(RESAMPLE_WASM, 'base64')));
-    this.kernels = new Instance(module, { env: { memory } }).exports as unknown as Kernels;
-    this.bytes = new Uint8Array(memory.buffer);
+  constructor(private readonly workspace = new Workspace()) {
+    this.kernels = workspace.load(RESAMPLE_WASM);
+  }
+
+  /** The image in the workspace, where it is not too large to be copied there. */
+  held(image: SourceImage): SourceImage {
+    const { data, width, height, stride = width } = image;
+    const row = width * 3;
+    const { workspace } = this;
+    if (workspace.addressOf(data) !== undefined || row * (height + ROWS_READ) > MAX_COPIED) return image;
+    const address = workspace.take(row * (height + ROWS_READ));
+    this.copyIn(data, 0, stride * 3, height, address, row, row);
+    return { data: workspace.view(address, row * height), width, height };
+  }
+
+  /** Gives all scratch memory back, and with it the pixels that lie there. */
+  free(): void {
+    this.workspace.free();
   }
 
   /**
@@ -64,46 +84,33 @@ export class SimdResizer {
     taps: Taps,
     offset: number,
   ): Uint8Array | undefined {
-    const width = taps.first.length;
-    const firstPixel = taps.first[0]!;
-    const inputStride = (endOf(taps) - firstPixel) * 3;
-    const outStride = width * 3;
-    const layout = this.layout();
-    const first = layout.take(width * 4);
-    const pairCount = layout.take(width * 4);
-    const high = layout.take(taps.high.byteLength);
-    const low = layout.take(taps.low.byteLength);
-    const strip = Math.min(
-      rowCount,
-      Math.floor((layout.left - 2 * SLACK - BLOCK) / (inputStride + outStride)),
-    );
-    if (strip < 1) return undefined;
-    const input = layout.take(strip * inputStride + SLACK);
-    const output = layout.take(strip * outStride + SLACK);
-    this.int32(first, width).set(taps.first.map((position) => (position - firstPixel) * 3));
-    this.int32(pairCount, width).set(taps.count.map((count) => (count + 1) >> 1));
-    this.int16(high, taps.high.length).set(taps.high);
-    this.int16(low, taps.low.length).set(taps.low);
-    const out = new Uint8Array(rowCount * outStride);
-    for (let y = 0; y < rowCount; y += strip) {
-      const rows = Math.min(strip, rowCount - y);
-      const from = (y * inputWidth + firstPixel - offset) * 3;
-      this.copyIn(data, from, inputWidth * 3, rows, input, inputStride, inputStride);
-      this.kernels.resizeRows(
-        input,
-        inputStride,
-        rows,
-        output,
-        width,
-        first,
-        pairCount,
-        high,
-        low,
-        taps.stride / 2,
-      );
-      out.set(this.bytes.subarray(output, output + rows * outStride), y * outStride);
-    }
-    return out;
+    const { workspace } = this;
+    const inputLength = taps.reach * 3;
+    const outStride = taps.first.length * 3;
+    const firstByte = (taps.first[0]! - offset) * 3;
+    const result = this.roomFor(data, rowCount * outStride);
+    return this.temporarily(() => {
+      const kernel = this.kernelAlongX(taps);
+      if (kernel === undefined) return undefined;
+      if (result !== undefined) {
+        kernel(result.input + firstByte, inputWidth * 3, rowCount, result.output, outStride);
+        return workspace.view(result.output, rowCount * outStride);
+      }
+      const room = workspace.left - ROWS_READ * inputLength - SLACK - 2 * BLOCK;
+      const strip = Math.min(rowCount, Math.floor(room / (inputLength + outStride)));
+      if (strip < 1) return undefined;
+      const input = workspace.take((strip + ROWS_READ) * inputLength);
+      const output = workspace.take(strip * outStride + SLACK);
+      const out = new Uint8Array(rowCount * outStride);
+      for (let y = 0; y < rowCount; y += strip) {
+        const rows = Math.min(strip, rowCount - y);
+        const from = y * inputWidth * 3 + firstByte;
+        this.copyIn(data, from, inputWidth * 3, rows, input, inputLength, inputLength);
+        kernel(input, inputLength, rows, output, outStride);
+        out.set(workspace.view(output, rows * outStride), y * outStride);
+      }
+      return out;
+    });
   }
 
   /**
@@ -119,39 +126,95 @@ export class SimdResizer {
     taps: Taps,
     offset: number,
   ): Uint8Array | undefined {
+    const { workspace } = this;
     const height = taps.first.length;
-    const firstRow = taps.first[0]!;
-    const rowCount = endOf(taps) - firstRow;
     const rowLength = columnCount * 3;
-    const layout = this.layout();
-    const high = layout.take(taps.high.byteLength);
-    const low = layout.take(taps.low.byteLength);
-    // One row more than there are: an odd number of taps is read as pairs, the last of them with a weight of 0.
-    const columnBytes = rowCount + 1 + height;
-    const blocks = Math.floor((layout.left - 2 * SLACK - BLOCK) / (columnBytes * BLOCK));
-    if (blocks < 1) return undefined;
-    const strip = Math.min(alignUp(rowLength), blocks * BLOCK);
-    const input = layout.take((rowCount + 1) * strip + SLACK);
-    const output = layout.take(height * strip + SLACK);
-    this.int16(high, taps.high.length).set(taps.high);
-    this.int16(low, taps.low.length).set(taps.low);
-    const out = new Uint8Array(height * rowLength);
-    for (let column = 0; column < rowLength; column += strip) {
-      const length = Math.min(strip, rowLength - column);
-      const from = ((firstRow - offset) * inputWidth + firstColumn) * 3 + column;
-      this.copyIn(data, from, inputWidth * 3, rowCount, input, strip, length);
-      for (let y = 0; y < height; y++) {
-        const row = input + (taps.first[y]! - firstRow) * strip;
-        const weights = y * taps.stride * 2;
-        const pairs = (taps.count[y]! + 1) >> 1;
-        this.kernels.sumRows(row, strip, length, output + y * strip, high + weights, low + weights, pairs);
+    const firstByte = ((taps.first[0]! - offset) * inputWidth + firstColumn) * 3;
+    const result = this.roomFor(data, height * rowLength);
+    return this.temporarily(() => {
+      const kernel = this.kernelAlongY(taps);
+      if (kernel === undefined) return undefined;
+      if (result !== undefined) {
+        kernel(result.input + firstByte, inputWidth * 3, rowLength, result.output, rowLength);
+        return workspace.view(result.output, height * rowLength);
       }
-      for (let y = 0; y < height; y++) {
-        const from = output + y * strip;
-        out.set(this.bytes.subarray(from, from + length), y * rowLength + column);
+      // One row more than there are: an odd number of taps is read as pairs, the last of them with a weight of 0.
+      const inputRows = taps.reach + 1;
+      const blocks = Math.floor((workspace.left - 2 * SLACK - 2 * BLOCK) / ((inputRows + height) * BLOCK));
+      if (blocks < 1) return undefined;
+      const strip = Math.min(alignUp(rowLength), blocks * BLOCK);
+      const input = workspace.take(inputRows * strip + SLACK);
+      const output = workspace.take(height * strip + SLACK);
+      const out = new Uint8Array(height * rowLength);
+      for (let column = 0; column < rowLength; column += strip) {
+        const length = Math.min(strip, rowLength - column);
+        this.copyIn(data, firstByte + column, inputWidth * 3, taps.reach, input, strip, length);
+        kernel(input, strip, length, output, strip);
+        for (let y = 0; y < height; y++)
+          out.set(workspace.view(output + y * strip, length), y * rowLength + column);
       }
-    }
-    return out;
+      return out;
+    });
+  }
+
+  /** Where a pass reads and writes that has its input in the workspace, and room there for what it makes. */
+  private roomFor(data: Uint8Array, bytes: number): { input: number; output: number } | undefined {
+    const input = this.workspace.addressOf(data);
+    if (input === undefined || bytes > MAX_RESULT) return undefined;
+    return { input, output: this.workspace.take(bytes + SLACK) };
+  }
+
+  /** Gives back the scratch memory that `work` takes. */
+  private temporarily<T>(work: () => T): T {
+    const mark = this.workspace.mark;
+    const result = work();
+    this.workspace.free(mark);
+    return result;
+  }
+
+  /** For `extent` rows; undefined when its tables do not fit the memory. */
+  private kernelAlongX(taps: Taps): Kernel | undefined {
+    const { workspace, kernels } = this;
+    const width = taps.first.length;
+    const inputLength = taps.reach * 3;
+    const first = workspace.take(width * 4);
+    const pairs = workspace.take(width * 4);
+    const weights = this.takeWeights(taps);
+    const columns = workspace.take((inputLength + 64) * BLOCK);
+    const sums = workspace.take((width * 3 + 32) * BLOCK);
+    if (workspace.left < 0 || weights === undefined) return undefined;
+    workspace.int32(first, width).set(taps.byteOffsets);
+    workspace.int32(pairs, width).set(taps.pairs);
+    const { high, low } = weights;
+    return (input, inputStride, extent, output) => {
+      const tables = [first, pairs, high, low, taps.stride / 2] as const;
+      kernels.resizeRows(input, inputStride, inputLength, extent, output, width, ...tables, columns, sums);
+    };
+  }
+
+  /** For rows of `extent` bytes; undefined when its tables do not fit the memory. */
+  private kernelAlongY(taps: Taps): Kernel | undefined {
+    const weights = this.takeWeights(taps);
+    if (weights === undefined) return undefined;
+    const { high, low } = weights;
+    return (input, inputStride, extent, output, outStride) => {
+      for (let y = 0; y < taps.first.length; y++) {
+        const row = input + (taps.first[y]! - taps.first[0]!) * inputStride;
+        const from = y * taps.stride * 2;
+        const to = output + y * outStride;
+        this.kernels.sumRows(row, inputStride, extent, to, high + from, low + from, taps.pairs[y]!);
+      }
+    };
+  }
+
+  private takeWeights(taps: Taps): { high: number; low: number } | undefined {
+    const { workspace } = this;
+    const high = workspace.take(taps.high.byteLength);
+    const low = workspace.take(taps.low.byteLength);
+    if (workspace.left < 0) return undefined;
+    workspace.int16(high, taps.high.length).set(taps.high);
+    workspace.int16(low, taps.low.length).set(taps.low);
+    return { high, low };
   }
 
   /** Copies `length` bytes of each of `rows` rows, `stride` bytes apart, to rows `toStride` bytes apart. */
@@ -164,37 +227,14 @@ export class SimdResizer {
     toStride: number,
     length: number,
   ): void {
+    const { bytes } = this.workspace;
     if (stride === toStride && stride === length) {
-      this.bytes.set(data.subarray(from, from + rows * stride), to);
+      bytes.set(data.subarray(from, from + rows * stride), to);
       return;
     }
     for (let y = 0; y < rows; y++) {
       const start = from + y * stride;
-      this.bytes.set(data.subarray(start, start + length), to + y * toStride);
+      bytes.set(data.subarray(start, start + length), to + y * toStride);
     }
-  }
-
-  /** Hands out the memory piece by piece, aligned to 16 bytes; `left` may become negative. */
-  private layout() {
-    let next = BASE;
-    const end = this.bytes.length;
-    return {
-      take(bytes: number): number {
-        const start = next;
-        next += alignUp(bytes);
-        return start;
-      },
-      get left(): number {
-        return end - next;
-      },
-    };
-  }
-
-  private int32(offset: number, length: number): Int32Array {
-    return new Int32Array(this.bytes.buffer, offset, length);
-  }
-
-  private int16(offset: number, length: number): Int16Array {
-    return new Int16Array(this.bytes.buffer, offset, length);
   }
 }

@@ -16,6 +16,12 @@ export interface Taps {
   weights: Int32Array;
   /** Even. */
   stride: number;
+  /** N: of `first`, from that of the first output position on, in bytes of RGB pixels. */
+  byteOffsets: Int32Array;
+  /** N: how many pairs of positions, the last of which may have a weight of 0. */
+  pairs: Int32Array;
+  /** How many input positions lie between the first and the last that any output position uses. */
+  reach: number;
   /** N × stride 16-bit parts with weight = high · 2^11 + low, 0 ≤ low < 2^11. */
   high: Int16Array;
   low: Int16Array;
@@ -71,10 +77,8 @@ export function computeTaps(
     high[k] = weights[k]! >> SPLIT_BITS;
     low[k] = weights[k]! & ((1 << SPLIT_BITS) - 1);
   }
-  return { first, count, weights, stride, high, low };
-}
-
-/** One past the last input position that any output position uses. */
-export function endOf({ first, count }: Taps): number {
-  return first[first.length - 1]! + count[count.length - 1]!;
+  const byteOffsets = first.map((position) => (position - first[0]!) * 3);
+  const pairs = count.map((taps) => (taps + 1) >> 1);
+  const reach = first[length - 1]! + count[length - 1]! - first[0]!;
+  return { first, count, weights, stride, byteOffsets, pairs, reach, high, low };
 }
