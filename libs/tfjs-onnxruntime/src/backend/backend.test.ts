@@ -87,6 +87,18 @@ describe('the lazy backend', () => {
     expect((failure as EngineError).message).toContain('Exp(string[2])');
   });
 
+  it('sets an op aside that failed: reading its result fails, and nothing else does', () => {
+    const outside = tf.gather(tf.tensor([1, 2]), tf.add(tf.scalar(4, 'int32'), tf.scalar(1, 'int32')));
+    expect([...tf.add(tf.tensor([1]), 1).dataSync()]).toEqual([2]);
+    expect(backend().trace({ name: 'a later trace', native: false }, () => 'recorded')).toBe('recorded');
+    const runs = backend().runner.counters.runs;
+    expect([...tf.add(tf.tensor([1]), 2).dataSync()]).toEqual([3]);
+    expect(backend().runner.counters.runs).toBe(runs + 1);
+    expect(() => outside.dataSync()).toThrow(/Gather/);
+    expect(() => tf.mul(outside, 2).dataSync()).toThrow(/Gather/);
+    outside.dispose();
+  });
+
   it('counts sessions, runs and tensors, profiles the last graph and dumps it', () => {
     tf.tidy(() => tf.matMul(tf.ones([8, 8]), tf.ones([8, 8])).dataSync());
     const before = stats();

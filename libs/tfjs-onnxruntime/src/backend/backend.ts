@@ -35,6 +35,8 @@ const MAX_PENDING_VALUES = 8192;
 export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly #tensors: TensorStore;
   readonly runner: GraphRunner;
+  /** Values whose ops have failed: computed again only when they are read. */
+  readonly #failed = new WeakSet<Value>();
   #flushedAt = 0;
   #trace: TraceScope | undefined;
 
@@ -144,14 +146,9 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   contentsOf(value: Value): NonNullable<Value['data']> {
     if (value.data === undefined) {
       if (this.#trace) this.#assertConstant(value, this.#trace);
-      const together = this.#trace ? [value] : [...new Set([...this.#tensors.pendingValues(), value])];
-      try {
-        this.#compute(together);
-      } catch (error) {
-        // Another tensor's op may have failed, which is no reason for this read to fail.
-        if (together.length === 1) throw error;
-        this.#compute([value]);
-      }
+      else this.#computePending([value]);
+      // Alone when that failed: to throw the error of this value and of no other.
+      if (value.data === undefined) this.#compute([value]);
     }
     return value.data!;
   }
@@ -181,9 +178,32 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     if (!this.#trace) this.#flushedAt = latestValueId();
   }
 
-  /** Runs everything that a live tensor waits for. */
+  /** Runs everything that a live tensor waits for. What fails does so again when it is read. */
   flush(): void {
-    this.#compute(this.#tensors.pendingValues());
+    this.#computePending();
+  }
+
+  /**
+   * Computes `wanted` and what live tensors wait for. When that fails, each by itself: an op that failed must not make
+   * the reading of others fail, now or later.
+   */
+  #computePending(wanted: readonly Value[] = []): void {
+    const pending = this.#tensors.pendingValues().filter((value) => !this.#failed.has(value));
+    const together = [...new Set([...pending, ...wanted])];
+    try {
+      this.#compute(together);
+    } catch {
+      for (const value of pending) this.#computeOrSetAside(value);
+    }
+  }
+
+  #computeOrSetAside(value: Value): void {
+    if (value.data !== undefined) return;
+    try {
+      this.#compute([value]);
+    } catch {
+      this.#failed.add(value);
+    }
   }
 
   /** Called after each kernel: keeps loops that never read from piling up work without bound. */
