@@ -54,9 +54,12 @@ describe.each([
     const all = matches.map(({ key }) => key);
     expect(new Set(all).size).toBe(1500);
     expect(all.slice(0, 20)).toEqual(expected.slice(0, 20));
-    const pages: number[] = [];
-    for (let offset = 0; offset < 1600; offset += 70) pages.push(...(await keysOf(index, 70, offset)));
-    expect(pages).toEqual(all);
+    for (const limit of [13, 70, 400]) {
+      const pages: number[] = [];
+      for (let offset = 0; offset < 1600; offset += limit)
+        pages.push(...(await keysOf(index, limit, offset)));
+      expect(pages).toEqual(all);
+    }
   });
 
   it('applies filters and a lowest score', async () => {

@@ -8,11 +8,13 @@ import type { HierarchicalNSW } from 'hnswlib-node';
 /** Edges of a node, and candidates that are looked at when one is added (M and efConstruction of the paper). */
 const EDGES = 16;
 const CANDIDATES = 100;
-/** Candidates of a search (ef of the paper), at least. */
-const BREADTH = 100;
+/** Candidates of a search in one shard (ef of the paper), at least; more are looked at where more are asked for. */
+const BREADTH = 48;
 const FIRST_CAPACITY = 1024;
 
 export class SearchGraph {
+  private readonly values: number[] = [];
+
   private constructor(
     private readonly graph: HierarchicalNSW,
     /** Keys of all nodes. */
@@ -50,7 +52,7 @@ export class SearchGraph {
   set(key: number, vector: Float32Array): void {
     if (this.deleted.delete(key)) this.graph.unmarkDelete(key);
     if (this.nodes >= this.graph.getMaxElements()) this.graph.resizeIndex(this.nodes * 2);
-    this.graph.addPoint(Array.from(vector), key);
+    this.graph.addPoint(this.asArray(vector), key);
     this.known.add(key);
   }
 
@@ -66,11 +68,17 @@ export class SearchGraph {
     const live = this.nodes - this.deleted.size;
     if (live <= 0) return [];
     this.graph.setEf(Math.max(count, BREADTH));
-    return this.graph.searchKnn(Array.from(vector), Math.min(count, live)).neighbors;
+    return this.graph.searchKnn(this.asArray(vector), Math.min(count, live)).neighbors;
   }
 
   vector(key: number): Float32Array {
     return Float32Array.from(this.graph.getPoint(key));
+  }
+
+  /** hnswlib-node takes plain arrays only. The same one each time: making one takes longer than filling it. */
+  private asArray(vector: Float32Array): number[] {
+    for (let e = 0; e < vector.length; e++) this.values[e] = vector[e]!;
+    return this.values;
   }
 
   /** Nothing may be set or deleted until this is done. */

@@ -28,7 +28,7 @@ const find = (shard: Shard, limit: number, among?: number[]) => [
   ...shard.search({
     vector: query,
     limit,
-    exact: false,
+    nearest: limit,
     among: among && Int32Array.from(among),
   }).keys,
 ];
@@ -43,7 +43,7 @@ describe.each(kinds)('a shard %s', (_name, make) => {
   const expected = bruteForce(entries, query);
 
   it('ranks by descending cosine like a plain comparison', () => {
-    const found = make(entries).search({ vector: query, limit: 20, exact: false });
+    const found = make(entries).search({ vector: query, limit: 20, nearest: 20 });
     expect([...found.keys]).toEqual(expected.slice(0, 20));
     found.keys.forEach((key, rank) => {
       const cosine = entries[key]!.embedding.reduce((sum, value, e) => sum + value * query[e]!, 0);
@@ -53,7 +53,7 @@ describe.each(kinds)('a shard %s', (_name, make) => {
   });
 
   it('ranks all of its vectors on request', () => {
-    const found = make(entries).search({ vector: query, limit: 10_000, exact: true });
+    const found = make(entries).search({ vector: query, limit: 10_000 });
     expect([...found.keys]).toEqual(expected);
     expect(found.exact).toBe(true);
   });
@@ -100,6 +100,15 @@ describe('a shard with a graph', () => {
     expect(shard.saved()!.keys).toHaveLength(600);
   });
 
+  it('gives as many as the graph was asked for, and as many as are wanted where it compares with all', () => {
+    const shard = shardOf(entries, 10);
+    const few = shard.search({ vector: query, limit: 50, nearest: 5 });
+    expect([few.keys.length, few.exact]).toEqual([5, false]);
+    const among = Int32Array.from({ length: 40 }, (_, n) => n);
+    const all = shard.search({ vector: query, limit: 30, nearest: 5, among });
+    expect([all.keys.length, all.exact, all.total]).toEqual([30, true, 40]);
+  });
+
   it('applies a wide filter to what the graph finds', () => {
     const many = unitVectors(24_000, 4, 3);
     const query = many[5]!.embedding;
@@ -109,7 +118,7 @@ describe('a shard with a graph', () => {
     shard.set({ keys: Int32Array.from(many, ({ key }) => key), vectors });
     while (shard.fillGraph(1000));
     const allowed = many.map(({ key }) => key).filter((key) => key % 10 !== 0);
-    const found = shard.search({ vector: query, limit: 20, exact: false, among: Int32Array.from(allowed) });
+    const found = shard.search({ vector: query, limit: 20, nearest: 20, among: Int32Array.from(allowed) });
     expect([found.exact, found.total]).toEqual([false, 21_600]);
     const nearest = bruteForce(many, query).filter((key) => key % 10 !== 0);
     expect([...found.keys].filter((key) => nearest.slice(0, 20).includes(key)).length).toBeGreaterThan(17);

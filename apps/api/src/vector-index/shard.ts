@@ -5,7 +5,7 @@
  * The graph is filled in the background. What it does not hold yet is pending, and is compared with the query row by
  * row beside what the graph finds, so that every vector can be found as soon as it is set.
  */
-import { best, EMPTY, type Ranking } from './ranking.js';
+import { best, type Ranking } from './ranking.js';
 import { SearchGraph } from './search-graph.js';
 import { VectorMatrix } from './vector-matrix.js';
 
@@ -18,12 +18,12 @@ export interface KeyedVectors {
 export interface ShardQuery {
   /** [E], L2-normalised. */
   vector: Float32Array;
-  /** Most matches to return. */
+  /** Most matches to return of a comparison with every vector. */
   limit: number;
   /** Only these keys may match; unknown ones are no error. */
   among?: Int32Array;
-  /** Compare with every vector, whatever the graph could do. */
-  exact: boolean;
+  /** Of so many matches the graph decides which they are, if it can; absent: every vector is compared. */
+  nearest?: number;
 }
 
 export interface ShardResult extends Ranking {
@@ -123,8 +123,8 @@ export class Shard {
   search(query: ShardQuery): ShardResult {
     const rows = query.among && this.rowsOf(query.among);
     const total = rows?.length ?? this.size;
-    const found = query.exact ? undefined : this.searchGraph(query, rows);
-    return { ...(found ?? this.compare(query, rows)), exact: found === undefined, total };
+    const found = this.searchGraph(query, rows);
+    return { ...(found ?? this.compare(query.vector, query.limit, rows)), exact: found === undefined, total };
   }
 
   /** The graph with its live keys, to be saved; undefined when there is none or it lacks something. */
@@ -147,7 +147,7 @@ export class Shard {
   }
 
   /** Compares with all rows, or with some. */
-  private compare({ vector, limit }: ShardQuery, rows?: Uint32Array): Ranking {
+  private compare(vector: Float32Array, limit: number, rows?: Uint32Array): Ranking {
     if (rows === undefined) {
       return best(this.matrix.scoreAll(vector, this.size), (row) => this.keys[row]!, limit);
     }
@@ -155,22 +155,27 @@ export class Shard {
   }
 
   /** What graph and pending rows give; undefined when all rows should be compared instead. */
-  private searchGraph({ vector, limit }: ShardQuery, allowed?: Uint32Array): Ranking | undefined {
-    if (this.graph === undefined || this.pending.size > MOST_PENDING) return undefined;
-    let wanted = limit;
+  private searchGraph({ vector, nearest }: ShardQuery, allowed?: Uint32Array): Ranking | undefined {
+    if (nearest === undefined || this.graph === undefined || this.pending.size > MOST_PENDING)
+      return undefined;
+    let wanted = nearest;
     if (allowed !== undefined) {
       const share = allowed.length / this.size;
       if (share < WIDE_SHARE || allowed.length < WIDE_COUNT) return undefined;
-      wanted = Math.ceil((limit / share) * WIDE_FACTOR);
+      wanted = Math.ceil((nearest / share) * WIDE_FACTOR);
     }
-    const candidates = new Set(this.pending);
-    for (const key of this.graph.nearest(vector, wanted)) if (this.rows.has(key)) candidates.add(key);
     const passes = allowed && new Set(allowed);
-    const rows = Uint32Array.from([...candidates], (key) => this.rows.get(key)!).filter(
-      (row) => passes === undefined || passes.has(row),
-    );
-    if (rows.length < Math.min(limit, allowed?.length ?? this.size)) return undefined;
-    return rows.length === 0 ? EMPTY : this.compare({ vector, limit, exact: false }, rows);
+    const found = this.graph.nearest(vector, wanted);
+    const rows = new Uint32Array(found.length + this.pending.size);
+    let count = 0;
+    const add = (key: number) => {
+      const row = this.rows.get(key);
+      if (row !== undefined && passes?.has(row) !== false) rows[count++] = row;
+    };
+    for (const key of found) if (!this.pending.has(key)) add(key);
+    this.pending.forEach(add);
+    if (count < Math.min(nearest, allowed?.length ?? this.size)) return undefined;
+    return this.compare(vector, nearest, rows.subarray(0, count));
   }
 
   private rowsOf(keys: Int32Array): Uint32Array {

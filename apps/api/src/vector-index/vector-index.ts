@@ -2,16 +2,17 @@
  * Nearest-neighbour search off the event loop. N vectors of length E, L2-normalised; the score is their cosine. The
  * vectors are spread over shards by their keys, each in a thread of its own.
  *
- * The order of a result: first the FIRST nearest that the shards' graphs find, then all others, compared one by one.
- * Without graphs both are the exact order. So the beginning of a result is the same however much of it is read, it
- * never ends before everything has been read, and only who reads beyond the first part pays for it.
+ * The order of a result: what the graphs find when they are asked for the nearest few, after it what they add when
+ * asked for more, after it all others, compared one by one. Without graphs it is the exact order. So the beginning of a
+ * result is the same however much of it is read, it never ends before everything has been read, and only who reads far
+ * pays for it.
  */
 import { atLeast, EMPTY, followedBy, merge, slice, type Ranking } from './ranking.js';
 import { ShardClient } from './shard-client.js';
 import type { ShardState } from './shard-protocol.js';
 
-/** Matches that graphs are asked for: as many as the longest page has. */
-const FIRST = 100;
+/** Matches that graphs are asked for, one after the other: a usual page, the longest page. */
+const ASKED_FOR = [32, 100];
 
 /** A vector of the index and its score against the query. */
 interface Match {
@@ -130,22 +131,13 @@ export class VectorIndex {
   }
 
   async search({ vector, limit, offset, minScore, among }: VectorQuery): Promise<VectorResult> {
-    const parts = among && this.spread(among);
-    const ask = async (count: number, exact: boolean) => {
-      const results = await Promise.all(
-        this.shards.map((shard, s) =>
-          shard.request({ kind: 'search', vector, limit: count, among: parts?.[s], exact }),
-        ),
-      );
-      const total = results.reduce((sum, one) => sum + one.total, 0);
-      return { ranking: merge(results, count), isExact: results.every((one) => one.exact), total };
-    };
     const end = offset + limit;
-    const { ranking, isExact, total } = await ask(FIRST, false);
-    const found = await this.upTo(end, ranking, isExact, total, ask);
-    if (minScore === undefined) return { matches: toMatches(slice(found, offset, end)), total };
-    const high = atLeast(found, minScore);
-    const isComplete = isExact && (found.keys.length === total || high.keys.length < found.keys.length);
+    // A message would carry the whole buffer of a vector that is a part of one.
+    const own = vector.slice();
+    const { ranking, isExact, total } = await this.ranked(own, end, among && this.spread(among));
+    if (minScore === undefined) return { matches: toMatches(slice(ranking, offset, end)), total };
+    const high = atLeast(ranking, minScore);
+    const isComplete = isExact && (ranking.keys.length === total || high.keys.length < ranking.keys.length);
     return {
       matches: toMatches(slice(high, offset, end)),
       ...(isComplete && { total: high.keys.length }),
@@ -165,18 +157,31 @@ export class VectorIndex {
     await Promise.all(this.shards.map((shard) => shard.close()));
   }
 
-  /** The first `end` matches, or all when there are fewer. @param first the nearest FIRST */
-  private async upTo(
+  /** At least the first `end` matches, or all when there are fewer; `isExact` when no graph had a part in it. */
+  private async ranked(
+    vector: Float32Array,
     end: number,
-    first: Ranking,
-    isExact: boolean,
-    total: number,
-    ask: (count: number, exact: boolean) => Promise<{ ranking: Ranking }>,
-  ): Promise<Ranking> {
-    if (end <= first.keys.length || first.keys.length === total) return first;
-    if (total === 0) return EMPTY;
-    const { ranking } = await ask(Math.min(end, total), true);
-    return isExact ? ranking : followedBy(first, ranking);
+    among: Int32Array[] | undefined,
+  ): Promise<{ ranking: Ranking; isExact: boolean; total: number }> {
+    let ranking = EMPTY;
+    for (const nearest of this.kind === 'exact' ? [undefined] : [...ASKED_FOR, undefined]) {
+      // A shard whose graph cannot answer compares with all vectors, once for everything that is wanted.
+      const limit = Math.max(end, nearest ?? 0);
+      const results = await Promise.all(
+        this.shards.map((shard, s) =>
+          shard.request({ kind: 'search', vector, limit, among: among?.[s], nearest }),
+        ),
+      );
+      const total = results.reduce((sum, one) => sum + one.total, 0);
+      const isExact = results.every((one) => one.exact);
+      const isFirst = ranking === EMPTY;
+      const found = merge(results, isExact ? limit : nearest!);
+      ranking = isFirst ? found : followedBy(ranking, found);
+      if (isExact || ranking.keys.length >= Math.min(end, total)) {
+        return { ranking, isExact: isExact && isFirst, total };
+      }
+    }
+    throw new Error('a comparison with all vectors was not exact');
   }
 
   private spread(keys: Iterable<number>): Int32Array[] {
