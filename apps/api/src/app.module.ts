@@ -18,11 +18,16 @@ import { HealthController } from './health/health.controller.js';
 import { ByteBudget } from './http/body/byte-budget.js';
 import { QueryGuard } from './http/query.guard.js';
 import { validationPipe } from './http/validation.js';
+import { BuilderService } from './generations/builder.service.js';
+import { GenerationController } from './generations/generation.controller.js';
+import { GenerationRepository } from './generations/generation.repository.js';
+import { GenerationService } from './generations/generation.service.js';
+import type { LoadEncoder } from './generations/generation.service.js';
+import { EmbeddingRepository } from './images/embedding.repository.js';
 import { ImageController } from './images/image.controller.js';
 import { ImageRepository } from './images/image.repository.js';
 import { ImageService } from './images/image.service.js';
 import { OrphanSweepService } from './images/orphan-sweep.service.js';
-import { ReembedService } from './images/reembed.service.js';
 import { SEARCH_INDEX } from './images/search-index.js';
 import { ImportController } from './imports/import.controller.js';
 import { ImportRepository } from './imports/import.repository.js';
@@ -31,7 +36,7 @@ import { createMetrics } from './metrics/metrics.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchService } from './search/search.service.js';
-import { CONFIG, DATABASE, ENCODER, KEYS, METRICS } from './providers.js';
+import { CONFIG, DATABASE, ENCODER, KEYS, LOAD_ENCODER, METRICS, MODEL } from './providers.js';
 import { EMBEDDING_SOURCE } from './vector-index/embedding-source.js';
 import { IndexService } from './vector-index/index.service.js';
 
@@ -40,13 +45,14 @@ export interface Resources {
   config: Config;
   database: Database;
   encoder: Encoder;
+  loadEncoder: LoadEncoder;
   logger: Logger;
   keys: KeyRing;
 }
 
 @Module({})
 export class AppModule {
-  static on({ config, database, encoder, keys }: Resources): DynamicModule {
+  static on({ config, database, encoder, loadEncoder, keys }: Resources): DynamicModule {
     return {
       module: AppModule,
       imports: [DiscoveryModule],
@@ -56,12 +62,14 @@ export class AppModule {
         ImageController,
         ImportController,
         EmbedController,
+        GenerationController,
         HealthController,
       ],
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: DATABASE, useValue: database },
         { provide: ENCODER, useValue: encoder },
+        { provide: LOAD_ENCODER, useValue: loadEncoder },
         { provide: KEYS, useValue: keys },
         { provide: METRICS, useValue: createMetrics() },
         { provide: APP_FILTER, useClass: ProblemFilter },
@@ -73,12 +81,20 @@ export class AppModule {
         { provide: ByteBudget, useFactory: () => new ByteBudget(config.MAX_BYTES_IN_FLIGHT) },
         { provide: PixelBudget, useFactory: () => new PixelBudget(config.MAX_PIXELS_IN_FLIGHT) },
         EmbeddingService,
+        {
+          provide: MODEL,
+          useFactory: (embeddings: EmbeddingService) => () => embeddings.model,
+          inject: [EmbeddingService],
+        },
         ImageRepository,
-        { provide: EMBEDDING_SOURCE, useExisting: ImageRepository },
+        EmbeddingRepository,
+        { provide: EMBEDDING_SOURCE, useExisting: EmbeddingRepository },
         IndexService,
         { provide: SEARCH_INDEX, useExisting: IndexService },
         ImageService,
-        ReembedService,
+        GenerationRepository,
+        GenerationService,
+        BuilderService,
         OrphanSweepService,
         ImportRepository,
         ImportService,

@@ -30,10 +30,14 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   const keys = new KeyRing(config);
   const unlock = await lockDataFolder(config.DATA_DIR);
   process.once('exit', unlock);
-  const [database, encoder] = await openBoth(openKnownDatabase(config), EncoderPool.start(config));
+  const [database, encoder] = await openBoth(
+    openKnownDatabase(config),
+    EncoderPool.start(config, config.CLIP_CHECKPOINT),
+  );
   // Loaded only now: a start that fails need not wait for the rest of the program.
   const { createApp } = await import('./app.js');
-  const app = await createApp({ config, database, encoder, keys, logger });
+  const loadEncoder = (folder: string, name: string) => EncoderPool.start(config, folder, name);
+  const app = await createApp({ config, database, encoder, loadEncoder, keys, logger });
   const close = async () => {
     await app.close();
     await encoder.close();

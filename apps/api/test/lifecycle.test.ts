@@ -8,7 +8,6 @@ import type { Found } from './support/collection.js';
 import { freshDataFolder } from './support/data-folder.js';
 import { rgbPng } from './support/images.js';
 import { TestServer, formRequest, runToEnd } from './support/server.js';
-import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
 import { useCheckpoint, useFolder } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
@@ -18,7 +17,7 @@ const folder = useFolder();
 const checkpoint = useCheckpoint(folder);
 
 describe('the data', () => {
-  it('survive a stop and a kill, belong to one process at a time, and are encoded again for another model', async () => {
+  it('survive a stop and a kill, and belong to one process at a time', async () => {
     const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: await freshDataFolder(join(folder, 'kept')) };
     let server = await TestServer.start(env);
     await fill(server, 20);
@@ -31,15 +30,8 @@ describe('the data', () => {
     await fill(server, 20, 20);
     await server.stop('SIGKILL');
 
-    const other = await writeTinyCheckpoint(join(folder, 'other'), { gain: 0.05 });
-    server = await TestServer.start({ ...env, CLIP_CHECKPOINT: other });
-    await vi.waitFor(
-      async () => expect(await server.json('/readyz')).toMatchObject({ toReembed: 0 }),
-      10_000,
-    );
-    const { items, total } = await server.json<Found>('/search?q=red&limit=1');
-    expect(total).toBe(40);
-    expect(items[0]!.score).toBeLessThan(0.95);
+    server = await TestServer.start(env);
+    expect(await server.json<Found>('/search?q=red&limit=1')).toMatchObject({ total: 40 });
     await server.stop();
   });
 });

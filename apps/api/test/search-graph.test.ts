@@ -22,8 +22,9 @@ describe('the search graph', () => {
       DATA_DIR: await freshDataFolder(join(folder, 'graph')),
       EXACT_SEARCH_LIMIT: '50',
     };
-    const snapshot = join(env.DATA_DIR, 'index', 'hnsw-0.bin');
     let server = await TestServer.start(env);
+    const { model } = await server.json<{ model: { hash: string } }>('/readyz');
+    const snapshot = join(env.DATA_DIR, 'index', model.hash, 'hnsw-0.bin');
     await fill(server, 90);
     await untilGraph(server);
     const found = await server.json<Found>('/search?q=yellow&limit=60');

@@ -28,6 +28,7 @@ export {
 } from './preprocess/index.js';
 export {
   CONFIG_FILE,
+  encoderFiles,
   MODEL_CARD_FILE,
   ONNX_SUFFIXES,
   openCheckpoint,

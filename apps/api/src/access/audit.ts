@@ -20,7 +20,7 @@ interface Outcome {
   status: number;
   /** Code of the problem that it was refused or failed with. */
   code?: string;
-  /** Images or jobs that the request named or made. */
+  /** Images, jobs or models that the request named or made. */
   ids: string[];
 }
 
@@ -77,8 +77,8 @@ function audit(request: Request, { address, key }: Caller, result: Outcome): voi
 }
 
 function namedIds(request: Request): string[] {
-  const { id } = request.params;
-  return typeof id === 'string' ? [id.slice(0, MAX_ID)] : [];
+  const { id, hash } = request.params;
+  return [id, hash].flatMap((one) => (typeof one === 'string' ? [one.slice(0, MAX_ID)] : []));
 }
 
 /** The ids in an answer: `{ id }` or `{ items: [{ id }] }`. */

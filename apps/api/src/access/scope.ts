@@ -1,7 +1,7 @@
 /** What a key may do, and what a route needs. Each scope includes those before it. */
 import { SetMetadata } from '@nestjs/common';
 
-/** read: everything that changes nothing; write: change the collection; admin: original files, imports from disk. */
+/** read: everything that changes nothing; write: change the collection; admin: original files, imports from disk, models. */
 export const SCOPES = ['read', 'write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 

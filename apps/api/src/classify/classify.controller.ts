@@ -1,5 +1,6 @@
 /** POST /classify. */
-import { Controller, HttpCode, Inject, Post } from '@nestjs/common';
+import { Controller, HttpCode, Inject, Post, Res } from '@nestjs/common';
+import type { Response } from 'express';
 import type { Config } from '../config/config.js';
 import { filledFields } from '../http/fields.js';
 import { imageFormLimits, imageJsonBytes, textJsonBytes } from '../http/body/limits.js';
@@ -11,7 +12,10 @@ import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
 import { CONFIG } from '../providers.js';
+import type { ImageInput } from '../encoder/encoder.js';
+import { MODEL_HEADER } from '../http/model-header.js';
 import { classificationSchema, classifyBodySchema, classifyFormSchema } from './classify.schema.js';
+import type { ClassifyParameters } from './classify.schema.js';
 import { ClassifyService } from './classify.service.js';
 
 /** Values of a body beside its labels, with room to spare. */
@@ -42,7 +46,7 @@ export class ClassifyController {
     summary: 'Score candidate labels for an image',
     description:
       'Without a threshold the scores add up to 1, the class that background adds included; with multi_label, and ' +
-      'for SigLIP models, each label is scored by itself.',
+      'for SigLIP models, each label is scored by itself. The header X-Model has the hash of the model.',
     tag: 'classify',
     form: { fields: classifyFormSchema(limits), files: { image: 'one' } },
     json: classifyBodySchema(limits),
@@ -55,14 +59,25 @@ export class ClassifyController {
       'undecodable_image',
     ],
   }))
-  async classify(@RequestBody() body: Body, @Scope() scope: RequestScope) {
+  async classify(
+    @RequestBody() body: Body,
+    @Scope() scope: RequestScope,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    const { image, parameters } = await this.read(body);
+    const { model, labels } = await this.classifier.classify(image, parameters, scope);
+    response.setHeader(MODEL_HEADER, model);
+    return labels;
+  }
+
+  private async read(body: Body): Promise<{ image: ImageInput; parameters: ClassifyParameters }> {
     if (body.kind === 'form') {
       const parameters = parseInput(classifyFormSchema(this.config), filledFields(body.form.values));
-      return this.classifier.classify(await formImage(body.form, this.config), parameters, scope);
+      return { image: await formImage(body.form, this.config), parameters };
     }
     const { inputs, parameters } = parseInput(classifyBodySchema(this.config), body.value);
     const image = await decodeImage(inputs, 'inputs', this.config);
     const { candidate_labels: labels, ...rest } = parameters;
-    return this.classifier.classify(image, { labels, ...rest }, scope);
+    return { image, parameters: { labels, ...rest } };
   }
 }

@@ -7,6 +7,7 @@ import { REFERENCE_LABELS, labelPrompts, rankLabels, textCenter } from '@clip-ts
 import type { RankedLabel } from '@clip-ts/clip';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { ImageInput } from '../encoder/encoder.js';
+import type { ModelEmbeddings } from '../encoder/model-embeddings.js';
 import type { RequestScope } from '../encoder/scope.js';
 import type { ClassifyParameters } from './classify.schema.js';
 
@@ -15,12 +16,25 @@ const REMEMBERED_CENTERS = 32;
 
 @Injectable()
 export class ClassifyService {
+  /** By model and template. */
   private readonly centers = new Map<string, Float32Array>();
 
   constructor(@Inject(EmbeddingService) private readonly embeddings: EmbeddingService) {}
 
-  /** Labels by descending score. The same label given twice counts once. */
-  async classify(
+  /** Labels by descending score, and the hash of the model. The same label given twice counts once. */
+  classify(
+    image: ImageInput,
+    parameters: ClassifyParameters,
+    scope: RequestScope,
+  ): Promise<{ model: string; labels: RankedLabel[] }> {
+    return this.embeddings.use(async (embeddings) => ({
+      model: embeddings.model.hash,
+      labels: await this.rank(embeddings, image, parameters, scope),
+    }));
+  }
+
+  private async rank(
+    embeddings: ModelEmbeddings,
     image: ImageInput,
     parameters: ClassifyParameters,
     scope: RequestScope,
@@ -28,12 +42,12 @@ export class ClassifyService {
     const { hypothesis_template: template, multi_label, background, top_k, threshold } = parameters;
     const labels = [...new Set(parameters.labels)];
     const texts = labelPrompts(labels, template);
-    const { logitScale, logitBias } = this.embeddings.model;
+    const { logitScale, logitBias } = embeddings.model;
     const overBackground = logitBias === undefined && (multi_label || background);
     const [imageEmbedding, labelEmbeddings, center] = await Promise.all([
-      this.embeddings.image(image, scope),
-      this.embeddings.texts(texts, scope),
-      overBackground ? this.center(template, scope) : undefined,
+      embeddings.image(image, scope),
+      embeddings.texts(texts, scope),
+      overBackground ? this.center(embeddings, template, scope) : undefined,
     ]);
     return rankLabels(imageEmbedding, labelEmbeddings, labels, {
       logitScale,
@@ -47,11 +61,16 @@ export class ClassifyService {
   }
 
   /** Center of the reference labels in `template`. */
-  private async center(template: string, scope: RequestScope): Promise<Float32Array> {
-    const known = this.centers.get(template);
+  private async center(
+    embeddings: ModelEmbeddings,
+    template: string,
+    scope: RequestScope,
+  ): Promise<Float32Array> {
+    const key = `${embeddings.model.hash} ${template}`;
+    const known = this.centers.get(key);
     if (known !== undefined) return known;
-    const center = textCenter(await this.embeddings.texts(labelPrompts(REFERENCE_LABELS, template), scope));
-    this.centers.set(template, center);
+    const center = textCenter(await embeddings.texts(labelPrompts(REFERENCE_LABELS, template), scope));
+    this.centers.set(key, center);
     if (this.centers.size > REMEMBERED_CENTERS) {
       const oldest = this.centers.keys().next();
       if (!oldest.done) this.centers.delete(oldest.value);

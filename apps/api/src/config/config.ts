@@ -170,6 +170,12 @@ const environmentSchema = z.object({
     'Images and texts that may wait, at least twice as many as one request may hold; beyond it: 503.',
   ),
   EMBEDDING_CACHE: count(0, 10_000_000, 10_000).describe('Text embeddings kept in memory.'),
+  MODEL_BUILD_RATE: count(0, 1_000_000_000, 0).describe(
+    'Images a minute that a new model encodes behind the requests before it takes over; 0: as many as it can.',
+  ),
+  MODELS_KEPT: count(0, 100, 1).describe(
+    'Models that have answered before, whose embeddings and files are kept to go back to.',
+  ),
   EXACT_SEARCH_LIMIT: count(0, 10_000_000, 10_000).describe(
     'Up to so many images search compares with each; above it uses HNSW graphs.',
   ),
@@ -182,7 +188,7 @@ const environmentSchema = z.object({
     .default('auto')
     .describe('One JSON object or one text a line; auto: text on a terminal, JSON elsewhere.'),
   IMPORT_LEASE: count(3, 3600, 15).describe(
-    'Seconds after which an import of a service that died goes on in another one that uses the same DATABASE_URL.',
+    'Seconds after which an import or a build of a service that died goes on in another one that uses the same DATABASE_URL.',
   ),
   SHUTDOWN_TIMEOUT: count(0, 600, 10).describe('Seconds that running requests get to finish at the end.'),
 });

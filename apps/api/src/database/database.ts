@@ -29,6 +29,8 @@ export interface Database {
   readonly shared: boolean;
   /** Knows whether the database answers. */
   readonly monitor: DatabaseMonitor;
+  /** Brings the tables up to date. */
+  migrate(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -48,7 +50,7 @@ export async function openDatabase(settings: { DATA_DIR: string; DATABASE_URL?: 
       ? await openEmbedded(settings.DATA_DIR)
       : openServer(settings.DATABASE_URL);
   try {
-    await applyMigrations(database.client);
+    await database.migrate();
   } catch (error) {
     await database.close().catch(() => undefined);
     const where = database.shared ? 'the server that DATABASE_URL names' : `${settings.DATA_DIR}/database`;
@@ -82,6 +84,7 @@ async function openEmbedded(dataFolder: string): Promise<Database> {
     client,
     shared: false,
     monitor,
+    migrate: () => applyMigrations(client),
     close: async () => {
       monitor.stop();
       await client.$disconnect();
@@ -138,6 +141,11 @@ function openServer(url: string): Database {
     client,
     shared: true,
     monitor,
+    migrate: async () => {
+      // A statement of a migration may take as long as the collection is large.
+      const patient = connect({ connectionString: url, max: 1, connectionTimeoutMillis: 10_000 });
+      await applyMigrations(patient).finally(() => patient.$disconnect());
+    },
     close: async () => {
       monitor.stop();
       await Promise.all([client.$disconnect(), watcher.$disconnect()]);

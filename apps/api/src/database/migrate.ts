@@ -60,7 +60,7 @@ export async function applyMigrations(client: PrismaClient, folder = MIGRATIONS_
       }
       return pending.map(({ name }) => name);
     },
-    { maxWait: 60_000, timeout: 600_000 },
+    { maxWait: 60_000, timeout: 3_600_000 },
   );
 }
 

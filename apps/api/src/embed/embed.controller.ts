@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { ImageInput } from '../encoder/encoder.js';
+import type { ModelEmbeddings } from '../encoder/model-embeddings.js';
 import { filesFormLimits, imageJsonBytes, textJsonBytes } from '../http/body/limits.js';
 import { RequestBody, TakesBody } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
@@ -54,33 +55,47 @@ export class EmbedController {
     @RequestBody() body: Body,
     @Scope() scope: RequestScope,
   ): Promise<z.infer<typeof embeddingsSchema>> {
-    const vectors = await this.vectors(body, scope);
-    const { hash, embeddingSize } = this.embeddings.model;
-    return { model: hash, dimension: embeddingSize, embeddings: vectors.map((vector) => Array.from(vector)) };
+    return this.embeddings.use(async (embeddings) => {
+      const vectors = await this.vectors(embeddings, body, scope);
+      const { hash, embeddingSize } = embeddings.model;
+      return {
+        model: hash,
+        dimension: embeddingSize,
+        embeddings: vectors.map((vector) => Array.from(vector)),
+      };
+    });
   }
 
-  private async vectors(body: Body, scope: RequestScope): Promise<Float32Array[]> {
+  private async vectors(
+    embeddings: ModelEmbeddings,
+    body: Body,
+    scope: RequestScope,
+  ): Promise<Float32Array[]> {
     const images: ImageInput[] = [];
     if (body.kind === 'form') {
       const { files } = body.form;
       if (files.length === 0)
         throw new Problem('invalid_request', 'Expected a file in the field image, found none.');
       for (const { bytes } of files) images.push(await checked(bytes, this.config));
-      return this.imageVectors(images, scope);
+      return imageVectors(embeddings, images, scope);
     }
     const input = parseInput(embedBodySchema(this.config), body.value);
-    if ('texts' in input) return this.embeddings.texts(input.texts, scope);
+    if ('texts' in input) return embeddings.texts(input.texts, scope);
     for (const [index, text] of input.images.entries()) {
       images.push(await decodeImage(text, `images.${index}`, this.config));
     }
-    return this.imageVectors(images, scope);
+    return imageVectors(embeddings, images, scope);
   }
+}
 
-  private async imageVectors(images: readonly ImageInput[], scope: RequestScope): Promise<Float32Array[]> {
-    const results = await this.embeddings.images(images, scope);
-    return results.map((result) => {
-      if (result instanceof Problem) throw result;
-      return result;
-    });
-  }
+async function imageVectors(
+  embeddings: ModelEmbeddings,
+  images: readonly ImageInput[],
+  scope: RequestScope,
+): Promise<Float32Array[]> {
+  const results = await embeddings.images(images, scope);
+  return results.map((result) => {
+    if (result instanceof Problem) throw result;
+    return result;
+  });
 }

@@ -1,202 +1,102 @@
 /**
- * Embeddings for the rest of the service: batched over requests, texts cached by (model, text).
- * Repeated labels and queries cost one run of the model, also when they come at the same moment.
+ * The models that are loaded: the one that answers, and while another generation is being built, the one that builds it.
+ * Whoever needs several embeddings that belong together takes them from one model inside of {@link EmbeddingService.use}.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import { Counter, Histogram } from 'prom-client';
+import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Registry } from 'prom-client';
 import { CONFIG, ENCODER, METRICS } from '../providers.js';
 import type { Config } from '../config/config.js';
 import { gauge } from '../metrics/metrics.js';
-import type { ProblemCode } from '../problems/catalogue.js';
-import { Problem } from '../problems/problem.js';
-import { cleanText } from '../text/clean-text.js';
-import { ComputeMeter, imageCost, textCost } from './compute.js';
-import type { EncodeOutcome, Encoder, EncodeTask, ImageInput, ModelInfo } from './encoder.js';
-import { Cancelled, MicroBatcher } from './micro-batcher.js';
+import { ComputeMeter } from './compute.js';
+import { EncoderMetrics } from './encoder-metrics.js';
+import type { Encoder, ModelInfo } from './encoder.js';
+import { ModelEmbeddings } from './model-embeddings.js';
 import { PixelBudget } from './pixel-budget.js';
-import type { RequestScope } from './scope.js';
 
 @Injectable()
-export class EmbeddingService {
-  readonly model: ModelInfo;
-  private readonly batcher: MicroBatcher;
+export class EmbeddingService implements OnApplicationShutdown {
+  private readonly loaded = new Map<string, ModelEmbeddings>();
+  private answering: ModelEmbeddings;
   private readonly meter: ComputeMeter;
-  /** Embeddings by text; the service has one model. Undefined when EMBEDDING_CACHE is 0. */
-  private readonly cache: LRUCache<string, Float32Array> | undefined;
-  /** Texts that are being encoded, so that others who ask for them meanwhile share the result. */
-  private readonly pending = new Map<string, { embedding: Promise<Float32Array>; jobSize: number }>();
-  private readonly lookups: Counter<'result'>;
-  private readonly batchSize: number;
+  private readonly encoderMetrics: EncoderMetrics;
 
   constructor(
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(ENCODER) encoder: Encoder,
     @Inject(METRICS) metrics: Registry,
-    @Inject(PixelBudget) pixelBudget: PixelBudget,
+    @Inject(PixelBudget) private readonly pixelBudget: PixelBudget,
   ) {
-    this.model = encoder.model;
-    this.batchSize = config.ENCODER_BATCH;
-    const { EMBEDDING_CACHE: max } = config;
-    this.cache = max === 0 ? undefined : new LRUCache({ max });
     this.meter = new ComputeMeter({ perRequest: config.MAX_COMPUTE, perMinute: config.COMPUTE_LIMIT });
-    this.batcher = new MicroBatcher({
-      run: measured(encoder, metrics),
-      concurrency: encoder.concurrency,
-      maxBatch: config.ENCODER_BATCH,
-      maxQueue: config.ENCODER_QUEUE,
-      pixelBudget,
+    this.encoderMetrics = new EncoderMetrics(metrics);
+    this.answering = this.add(encoder);
+    const sum = (value: (model: ModelEmbeddings) => number) =>
+      [...this.loaded.values()].reduce((total, model) => total + value(model), 0);
+    gauge(metrics, 'models_loaded', 'Models in memory.', () => this.loaded.size);
+    gauge(metrics, 'text_cache_entries', 'Texts in the embedding cache.', () => sum(({ cached }) => cached));
+    gauge(metrics, 'encoder_queued', 'Items that wait for the model.', () => sum(({ queued }) => queued));
+  }
+
+  /** The model that answers. */
+  get model(): ModelInfo {
+    return this.answering.model;
+  }
+
+  /** Hashes of the models that are loaded. */
+  get models(): string[] {
+    return [...this.loaded.keys()];
+  }
+
+  /** A model that is loaded. */
+  get(hash: string): ModelEmbeddings | undefined {
+    return this.loaded.get(hash);
+  }
+
+  /** Runs `run` with the model that answers, which stays open until it is done, whatever answers by then. */
+  use<T>(run: (embeddings: ModelEmbeddings) => Promise<T>): Promise<T> {
+    return this.answering.use(run);
+  }
+
+  /** The same for every model that is loaded, the one that answers first. */
+  useAll<T>(run: (embeddings: readonly [ModelEmbeddings, ...ModelEmbeddings[]]) => Promise<T>): Promise<T> {
+    const others = [...this.loaded.values()].filter((model) => model !== this.answering);
+    const all = [this.answering, ...others] as const;
+    return all.reduceRight<() => Promise<T>>(
+      (inner, model) => () => model.use(inner),
+      () => run(all),
+    )();
+  }
+
+  /** Takes a model in. */
+  add(encoder: Encoder): ModelEmbeddings {
+    const embeddings = new ModelEmbeddings(encoder, {
+      batchSize: this.config.ENCODER_BATCH,
+      maxQueue: this.config.ENCODER_QUEUE,
+      cacheSize: this.config.EMBEDDING_CACHE,
+      meter: this.meter,
+      metrics: this.encoderMetrics,
+      pixelBudget: this.pixelBudget,
     });
-    this.lookups = new Counter({
-      name: 'text_cache_lookups_total',
-      help: 'Texts looked up in the embedding cache, by result.',
-      labelNames: ['result'],
-      registers: [metrics],
-    });
-    gauge(metrics, 'text_cache_entries', 'Texts in the embedding cache.', () => this.cache?.size ?? 0);
-    gauge(metrics, 'encoder_queued', 'Items that wait for the model.', () => this.batcher.queued);
+    this.loaded.set(encoder.model.hash, embeddings);
+    return embeddings;
   }
 
-  /** Embeddings [E] of N texts, in their order. Throws overloaded, rate_limited, request_too_costly. */
-  async texts(given: readonly string[], scope: RequestScope): Promise<Float32Array[]> {
-    const texts = given.map(cleanText);
-    const unique = [...new Set(texts)];
-    this.meter.ask(scope, sum(unique.map((text) => textCost(text.length))));
-    const found = new Map<string, Float32Array>();
-    for (const text of unique) {
-      const embedding = this.cache?.get(text);
-      if (embedding !== undefined) found.set(text, embedding);
-    }
-    const missing = unique.filter((text) => !found.has(text));
-    this.lookups.inc({ result: 'hit' }, unique.length - missing.length);
-    this.lookups.inc({ result: 'miss' }, missing.length);
-    await this.encode(missing, found, scope);
-    return texts.map((text) => found.get(text)!);
+  /** From now on a model that is loaded answers. */
+  answerWith(hash: string): void {
+    const embeddings = this.loaded.get(hash);
+    if (embeddings === undefined) throw new Error(`the model ${hash} is not loaded`);
+    this.answering = embeddings;
   }
 
-  /** Embedding [E] of one image file. Throws a Problem when it cannot be decoded. */
-  async image(image: ImageInput, scope: RequestScope): Promise<Float32Array> {
-    const [outcome] = await this.images([image], scope);
-    if (outcome instanceof Problem) throw outcome;
-    return outcome!;
+  /** Closes a model that does not answer, once nobody uses it. */
+  async remove(hash: string): Promise<void> {
+    const embeddings = this.loaded.get(hash);
+    if (embeddings === undefined || embeddings === this.answering) return;
+    this.loaded.delete(hash);
+    await embeddings.close();
   }
 
-  /**
-   * Outcomes for N image files: an image that cannot be decoded does not fail the others.
-   * Without a scope it is background work.
-   */
-  async images(images: readonly ImageInput[], scope?: RequestScope): Promise<(Float32Array | Problem)[]> {
-    if (scope !== undefined) {
-      const units = sum(images.map(({ pixels }) => imageCost(pixels)));
-      this.meter.ask(scope, units);
-      this.meter.spend(scope, units);
-    }
-    const outcomes = await this.batcher.images(images, scope);
-    return outcomes.map((outcome) => ('embedding' in outcome ? outcome.embedding : problemOf(outcome.error)));
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([...this.loaded.values()].map((embeddings) => embeddings.close()));
   }
-
-  /** Puts the embeddings of `missing` into `found`: encodes those that nobody else is encoding already. */
-  private async encode(
-    missing: readonly string[],
-    found: Map<string, Float32Array>,
-    scope: RequestScope,
-  ): Promise<void> {
-    if (missing.length === 0) return;
-    // A small request does not wait for a text that a huge one has somewhere in its queue.
-    const largestShared = Math.max(this.batchSize, 2 * missing.length);
-    const shared: { text: string; embedding: Promise<Float32Array> }[] = [];
-    const own: string[] = [];
-    for (const text of missing) {
-      const pending = this.pending.get(text);
-      if (pending === undefined || pending.jobSize > largestShared) own.push(text);
-      else shared.push({ text, embedding: pending.embedding });
-    }
-    this.meter.spend(scope, sum(own.map((text) => textCost(text.length))));
-    const encoded = this.submit(own, scope);
-    encoded.catch(() => undefined);
-    const given = await Promise.allSettled(shared.map(({ embedding }) => embedding));
-    const again: string[] = [];
-    for (const [index, { text }] of shared.entries()) {
-      const result = given[index]!;
-      if (result.status === 'fulfilled') found.set(text, result.value);
-      // Whoever asked first went away; this request still wants it.
-      else if (result.reason instanceof Cancelled && !scope.signal.aborted) again.push(text);
-      else throw result.reason;
-    }
-    for (const [index, embedding] of (await encoded).entries()) found.set(own[index]!, embedding);
-    await this.encode(again, found, scope);
-  }
-
-  /** Encodes texts and lets others share the results. */
-  private async submit(texts: readonly string[], scope: RequestScope): Promise<Float32Array[]> {
-    if (texts.length === 0) return [];
-    const embeddings = this.batcher.texts(texts, scope).then((outcomes) => outcomes.map(embeddingOf));
-    const jobSize = texts.length;
-    const entries = texts.map((text, index) => {
-      const embedding = embeddings.then((all) => all[index]!);
-      embedding.catch(() => undefined);
-      const entry = { embedding, jobSize };
-      this.pending.set(text, entry);
-      return { text, entry };
-    });
-    try {
-      const all = await embeddings;
-      for (const [index, text] of texts.entries()) this.cache?.set(text, all[index]);
-      return all;
-    } finally {
-      for (const { text, entry } of entries) if (this.pending.get(text) === entry) this.pending.delete(text);
-    }
-  }
-}
-
-/** The encoder's runs, with their sizes and times counted. */
-function measured(encoder: Encoder, metrics: Registry) {
-  const sizes = new Histogram({
-    name: 'encoder_batch_size',
-    help: 'Items in one run of the model.',
-    labelNames: ['kind'],
-    buckets: [1, 2, 4, 8, 16, 32, 64],
-    registers: [metrics],
-  });
-  const seconds = new Histogram({
-    name: 'encoder_run_seconds',
-    help: 'Time of one run of the model.',
-    labelNames: ['kind'],
-    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
-    registers: [metrics],
-  });
-  return async (task: EncodeTask) => {
-    const start = performance.now();
-    sizes.observe({ kind: task.kind }, task.items.length);
-    try {
-      return await encoder.encode(task);
-    } finally {
-      seconds.observe({ kind: task.kind }, (performance.now() - start) / 1000);
-    }
-  };
-}
-
-const CODES: Partial<Record<string, ProblemCode>> = {
-  IMAGE_TOO_LARGE: 'too_many_pixels',
-  IMAGE_FORMAT_UNSUPPORTED: 'unsupported_image_format',
-  IMAGE_UNREADABLE: 'undecodable_image',
-  TEXT_INVALID: 'invalid_request',
-};
-
-function problemOf(error: { code: string; message: string }): Problem {
-  const code = CODES[error.code];
-  if (code !== undefined) return new Problem(code, error.message);
-  return new Problem('internal_error', 'The model failed on this input. The log of the server says why.', {
-    cause: new Error(`${error.code}: ${error.message}`),
-  });
-}
-
-function embeddingOf(outcome: EncodeOutcome): Float32Array {
-  if ('embedding' in outcome) return outcome.embedding;
-  throw problemOf(outcome.error);
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

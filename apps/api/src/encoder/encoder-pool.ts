@@ -13,6 +13,13 @@ import type { EncoderWorkerData, WorkerTask } from './encoder.worker.js';
 
 const logger = new Logger('Encoder');
 
+interface EncoderSettings {
+  ENCODER_THREADS: number;
+  ENCODER_BATCH: number;
+  MAX_IMAGE_BYTES: number;
+  MAX_IMAGE_PIXELS: number;
+}
+
 type EncoderThreads = Piscina<WorkerTask, ModelInfo | EncodeOutcome[]>;
 
 /** The checkpoint cannot be served; the message names the file or tensor that is wrong. */
@@ -28,27 +35,28 @@ class CheckpointError extends StartError {
 }
 
 export class EncoderPool implements Encoder {
+  private closing: Promise<void> | undefined;
+
   private constructor(
     private readonly threads: EncoderThreads,
     readonly model: ModelInfo,
+    readonly folder: string,
     readonly concurrency: number,
   ) {}
 
-  /** Starts the threads and loads the checkpoint in each. Throws {@link CheckpointError} when it cannot be loaded. */
-  static async start(settings: {
-    CLIP_CHECKPOINT: string;
-    ENCODER_THREADS: number;
-    ENCODER_BATCH: number;
-    MAX_IMAGE_BYTES: number;
-    MAX_IMAGE_PIXELS: number;
-  }): Promise<EncoderPool> {
-    const { CLIP_CHECKPOINT: checkpoint, ENCODER_THREADS: concurrency } = settings;
+  /**
+   * Starts the threads and loads the checkpoint in each. Throws {@link CheckpointError} when it cannot be loaded.
+   * @param checkpoint a folder or a hub id
+   * @param name what people know it by
+   */
+  static async start(settings: EncoderSettings, checkpoint: string, name?: string): Promise<EncoderPool> {
+    const { ENCODER_THREADS: concurrency } = settings;
     let threads: EncoderThreads | undefined;
     try {
       const folder = await resolveModelFolder(checkpoint, { files: 'onnx' });
       const workerData: EncoderWorkerData = {
         folder,
-        name: basename(checkpoint) === 'checkpoint' ? checkpoint : basename(checkpoint),
+        name: name ?? (basename(checkpoint) === 'checkpoint' ? checkpoint : basename(checkpoint)),
         maxImageBytes: settings.MAX_IMAGE_BYTES,
         maxImagePixels: settings.MAX_IMAGE_PIXELS,
         batchSize: settings.ENCODER_BATCH,
@@ -65,7 +73,7 @@ export class EncoderPool implements Encoder {
         logger.error(error instanceof Error ? error.stack : String(error));
       });
       const model = (await threads.run({ kind: 'describe' })) as ModelInfo;
-      return new EncoderPool(threads, model, concurrency);
+      return new EncoderPool(threads, model, folder, concurrency);
     } catch (error) {
       await threads?.destroy();
       throw new CheckpointError(checkpoint, error);
@@ -76,7 +84,8 @@ export class EncoderPool implements Encoder {
     return (await this.threads.run(task)) as EncodeOutcome[];
   }
 
-  async close(): Promise<void> {
-    await this.threads.close();
+  close(): Promise<void> {
+    this.closing ??= this.threads.close();
+    return this.closing;
   }
 }

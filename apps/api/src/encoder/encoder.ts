@@ -36,6 +36,8 @@ export type EncodeOutcome =
 
 export interface Encoder {
   readonly model: ModelInfo;
+  /** Folder of the checkpoint. */
+  readonly folder: string;
   /** Number of tasks that run at the same time. */
   readonly concurrency: number;
   /** Runs the model once over N items and returns N outcomes in their order. */

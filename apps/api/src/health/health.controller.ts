@@ -8,7 +8,7 @@ import { Access } from '../access/scope.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute } from '../http/openapi.js';
 import { ImageRepository } from '../images/image.repository.js';
-import { ReembedService } from '../images/reembed.service.js';
+import { BuilderService } from '../generations/builder.service.js';
 import { PROBLEMS, isProblemCode } from '../problems/catalogue.js';
 import { Problem } from '../problems/problem.js';
 import { METRICS } from '../providers.js';
@@ -20,7 +20,7 @@ const readySchema = z
     model: z.object({ hash: z.string(), name: z.string(), embeddingSize: z.int() }),
     images: z.int(),
     index: z.object({ kind: z.enum(['exact', 'hnsw']).nullable(), images: z.int() }),
-    toReembed: z.int().describe('Images that another model had encoded and that are being encoded again'),
+    toReembed: z.int().describe('Images that a model still has to encode; GET /models says which'),
   })
   .meta({ id: 'Ready' });
 
@@ -33,7 +33,7 @@ export class HealthController {
   constructor(
     @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
     @Inject(IndexService) private readonly index: IndexService,
-    @Inject(ReembedService) private readonly reembedding: ReembedService,
+    @Inject(BuilderService) private readonly builder: BuilderService,
     @Inject(ImageRepository) private readonly images: ImageRepository,
     @Inject(METRICS) private readonly metrics: Registry,
   ) {}
@@ -71,7 +71,7 @@ export class HealthController {
       model: { hash, name, embeddingSize },
       images: await this.images.count(),
       index: this.index.status,
-      toReembed: this.reembedding.remaining,
+      toReembed: this.builder.remaining,
     };
   }
 

@@ -91,7 +91,15 @@ export function corsOptions(origins: readonly string[]): CorsOptions {
     origin: [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
     allowedHeaders: ['Content-Type', 'Authorization', 'X-API-Key', 'Range', 'If-None-Match'],
-    exposedHeaders: ['Retry-After', 'X-Request-Id', 'Location', 'RateLimit', 'RateLimit-Policy', 'ETag'],
+    exposedHeaders: [
+      'Retry-After',
+      'X-Request-Id',
+      'X-Model',
+      'Location',
+      'RateLimit',
+      'RateLimit-Policy',
+      'ETag',
+    ],
     maxAge: 600,
   };
 }

@@ -1,18 +1,16 @@
-/**
- * The rows of the collection. Every change takes the next revision in its own transaction, under a lock on
- * the collection's row: revisions become visible in their order, so "what changed since revision r" misses nothing.
- */
+/** The rows of the images. */
 import { Inject, Injectable } from '@nestjs/common';
 import type { Database } from '../database/database.js';
-import { Prisma } from '../generated/prisma/client.js';
 import type { Image, PrismaClient } from '../generated/prisma/client.js';
 import { DATABASE } from '../providers.js';
 import { cleanTexts } from '../text/clean-text.js';
+import { changeCollection } from './collection-change.js';
+import { insertEmbeddings } from './embedding.repository.js';
+import type { ModelEmbedding } from './embedding.repository.js';
 
-/** An image without its embedding. */
-export type ImageRow = Omit<Image, 'embedding'>;
+export type ImageRow = Image;
 
-/** What is stored of a new image; `embedding` [E] was made by the model `embeddingModel`. */
+/** What is stored of a new image. */
 export interface NewImage {
   id: string;
   mediaType: string;
@@ -22,8 +20,7 @@ export interface NewImage {
   fileName: string | null;
   captions: string[];
   tags: string[];
-  embedding: Float32Array;
-  embeddingModel: string;
+  embeddings: ModelEmbedding[];
 }
 
 /** Captions and tags to add to an image. */
@@ -32,8 +29,6 @@ interface Annotation {
   captions: readonly string[];
   tags: readonly string[];
 }
-
-type Transaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0];
 
 @Injectable()
 export class ImageRepository {
@@ -44,17 +39,17 @@ export class ImageRepository {
   }
 
   find(id: string): Promise<ImageRow | null> {
-    return this.client.image.findUnique({ where: { id }, omit: { embedding: true } });
+    return this.client.image.findUnique({ where: { id } });
   }
 
   /** Rows of these ids, in any order; ids that are not there are left out. */
   findMany(ids: readonly string[]): Promise<ImageRow[]> {
-    return this.client.image.findMany({ where: { id: { in: [...ids] } }, omit: { embedding: true } });
+    return this.client.image.findMany({ where: { id: { in: [...ids] } } });
   }
 
   /** Rows of these keys, in any order. */
   findByKeys(keys: readonly number[]): Promise<ImageRow[]> {
-    return this.client.image.findMany({ where: { key: { in: [...keys] } }, omit: { embedding: true } });
+    return this.client.image.findMany({ where: { key: { in: [...keys] } } });
   }
 
   /** Newest first. */
@@ -63,7 +58,6 @@ export class ImageRepository {
       orderBy: { key: 'desc' },
       skip: page.offset,
       take: page.limit,
-      omit: { embedding: true },
     });
   }
 
@@ -71,18 +65,23 @@ export class ImageRepository {
     return this.client.image.count();
   }
 
-  /** Adds the images that are not there yet. Returns the ids that this call added. */
+  /** Adds the images that are not there yet, and the embeddings that they lack. Returns the ids that this call added. */
   add(images: readonly NewImage[]): Promise<Set<string>> {
-    return this.change(async (transaction, revision) => {
+    return changeCollection(this.client, async (transaction, revision) => {
       const added = await transaction.image.createManyAndReturn({
-        data: images.map((image) => ({
-          ...cleanTexts(image),
-          embedding: toBytes(image.embedding),
-          revision,
-        })),
+        data: images.map(({ embeddings: _, ...image }) => ({ ...cleanTexts(image), revision })),
         select: { id: true },
         skipDuplicates: true,
       });
+      const rows = await transaction.image.findMany({
+        where: { id: { in: images.map(({ id }) => id) } },
+        select: { id: true, key: true },
+      });
+      const keys = new Map(rows.map(({ id, key }) => [id, key]));
+      const embeddings = images.flatMap((image) =>
+        image.embeddings.map((one) => ({ ...one, key: keys.get(image.id)! })),
+      );
+      await insertEmbeddings(transaction, embeddings, revision);
       return new Set(added.map(({ id }) => id));
     });
   }
@@ -101,10 +100,9 @@ export class ImageRepository {
       [...found.values()].every(({ captions, tags }) => captions.length + tags.length === 0);
     const expected = missing(await this.findMany(ids));
     if (isEmpty(expected)) return expected;
-    return this.change(async (transaction, revision) => {
+    return changeCollection(this.client, async (transaction, revision) => {
       const rows = await transaction.image.findMany({
         where: { id: { in: ids } },
-        omit: { embedding: true },
       });
       const added = missing(rows);
       for (const { id, captions, tags } of rows) {
@@ -125,103 +123,13 @@ export class ImageRepository {
 
   /** Removes an image and notes the deletion. Returns its row, or null when it is not there. */
   remove(id: string): Promise<ImageRow | null> {
-    return this.change(async (transaction, revision) => {
-      const row = await transaction.image.findUnique({ where: { id }, omit: { embedding: true } });
+    return changeCollection(this.client, async (transaction, revision) => {
+      const row = await transaction.image.findUnique({ where: { id } });
       if (row === null) return null;
       await transaction.image.delete({ where: { id } });
       await transaction.deletion.create({ data: { key: row.key, revision } });
       return row;
     });
-  }
-
-  /** Replaces the embeddings of images that another model had encoded. */
-  async replaceEmbeddings(
-    embeddings: readonly { id: string; embedding: Float32Array }[],
-    model: string,
-  ): Promise<void> {
-    await this.change(async (transaction, revision) => {
-      for (const { id, embedding } of embeddings) {
-        await transaction.image.updateMany({
-          where: { id },
-          data: { embedding: toBytes(embedding), embeddingModel: model, revision },
-        });
-      }
-    });
-  }
-
-  /** Up to `limit` images whose embedding another model made, by key, after `afterKey`. */
-  findForeign(model: string, afterKey: number, limit: number): Promise<ImageRow[]> {
-    return this.client.image.findMany({
-      where: { embeddingModel: { not: model }, key: { gt: afterKey } },
-      orderBy: { key: 'asc' },
-      take: limit,
-      omit: { embedding: true },
-    });
-  }
-
-  countForeign(model: string): Promise<number> {
-    return this.client.image.count({ where: { embeddingModel: { not: model } } });
-  }
-
-  /** The number of changes made so far. */
-  async revision(): Promise<number> {
-    return (await this.client.collection.findUniqueOrThrow({ where: { id: 1 } })).revision;
-  }
-
-  /** Tags of the rows written after revision `after` up to `until`, by key; `limit` rows from `afterKey` on. */
-  tags({
-    after,
-    until,
-    afterKey,
-    limit,
-  }: {
-    after: number;
-    until: number;
-    afterKey: number;
-    limit: number;
-  }): Promise<{ key: number; tags: string[] }[]> {
-    return this.client.image.findMany({
-      where: { revision: { gt: after, lte: until }, key: { gt: afterKey } },
-      orderBy: { key: 'asc' },
-      take: limit,
-      select: { key: true, tags: true },
-    });
-  }
-
-  /** Embeddings that `model` made, written after revision `after` up to `until`, by key; `limit` rows from `afterKey` on. */
-  async embeddings(query: {
-    model: string;
-    after: number;
-    until: number;
-    afterKey: number;
-    limit: number;
-  }): Promise<{ key: number; embedding: Float32Array }[]> {
-    // base64 text: the drivers parse hexadecimal bytea values one byte at a time.
-    const rows = await this.client.$queryRaw<{ key: number; embedding: string }[]>(Prisma.sql`
-      SELECT "key", encode("embedding", 'base64') AS "embedding" FROM "images"
-      WHERE "embedding_model" = ${query.model} AND "revision" > ${query.after} AND "revision" <= ${query.until}
-        AND "key" > ${query.afterKey}
-      ORDER BY "key" LIMIT ${query.limit}`);
-    return rows.map(({ key, embedding }) => ({ key, embedding: fromBase64(embedding) }));
-  }
-
-  /** Keys of images that were removed after revision `after` up to `until`. */
-  async deletions(after: number, until: number): Promise<number[]> {
-    const rows = await this.client.deletion.findMany({ where: { revision: { gt: after, lte: until } } });
-    return rows.map(({ key }) => key);
-  }
-
-  private change<T>(run: (transaction: Transaction, revision: number) => Promise<T>): Promise<T> {
-    return this.client.$transaction(
-      async (transaction) => {
-        const { revision } = await transaction.collection.update({
-          where: { id: 1 },
-          data: { revision: { increment: 1 } },
-        });
-        return run(transaction, revision);
-      },
-      { maxWait: 30_000, timeout: 60_000 },
-    );
   }
 }
 
@@ -241,21 +149,4 @@ function additions(
       return [row.id, { captions: more('captions'), tags: more('tags') }];
     }),
   );
-}
-
-/** E float32 values as little-endian bytes. */
-function toBytes(embedding: Float32Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(embedding.length * 4);
-  const view = new DataView(bytes.buffer);
-  embedding.forEach((value, index) => {
-    view.setFloat32(index * 4, value, true);
-  });
-  return bytes;
-}
-
-function fromBase64(text: string): Float32Array {
-  const bytes = Buffer.from(text, 'base64');
-  const embedding = new Float32Array(bytes.length / 4);
-  for (let index = 0; index < embedding.length; index++) embedding[index] = bytes.readFloatLE(index * 4);
-  return embedding;
 }

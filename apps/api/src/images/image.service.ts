@@ -17,6 +17,7 @@ import { StrippedFiles, type StrippedFile } from './stripped-files.js';
 import { FileStore, imageId, isImageId } from './file-store.js';
 import type { StoredFile } from './file-store.js';
 import { inspectImage } from '../image-file/image-format.js';
+import { EmbeddingRepository } from './embedding.repository.js';
 import { ImageRepository } from './image.repository.js';
 import type { ImageRow, NewImage } from './image.repository.js';
 import type { ImageView, UploadFields, UploadedImage } from './image.schema.js';
@@ -52,6 +53,7 @@ export class ImageService {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(ImageRepository) private readonly images: ImageRepository,
+    @Inject(EmbeddingRepository) private readonly vectors: EmbeddingRepository,
     @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
     @Inject(SEARCH_INDEX) private readonly index: SearchIndex,
     @Inject(PixelBudget) pixels: PixelBudget,
@@ -177,8 +179,11 @@ export class ImageService {
     }
     const rows = await this.images.findMany(ids);
     // An image whose file was lost when the model changed still waits for its embedding.
-    const encoded = rows.filter(({ embeddingModel }) => embeddingModel === this.embeddings.model.hash);
-    const known = new Set(encoded.map(({ id }) => id));
+    const encoded = await this.vectors.having(
+      this.embeddings.model.hash,
+      rows.map(({ key }) => key),
+    );
+    const known = new Set(rows.filter(({ key }) => encoded.has(key)).map(({ id }) => id));
     const prepared = await Promise.all(
       incoming.map(async (arrived, index): Promise<Prepared> => {
         const id = ids[index]!;
@@ -186,9 +191,7 @@ export class ImageService {
         const { bytes, fileName, captions, tags } = arrived;
         try {
           const facts = await inspectImage(bytes, this.config);
-          const embedding = new Float32Array(0);
-          const embeddingModel = this.embeddings.model.hash;
-          const rest = { bytes: bytes.length, fileName, captions, tags, embedding, embeddingModel };
+          const rest = { bytes: bytes.length, fileName, captions, tags, embeddings: [] };
           return { id, image: { id, ...facts, ...rest }, bytes };
         } catch (error) {
           if (error instanceof Problem) return error;
@@ -199,17 +202,27 @@ export class ImageService {
     return this.embed(prepared, scope);
   }
 
+  /** Embeds new images by the model that answers, and by the one that is to take over. */
   private async embed(prepared: Prepared[], scope: RequestScope | undefined): Promise<Prepared[]> {
     const fresh = prepared.flatMap((entry) => ('bytes' in entry ? [entry] : []));
-    const embeddings = await this.embeddings.images(
-      fresh.map(({ bytes, image: { width, height } }) => ({ bytes, pixels: width * height })),
-      scope,
+    const inputs = fresh.map(({ bytes, image: { width, height } }) => ({ bytes, pixels: width * height }));
+    const byModel = await this.embeddings.useAll(([answering, ...others]) =>
+      Promise.all([
+        answering.images(inputs, scope).then((results) => ({ model: answering.model.hash, results })),
+        ...others.map(async (one) => ({ model: one.model.hash, results: await one.images(inputs) })),
+      ]),
     );
-    const results = new Map(fresh.map(({ id }, index) => [id, embeddings[index]!]));
+    const places = new Map(fresh.map(({ id }, place) => [id, place]));
     return prepared.map((entry) => {
       if (!('bytes' in entry)) return entry;
-      const result = results.get(entry.id)!;
-      return result instanceof Problem ? result : { ...entry, image: { ...entry.image, embedding: result } };
+      const place = places.get(entry.id)!;
+      const first = byModel[0].results[place]!;
+      if (first instanceof Problem) return first;
+      const embeddings = byModel.flatMap(({ model, results }) => {
+        const embedding = results[place]!;
+        return embedding instanceof Problem ? [] : [{ model, embedding }];
+      });
+      return { ...entry, image: { ...entry.image, embeddings } };
     });
   }
 
@@ -222,8 +235,8 @@ export class ImageService {
       });
       return { added, merged: await this.merge(duplicates) };
     });
-    if (added.size > 0 || [...merged.values()].some(({ tags }) => tags.length > 0))
-      await this.index.catchUp();
+    const isNew = prepared.some((entry) => 'bytes' in entry);
+    if (isNew || [...merged.values()].some(({ tags }) => tags.length > 0)) await this.index.catchUp();
     return prepared.map((entry): Outcome => {
       if (entry instanceof Problem) return entry;
       const { id } = entry;
@@ -244,22 +257,11 @@ export class ImageService {
       }
       const added = await this.images.add(fresh.map(({ image }) => image));
       await this.files.markUsed();
-      const foreign = fresh.filter(({ id }) => !added.has(id)).map(({ image }) => image);
-      if (foreign.length > 0) await this.encodeAgain(foreign);
       return added;
     } catch (error) {
       await this.takeBack(written);
       throw error;
     }
-  }
-
-  /** Rows that were there: their embedding is replaced when another model made it. */
-  private async encodeAgain(images: readonly NewImage[]): Promise<void> {
-    const { hash } = this.embeddings.model;
-    const rows = await this.images.findMany(images.map(({ id }) => id));
-    const foreign = new Set(rows.filter((row) => row.embeddingModel !== hash).map(({ id }) => id));
-    const embeddings = images.filter(({ id }) => foreign.has(id));
-    if (embeddings.length > 0) await this.images.replaceEmbeddings(embeddings, hash);
   }
 
   /** Removes files whose rows could not be written; as far as that can be told, and later the sweep does it. */

@@ -90,6 +90,7 @@ export class SearchController {
     problems: ['invalid_vector'],
   })
   byVector(@RequestBody() body: Body, @Query({ schema: pageQuerySchema }) page: PageQuery) {
-    return this.search.byVector(parseInput(vectorBodySchema, jsonValue(body)).vector, page);
+    const { vector, model } = parseInput(vectorBodySchema, jsonValue(body));
+    return this.search.byVector(vector, page, model);
   }
 }

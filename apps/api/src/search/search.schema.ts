@@ -40,6 +40,11 @@ export const vectorBodySchema = z.strictObject({
     .min(1)
     .max(65_536)
     .describe('An embedding as POST /embed gives it; any length but 0'),
+  model: z
+    .string()
+    .max(100)
+    .optional()
+    .describe('Hash of the model that made it, as POST /embed says it; another one than answers is refused'),
 });
 
 export const imageBodySchema = z.strictObject({ inputs: z.string().describe('An image file in base64') });
@@ -52,6 +57,7 @@ export const searchResultSchema = z
     total: z.int().optional().describe('How many match in all; absent where the index does not know'),
     limit: z.int(),
     offset: z.int(),
+    model: z.string().describe('Hash of the model that answered; scores of different models do not compare'),
   })
   .meta({ id: 'SearchResult' });
 export type SearchResult = z.infer<typeof searchResultSchema>;

@@ -18,38 +18,50 @@ export class SearchService {
     @Inject(ImageRepository) private readonly images: ImageRepository,
   ) {}
 
-  async byText(text: string, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
-    const [vector] = await this.embeddings.texts([text], scope);
-    return this.byUnitVector(vector!, page);
+  byText(text: string, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
+    return this.embeddings.use(async (embeddings) => {
+      const [vector] = await embeddings.texts([text], scope);
+      return this.byUnitVector(embeddings.model.hash, vector!, page);
+    });
   }
 
-  async byImage(image: ImageInput, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
-    return this.byUnitVector(await this.embeddings.image(image, scope), page);
-  }
-
-  /** The vector need not have length 1, but must have a direction. */
-  async byVector(values: readonly number[], page: PageQuery): Promise<SearchResult> {
-    const { embeddingSize } = this.embeddings.model;
-    if (values.length !== embeddingSize) {
-      throw new Problem(
-        'invalid_vector',
-        `Expected ${embeddingSize} values, the embedding size of the model, found ${values.length}.`,
-      );
-    }
-    const norm = Math.hypot(...values);
-    if (norm === 0 || !Number.isFinite(norm)) {
-      throw new Problem('invalid_vector', 'The vector has no direction: its length is 0 or not finite.');
-    }
-    return this.byUnitVector(
-      Float32Array.from(values, (value) => value / norm),
-      page,
+  byImage(image: ImageInput, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
+    return this.embeddings.use(async (embeddings) =>
+      this.byUnitVector(embeddings.model.hash, await embeddings.image(image, scope), page),
     );
   }
 
-  private async byUnitVector(vector: Float32Array, page: PageQuery): Promise<SearchResult> {
+  /** The vector need not have length 1, but must have a direction. `model` says which model made it, if that is known. */
+  byVector(values: readonly number[], page: PageQuery, model?: string): Promise<SearchResult> {
+    return this.embeddings.use(async ({ model: { hash, embeddingSize } }) => {
+      if (model !== undefined && model !== hash) {
+        throw new Problem(
+          'invalid_vector',
+          `The vector is of the model ${model}, and search answers with ${hash}. Embed again, and send that vector.`,
+        );
+      }
+      if (values.length !== embeddingSize) {
+        throw new Problem(
+          'invalid_vector',
+          `Expected ${embeddingSize} values, the embedding size of the model, found ${values.length}.`,
+        );
+      }
+      const norm = Math.hypot(...values);
+      if (norm === 0 || !Number.isFinite(norm)) {
+        throw new Problem('invalid_vector', 'The vector has no direction: its length is 0 or not finite.');
+      }
+      return this.byUnitVector(
+        hash,
+        Float32Array.from(values, (value) => value / norm),
+        page,
+      );
+    });
+  }
+
+  private async byUnitVector(model: string, vector: Float32Array, page: PageQuery): Promise<SearchResult> {
     const { limit, offset, minScore, tag } = page;
     const tags = tag?.map(cleanText);
-    const { matches, total } = await this.index.search({ vector, limit, offset, minScore, tags });
+    const { matches, total } = await this.index.search({ model, vector, limit, offset, minScore, tags });
     const rows = await this.images.findByKeys(matches.map(({ key }) => key));
     const byKey = new Map(rows.map((row) => [row.key, row]));
     const items = matches.flatMap(({ key, score }) => {
@@ -61,6 +73,7 @@ export class SearchService {
       ...(total !== undefined && { total }),
       limit,
       offset,
+      model,
     };
   }
 }

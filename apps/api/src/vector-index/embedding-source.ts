@@ -14,8 +14,8 @@ interface ChangeQuery {
 export interface EmbeddingSource {
   /** The number of changes made so far. */
   revision(): Promise<number>;
-  /** The number of rows, those with an embedding by another model included. */
-  count(): Promise<number>;
+  /** How many embeddings `model` made. */
+  count(model: string): Promise<number>;
   /** Embeddings [E] that `model` made, of the rows that changed. */
   embeddings(query: ChangeQuery & { model: string }): Promise<KeyedVector[]>;
   /** Tags of the rows that changed. */

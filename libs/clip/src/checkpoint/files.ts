@@ -1,4 +1,6 @@
 /** The layout of a checkpoint folder: Hugging Face's names, and those of transformers.js for the ONNX models. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 
 export const CONFIG_FILE = 'config.json';
 export const WEIGHTS_FILE = 'model.safetensors';
@@ -31,4 +33,27 @@ export function onnxFiles(precision: OnnxPrecision): { vision: string; text: str
     vision: VISION_MODEL_FILE.replace('.onnx', suffix),
     text: TEXT_MODEL_FILE.replace('.onnx', suffix),
   };
+}
+
+/**
+ * The files of a folder that an encoder needs or that describe it, relative to the folder: the ONNX models with the data
+ * that lies beside them, tokenizer, preprocessor, config and model card. Not the weights of training.
+ * @param precision which of the stored ONNX models. Default: fp32
+ */
+export async function encoderFiles(folder: string, precision: OnnxPrecision = 'fp32'): Promise<string[]> {
+  const { vision, text } = onnxFiles(precision);
+  const plain = [
+    CONFIG_FILE,
+    TOKENIZER_FILE,
+    TOKENIZER_CONFIG_FILE,
+    SPECIAL_TOKENS_FILE,
+    PREPROCESSOR_CONFIG_FILE,
+    MODEL_CARD_FILE,
+  ];
+  const names = await readdir(folder);
+  const onnx = (await readdir(join(folder, 'onnx'))).map((name) => `onnx/${name}`);
+  // Models of more than 2 GB keep their tensors in files such as vision_model.onnx_data.
+  const isPart = (name: string) =>
+    [vision, text].some((model) => name === model || name.startsWith(`${model}_data`));
+  return [...plain.filter((name) => names.includes(name)), ...onnx.filter(isPart)];
 }

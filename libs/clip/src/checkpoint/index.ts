@@ -1,6 +1,7 @@
 export { maxTextTokens, readsPadding, type CheckpointConfig } from './checkpoint-config.js';
 export {
   CONFIG_FILE,
+  encoderFiles,
   MODEL_CARD_FILE,
   ONNX_SUFFIXES,
   PREPROCESSOR_CONFIG_FILE,

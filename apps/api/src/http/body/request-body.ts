@@ -18,9 +18,9 @@ import { Reflector } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import type { Observable } from 'rxjs';
 import type { Config } from '../../config/config.js';
-import type { Encoder, ModelInfo } from '../../encoder/encoder.js';
+import type { ModelInfo } from '../../encoder/encoder.js';
 import { Problem } from '../../problems/problem.js';
-import { CONFIG, ENCODER } from '../../providers.js';
+import { CONFIG, MODEL } from '../../providers.js';
 import { scopeOf } from '../request-scope.js';
 import { markBodyRead } from '../unread-body.js';
 import { ByteBudget } from './byte-budget.js';
@@ -72,15 +72,15 @@ export function formOf(body: Body): Form {
 
 @Injectable()
 class BodyInterceptor implements NestInterceptor {
-  private readonly basis: LimitBasis;
-
   constructor(
-    @Inject(CONFIG) config: Config,
-    @Inject(ENCODER) encoder: Encoder,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(MODEL) private readonly model: () => ModelInfo,
     @Inject(ByteBudget) private readonly budget: ByteBudget,
     @Inject(Reflector) private readonly reflector: Reflector,
-  ) {
-    this.basis = { config, model: encoder.model };
+  ) {}
+
+  private get basis(): LimitBasis {
+    return { config: this.config, model: this.model() };
   }
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
@@ -103,7 +103,7 @@ class BodyInterceptor implements NestInterceptor {
 
   /** The function that reads a body of the request's content type. Throws unsupported_media_type. */
   private reader(kinds: BodyKinds, request: Request, response: Response) {
-    const { MAX_REQUEST_BYTES } = this.basis.config;
+    const { MAX_REQUEST_BYTES } = this.config;
     const { json, form } = kinds;
     if (form !== undefined && typeof request.is('multipart/form-data') === 'string') {
       const limits = form(this.basis);

@@ -1,0 +1,155 @@
+/** The embeddings of the images, by one or more models: what the indexes read and what builds write. */
+import { Inject, Injectable } from '@nestjs/common';
+import type { Database } from '../database/database.js';
+import { Prisma } from '../generated/prisma/client.js';
+import type { Image, PrismaClient } from '../generated/prisma/client.js';
+import { DATABASE } from '../providers.js';
+import { changeCollection } from './collection-change.js';
+import type { Transaction } from './collection-change.js';
+
+/** An embedding [E] with the hash of the model that made it. */
+export interface ModelEmbedding {
+  model: string;
+  embedding: Float32Array;
+}
+
+/** Rows written after revision `after` up to `until`, by key; `limit` rows after `afterKey`. */
+interface ChangeQuery {
+  after: number;
+  until: number;
+  afterKey: number;
+  limit: number;
+}
+
+@Injectable()
+export class EmbeddingRepository {
+  private readonly client: PrismaClient;
+
+  constructor(@Inject(DATABASE) database: Database) {
+    this.client = database.client;
+  }
+
+  /** The number of changes made to the collection so far. */
+  async revision(): Promise<number> {
+    return (await this.client.collection.findUniqueOrThrow({ where: { id: 1 } })).revision;
+  }
+
+  /** How many embeddings `model` made. */
+  count(model: string): Promise<number> {
+    return this.client.embedding.count({ where: { model } });
+  }
+
+  /** How many embeddings each model made. */
+  async counts(): Promise<Map<string, number>> {
+    const groups = await this.client.embedding.groupBy({ by: ['model'], _count: { _all: true } });
+    return new Map(groups.map(({ model, _count }) => [model, _count._all]));
+  }
+
+  /** Embeddings that `model` made of the rows that changed. */
+  async embeddings(
+    query: ChangeQuery & { model: string },
+  ): Promise<{ key: number; embedding: Float32Array }[]> {
+    // base64 text: the drivers parse hexadecimal bytea values one byte at a time.
+    const rows = await this.client.$queryRaw<{ key: number; embedding: string }[]>(Prisma.sql`
+      SELECT "key", encode("embedding", 'base64') AS "embedding" FROM "embeddings"
+      WHERE "model" = ${query.model} AND "revision" > ${query.after} AND "revision" <= ${query.until}
+        AND "key" > ${query.afterKey}
+      ORDER BY "key" LIMIT ${query.limit}`);
+    return rows.map(({ key, embedding }) => ({ key, embedding: fromBase64(embedding) }));
+  }
+
+  /** Tags of the rows that changed. */
+  tags({ after, until, afterKey, limit }: ChangeQuery): Promise<{ key: number; tags: string[] }[]> {
+    return this.client.image.findMany({
+      where: { revision: { gt: after, lte: until }, key: { gt: afterKey } },
+      orderBy: { key: 'asc' },
+      take: limit,
+      select: { key: true, tags: true },
+    });
+  }
+
+  /** Keys of images that were removed after revision `after` up to `until`. */
+  async deletions(after: number, until: number): Promise<number[]> {
+    const rows = await this.client.deletion.findMany({ where: { revision: { gt: after, lte: until } } });
+    return rows.map(({ key }) => key);
+  }
+
+  /** Those of the keys of which `model` has an embedding. */
+  async having(model: string, keys: readonly number[]): Promise<Set<number>> {
+    const where = { model, key: { in: [...keys] } };
+    const rows = await this.client.embedding.findMany({ where, select: { key: true } });
+    return new Set(rows.map(({ key }) => key));
+  }
+
+  /** Up to `limit` images that changed after revision `after` and of which `model` has no embedding, by key, after `afterKey`. */
+  lacking(model: string, after: number, afterKey: number, limit: number): Promise<Image[]> {
+    return this.client.image.findMany({
+      where: { key: { gt: afterKey }, ...lackingSince(model, after) },
+      orderBy: { key: 'asc' },
+      take: limit,
+    });
+  }
+
+  /** How many there are of {@link lacking}. */
+  countLacking(model: string, after: number): Promise<number> {
+    return this.client.image.count({ where: lackingSince(model, after) });
+  }
+
+  /** Stores embeddings that `model` made; of images or models that are gone they are left out. */
+  async store(embeddings: readonly { key: number; embedding: Float32Array }[], model: string): Promise<void> {
+    await changeCollection(this.client, async (transaction, revision) => {
+      const rows = await transaction.image.findMany({
+        where: { key: { in: embeddings.map(({ key }) => key) } },
+        select: { key: true },
+      });
+      const present = new Set(rows.map(({ key }) => key));
+      const stored = embeddings.filter(({ key }) => present.has(key));
+      await insertEmbeddings(
+        transaction,
+        stored.map(({ key, embedding }) => ({ key, model, embedding })),
+        revision,
+      );
+    });
+  }
+}
+
+/** Images that changed after a revision and have no embedding by the model. */
+function lackingSince(model: string, after: number): Prisma.ImageWhereInput {
+  return { embeddings: { none: { model } }, ...(after > 0 && { revision: { gt: after } }) };
+}
+
+/** Writes the embeddings that are not there yet, of images that are, by models that have a generation. */
+export async function insertEmbeddings(
+  transaction: Transaction,
+  embeddings: readonly (ModelEmbedding & { key: number })[],
+  revision: number,
+): Promise<void> {
+  if (embeddings.length === 0) return;
+  const models = [...new Set(embeddings.map(({ model }) => model))];
+  const where = { model: { in: models }, discardedAt: null };
+  const generations = await transaction.generation.findMany({ where, select: { model: true } });
+  const known = new Set(generations.map(({ model }) => model));
+  await transaction.embedding.createMany({
+    data: embeddings
+      .filter(({ model }) => known.has(model))
+      .map(({ key, model, embedding }) => ({ key, model, revision, embedding: toBytes(embedding) })),
+    skipDuplicates: true,
+  });
+}
+
+/** E float32 values as little-endian bytes. */
+function toBytes(embedding: Float32Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(embedding.length * 4);
+  const view = new DataView(bytes.buffer);
+  embedding.forEach((value, index) => {
+    view.setFloat32(index * 4, value, true);
+  });
+  return bytes;
+}
+
+function fromBase64(text: string): Float32Array {
+  const bytes = Buffer.from(text, 'base64');
+  const embedding = new Float32Array(bytes.length / 4);
+  for (let index = 0; index < embedding.length; index++) embedding[index] = bytes.readFloatLE(index * 4);
+  return embedding;
+}

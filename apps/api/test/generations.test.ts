@@ -1,0 +1,200 @@
+/** A new checkpoint over a collection: built beside the model that answers, taking over in one step, and the way back. */
+import { cp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { fill, totalImages } from './support/collection.js';
+import type { Found } from './support/collection.js';
+import { freshDataFolder } from './support/data-folder.js';
+import { colourPng } from './support/images.js';
+import { TestServer, formRequest, jsonRequest } from './support/server.js';
+import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
+import { useCheckpoint, useFolder } from './support/use-server.js';
+
+// Each test starts real processes, which a busy machine serves slowly.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+interface Model {
+  hash: string;
+  state: string;
+  images: number;
+  missing: number;
+  available: boolean;
+  checkpoint: boolean;
+}
+interface Answer extends Found {
+  model: string;
+}
+
+const folder = useFolder();
+const first = useCheckpoint(folder);
+const second = join(folder, 'second');
+beforeAll(() => writeTinyCheckpoint(second, { gain: 0.05 }));
+
+const search = (server: TestServer) => server.json<Answer>('/search?q=red&limit=100');
+const models = async (server: TestServer) => (await server.json<{ items: Model[] }>('/models')).items;
+const answering = async (server: TestServer) =>
+  (await server.json<{ model: { hash: string } }>('/readyz')).model.hash;
+const activate = (server: TestServer, hash: string) =>
+  server.fetch(`/models/${hash}/activate`, { method: 'POST' });
+
+/** Scores by image, as each model gives them when it has everything to itself. */
+const scoresOf = ({ items }: Answer) => new Map(items.map(({ id, score }) => [id, score]));
+
+async function untilAnswers(server: TestServer, hash: string): Promise<void> {
+  await vi.waitFor(async () => expect(await answering(server)).toBe(hash), {
+    timeout: 60_000,
+    interval: 100,
+  });
+}
+
+const COUNT = 90;
+/** A data folder that a service with the first checkpoint has left, with COUNT images. Each test gets a copy. */
+const kept = join(folder, 'kept');
+let old: Answer;
+beforeAll(async () => {
+  const server = await TestServer.start({
+    CLIP_CHECKPOINT: first,
+    DATA_DIR: await freshDataFolder(kept),
+  });
+  await fill(server, COUNT);
+  old = await search(server);
+  expect(await server.stop()).toBe(0);
+});
+
+async function copyOfKept(name: string): Promise<string> {
+  const data = join(folder, name);
+  await cp(kept, data, { recursive: true });
+  return data;
+}
+
+/** At these rates, in images a minute, a build takes a few seconds or longer than a test. */
+const SLOW = '1800';
+const SLOWER = '60';
+
+describe('another checkpoint over a collection', () => {
+  it('is built behind the requests, takes over in one step, and gives way again at once', async () => {
+    const data = await copyOfKept('switched');
+    const env = { CLIP_CHECKPOINT: second, DATA_DIR: data, MODEL_BUILD_RATE: SLOW };
+    let server = await TestServer.start(env);
+    expect(await search(server)).toEqual(old);
+    const list = await models(server);
+    expect(list.map(({ state, checkpoint }) => [state, checkpoint])).toEqual([
+      ['active', false],
+      ['building', true],
+    ]);
+    const [a, b] = list.map(({ hash }) => hash) as [string, string];
+    expect(list[1]!.missing).toBeGreaterThan(0);
+    const { model, embeddings } = await server.postJson<{ model: string; embeddings: number[][] }>('/embed', {
+      texts: ['red'],
+    });
+    const form = formRequest({ image: await colourPng('red'), labels: 'red' });
+    const classified = await server.fetch('/classify', form);
+    expect([model, classified.headers.get('x-model')]).toEqual([a, a]);
+    // What comes meanwhile is found at once, and by the new model too.
+    const image = await colourPng('red', 9);
+    const { items } = await server.json<Found>('/images', formRequest({ image }));
+    expect((await search(server)).items.map(({ id }) => id)).toContain(items[0]!.id);
+    for (;;) {
+      const answer = await search(server);
+      expect([answer.total, answer.items.length]).toEqual([COUNT + 1, COUNT + 1]);
+      if (answer.model === b) break;
+      expect(answer.model).toBe(a);
+      await delay(100);
+    }
+    const states = async () => (await models(server)).map(({ state, missing }) => [state, missing]);
+    expect(await states()).toEqual([
+      ['ready', 0],
+      ['active', 0],
+    ]);
+    const vector = { vector: embeddings[0]!, model: a };
+    const refused = await server.problem('/search/vector', jsonRequest(vector));
+    expect([refused.code, refused.detail]).toEqual(['invalid_vector', expect.stringContaining(b)]);
+    await vi.waitFor(
+      async () => expect(await (await server.fetch('/metrics')).text()).toMatch(/^models_loaded 1$/m),
+      10_000,
+    );
+
+    // Back to the old model, which has not seen what came since; it catches up behind the requests.
+    await server.json('/images', formRequest({ image: await colourPng('red', 11) }));
+    expect((await states()).map(([, missing]) => missing)).toEqual([1, 0]);
+    expect((await activate(server, a)).status).toBe(200);
+    const back = await search(server);
+    expect(back.model).toBe(a);
+    expect(back.items).toEqual(expect.arrayContaining(old.items));
+    await vi.waitFor(async () => expect((await search(server)).total).toBe(COUNT + 2), 20_000);
+    expect(await server.stop()).toBe(0);
+    server = await TestServer.start(env);
+    expect((await search(server)).model).toBe(a);
+    expect((await activate(server, b)).status).toBe(200);
+    expect(await search(server)).toMatchObject({ model: b, total: COUNT + 2 });
+
+    // What a model took is freed, but not of the one that answers.
+    const remove = { method: 'DELETE' };
+    expect((await server.problem(`/models/${b}`, remove)).code).toBe('model_in_use');
+    expect((await server.problem(`/models/${'0'.repeat(64)}`, remove)).code).toBe('model_not_found');
+    expect((await server.fetch(`/models/${a}`, remove)).status).toBe(204);
+    expect((await server.problem(`/models/${a}`)).code).toBe('model_not_found');
+    await vi.waitFor(async () => expect(await readdir(join(data, 'models'))).toEqual([b]), 10_000);
+    expect(server.output()).toContain('DELETE /models/:hash: done');
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('can be given up while it is built, and answers with what it has when the old model’s files are gone', async () => {
+    const data = await copyOfKept('given-up');
+    const env = { CLIP_CHECKPOINT: second, DATA_DIR: data, MODEL_BUILD_RATE: SLOWER };
+    let server = await TestServer.start(env);
+    const a = old.model;
+    const b = (await models(server)).find(({ state }) => state === 'building')!.hash;
+    expect((await server.fetch(`/models/${b}`, { method: 'DELETE' })).status).toBe(204);
+    expect((await models(server)).map(({ hash, state }) => [hash, state])).toEqual([[a, 'active']]);
+    expect(await search(server)).toEqual(old);
+    // Asking for it again begins anew.
+    expect((await activate(server, b)).status).toBe(202);
+    expect((await models(server)).find(({ hash }) => hash === b)).toMatchObject({ state: 'building' });
+    expect(await server.stop()).toBe(0);
+
+    await rm(join(data, 'models', a), { recursive: true });
+    server = await TestServer.start({ ...env, MODEL_BUILD_RATE: '0' });
+    expect(await answering(server)).toBe(b);
+    await vi.waitFor(async () => {
+      const found = (await models(server)).find(({ hash }) => hash === b);
+      expect(found).toMatchObject({ state: 'active', missing: 0 });
+    }, 20_000);
+    expect((await search(server)).total).toBe(COUNT);
+    const refused = await server.problem(`/models/${a}/activate`, { method: 'POST' });
+    expect(refused.code).toBe('model_unavailable');
+    expect(await server.stop()).toBe(0);
+  });
+});
+
+describe('kill -9 during a switch', () => {
+  it('ten times leaves every answer whole, by one model or the other', async () => {
+    const env = { CLIP_CHECKPOINT: second, DATA_DIR: await copyOfKept('killed'), MODEL_BUILD_RATE: '600' };
+    let server: TestServer;
+    for (let kill = 0; kill < 10; kill++) {
+      server = await TestServer.start(env);
+      const answer = await search(server);
+      expect(answer.items).toHaveLength(COUNT);
+      if (answer.model === old.model) expect(scoresOf(answer)).toEqual(scoresOf(old));
+      await delay(kill * 60);
+      await server.stop('SIGKILL');
+    }
+    server = await TestServer.start(env);
+    const { hash } = (await models(server)).find(({ checkpoint }) => checkpoint)!;
+    await untilAnswers(server, hash);
+    const last = await search(server);
+    expect(last.items).toHaveLength(COUNT);
+    expect(scoresOf(last)).not.toEqual(scoresOf(old));
+    expect(await totalImages(server)).toBe(COUNT);
+    // By itself, on a collection that no other model has encoded, the new model gives the same scores.
+    const plain = await TestServer.start({
+      CLIP_CHECKPOINT: second,
+      DATA_DIR: await freshDataFolder(join(folder, 'plain')),
+    });
+    await fill(plain, COUNT);
+    expect(scoresOf(last)).toEqual(scoresOf(await search(plain)));
+    await plain.stop();
+    expect(await server.stop()).toBe(0);
+  });
+});
