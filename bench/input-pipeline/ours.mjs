@@ -36,8 +36,11 @@ function* batches(kind, images) {
 await answerRequests(async (kind, images) => {
   const started = performance.now();
   let done = 0;
-  const made = prefetch(batches(kind, images), AHEAD, (tasks) =>
-    pipeline.pixelValues(tasks, { threads, keep: false }),
+  const made = prefetch(
+    batches(kind, images),
+    AHEAD,
+    (tasks) => pipeline.pixelValues(tasks, { threads, keep: false }),
+    (pixelValues) => pipeline.release(pixelValues),
   );
   for await (const { shape } of made) done += shape[0] ?? 0;
   if (done !== images) throw new Error(`${done} of ${images} images`);

@@ -76,7 +76,7 @@ async function trainingBatch(
   return { pixel_values, ...captionBatch(captions, shownCaptions(captions, images, epoch, seed)) };
 }
 
-/** The micro-batches of each step of an epoch, from `firstStep` on. */
+/** The micro-batches of each step of an epoch, from `firstStep` on; each is valid until the next is asked for. */
 export function epochBatches(
   source: PairSource,
   epoch: number,
@@ -88,9 +88,12 @@ export function epochBatches(
   const pairs = batchSize * microBatches;
   const order = epochOrder(seed, source.pixels.count, epoch);
   const remaining = Array.from({ length: Math.max(0, steps - firstStep) }, (_, n) => firstStep + n);
-  return prefetch(remaining, batchesAhead(source.pixels, pairs), (step) => {
+  const prepare = (step: number) => {
     const images = batchOf(order, pairs, step);
     const parts = Array.from({ length: microBatches }, (_, part) => batchOf(images, batchSize, part));
     return Promise.all(parts.map((part) => trainingBatch(source, part, epoch, options)));
+  };
+  return prefetch(remaining, batchesAhead(source.pixels, pairs), prepare, (batches) => {
+    for (const { pixel_values } of batches) source.pixels.release(pixel_values);
   });
 }

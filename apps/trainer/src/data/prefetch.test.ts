@@ -18,6 +18,13 @@ describe('prefetch', () => {
     expect(ahead).toEqual([2, 2, 2, 1, 0]);
   });
 
+  it('gives each item back when the next is asked for', async () => {
+    const events: string[] = [];
+    const release = (item: number) => void events.push(`released ${item}`);
+    for await (const item of prefetch([1, 2], 2, async (item) => item, release)) events.push(`used ${item}`);
+    expect(events).toEqual(['used 1', 'released 1', 'used 2', 'released 2']);
+  });
+
   it('throws an error when the turn of its item comes, not before', async () => {
     const used: number[] = [];
     const all = prefetch([1, 2, 3], 3, async (item) => {

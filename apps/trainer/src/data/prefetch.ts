@@ -3,12 +3,14 @@
 /**
  * What `prepare` makes of each item, in order. While one is in use, the next `ahead` are being prepared.
  * @param ahead at least 1
+ * @param release gets each when the next is asked for: it is in use no longer
  * @throws what `prepare` throws, when its item's turn comes
  */
 export async function* prefetch<Item, Prepared>(
   items: Iterable<Item>,
   ahead: number,
   prepare: (item: Item) => Promise<Prepared>,
+  release: (prepared: Prepared) => void = () => undefined,
 ): AsyncGenerator<Prepared> {
   const queue: Promise<Prepared>[] = [];
   const rest = items[Symbol.iterator]();
@@ -28,5 +30,6 @@ export async function* prefetch<Item, Prepared>(
     void queue.shift();
     fill();
     yield current;
+    release(current);
   }
 }

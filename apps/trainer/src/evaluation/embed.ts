@@ -35,6 +35,9 @@ export async function embedImages(
     fullBatches(all, size),
     batchesAhead(source.pixels, size),
     async ({ batch, used }) => ({ pixel_values: await imageBatch(source, batch, keep), used }),
+    ({ pixel_values }) => {
+      source.pixels.release(pixel_values);
+    },
   );
   for await (const { pixel_values, used } of batches) {
     const { image_embeds } = await runner.run.embedImages({ pixel_values });

@@ -116,14 +116,16 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
       kind: FeatureKind,
       order: Int32Array,
       size: number,
-      { ahead, prepare, run }: BatchWork<Inputs>,
+      { ahead, prepare, run, release }: BatchWork<Inputs>,
     ) => {
       const progress = progressOf(options, kind, order.length, done[kind]);
       const width = Math.min(size, order.length);
-      const batches = prefetch(partsOf(order, done[kind], size), ahead, async (rows) => ({
-        rows,
-        inputs: await prepare(filledUp(rows, width)),
-      }));
+      const batches = prefetch(
+        partsOf(order, done[kind], size),
+        ahead,
+        async (rows) => ({ rows, inputs: await prepare(filledUp(rows, width)) }),
+        ({ inputs }) => release?.(inputs),
+      );
       let noted = performance.now();
       for await (const { rows, inputs } of batches) {
         await unfinished.write(kind, rows, await run(inputs));
@@ -141,6 +143,9 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
     await fill('image_features', rows, IMAGES_AT_A_TIME, {
       ahead: batchesAhead(source.pixels, IMAGES_AT_A_TIME),
       prepare: (batch) => viewBatch(source, batch, views),
+      release: (pixel_values) => {
+        source.pixels.release(pixel_values);
+      },
       run: async (pixel_values) =>
         (await runner.run.featuresOfImages({ pixel_values })).image_features.data as Float32Array,
     });
@@ -164,6 +169,8 @@ interface BatchWork<Inputs> {
   /** Batches that are prepared ahead. */
   ahead: number;
   prepare: (rows: Int32Array) => Promise<Inputs>;
+  /** Takes inputs back that are in use no longer. */
+  release?: (inputs: Inputs) => void;
   /** @returns [rows, D] */
   run: (inputs: Inputs) => Promise<Float32Array>;
 }

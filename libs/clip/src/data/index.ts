@@ -1,5 +1,6 @@
 /** One reader of datasets, with one set of rules, for whoever trains on images or imports them. */
-export { openDataset, readImageBytes } from './open-dataset.js';
+export { openDataset } from './open-dataset.js';
+export { ImageReader, readImageBytes } from './image-reader.js';
 export {
   DATASET_FORMATS,
   DATASET_PROBLEMS,

@@ -1,11 +1,11 @@
 /** Opens a dataset: tells its format by what lies at the path. */
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { ClipError, isSystemError } from '../errors.js';
 import { openImageFolder, type ClassFolderOptions } from './class-folders.js';
 import { openCoco, openCocoFile } from './coco.js';
 import { isTable, openTable, openTables } from './table.js';
-import type { Dataset, ImageLocation } from './types.js';
+import type { Dataset } from './types.js';
 import { isShard, openShard, openShards } from './webdataset.js';
 
 /**
@@ -36,18 +36,4 @@ export async function openDataset(path: string, options: ClassFolderOptions = {}
     expected: 'a folder, or a .json (COCO), .csv, .tsv, .jsonl or .tar file',
     found: `the extension "${extname(path)}"`,
   });
-}
-
-/** The bytes of an image's file. Throws what reading throws, with `code` of the system. */
-export async function readImageBytes(location: ImageLocation): Promise<Uint8Array> {
-  const { archive, offset, size } =
-    typeof location === 'string' ? { archive: location, offset: 0, size: undefined } : location;
-  const file = await open(archive);
-  try {
-    const bytes = Buffer.alloc(size ?? (await file.stat()).size);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
-    return bytes.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }

@@ -42,7 +42,7 @@ interface Pending {
   reject: (error: Error) => void;
 }
 
-/** Shared buffers that are kept for later batches of the same size. */
+/** Buffers that are kept for later batches of the same size. */
 const MAX_FREE = 4;
 
 /** Close it when done. */
@@ -52,6 +52,7 @@ export class ImagePipeline {
   private readonly pending = new Map<number, Pending>();
   private nextBatch = 0;
   private free: SharedArrayBuffer[] = [];
+  private freeArrays: Float32Array<ArrayBuffer>[] = [];
   private failure: Error | undefined;
   private closing = false;
 
@@ -63,7 +64,7 @@ export class ImagePipeline {
    * Starts on a batch; any number may be under way.
    * @param tasks what to show of which image, B of them
    * @param use how many of the threads work on it, at most all; and whether to keep what is decoded in memory
-   * @returns pixel_values [B, 3, H, W]
+   * @returns pixel_values [B, 3, H, W], to be given back by {@link release} when it is known that nothing uses them any more
    * @throws ClipError naming the first image that cannot be shown; TrainingError when a thread ended
    */
   async pixelValues(
@@ -90,9 +91,16 @@ export class ImagePipeline {
       this.holdProcess();
     });
     // ONNX Runtime takes no shared memory.
-    const values = new Float32Array(new Float32Array(message.pixelValues));
+    this.freeArrays = this.freeArrays.filter(({ byteLength }) => byteLength === bytes);
+    const values = this.freeArrays.pop() ?? new Float32Array(bytes / 4);
+    values.set(new Float32Array(message.pixelValues));
     if (this.free.length < MAX_FREE) this.free.push(message.pixelValues);
     return float32(values, [tasks.length, 3, height, width]);
+  }
+
+  /** Takes the memory of a batch for later ones, which costs much less than memory that the system has to clear. */
+  release({ data }: HostTensor): void {
+    if (this.freeArrays.length < MAX_FREE) this.freeArrays.push(data as Float32Array<ArrayBuffer>);
   }
 
   /** Ends the threads; batches under way are rejected. */

@@ -1,5 +1,5 @@
 /** From an image file to the pixel_values that a step sees. H × W pixels of the model's input. */
-import { readImageBytes, type ImageLocation } from '@clip-ts/clip/data';
+import type { ImageLocation, ImageReader } from '@clip-ts/clip/data';
 import { ClipError, type ImageProcessor, type RgbImage } from '@clip-ts/clip/preprocess';
 import { cropBox, tonesOf, type View } from './view.js';
 
@@ -11,9 +11,10 @@ export interface ImageTask {
   view: View | null;
 }
 
-/** The bytes of an image file. @throws ClipError that names no file */
-export async function readImage(location: ImageLocation): Promise<Uint8Array> {
-  return readImageBytes(location).catch((cause: unknown) => {
+/** The bytes of an image file, valid until the next call. @throws ClipError that names no file */
+export async function readImage(reader: ImageReader, location: ImageLocation): Promise<Uint8Array> {
+  return reader.read(location).catch((cause: unknown) => {
+    if (cause instanceof ClipError) throw cause;
     const found = cause instanceof Error ? cause.message : String(cause);
     throw new ClipError('IMAGE_UNREADABLE', 'the image file cannot be read', { found, cause });
   });

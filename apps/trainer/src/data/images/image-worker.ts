@@ -4,6 +4,7 @@
  * difference to the result.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { ImageReader } from '@clip-ts/clip/data';
 import { ClipError, ImageProcessor } from '@clip-ts/clip/preprocess';
 import sharp from 'sharp';
 import {
@@ -16,8 +17,8 @@ import {
 import { kept, readImage, writePixelValues, type ImageTask } from './image-task.js';
 import { ImageCache } from './shared-cache.js';
 
-/** Images that a thread works on at a time: one is read or decoded while another is resized. */
-const CONCURRENCY = 2;
+/** What works on an image at a time: one is read, or decoded by libvips, while another is resized. */
+const READERS = [new ImageReader(), new ImageReader()];
 
 const { processorConfig, cache: shared } = workerData as ImageWorkerData;
 const processor = new ImageProcessor(processorConfig);
@@ -32,18 +33,21 @@ let previous = Promise.resolve();
 parentPort!.on('message', (message: BatchMessage) => {
   previous = previous.then(async () => {
     cache.chunks = message.chunks;
-    await Promise.all(Array.from({ length: CONCURRENCY }, () => takeTasks(message)));
+    await Promise.all(READERS.map((reader) => takeTasks(reader, message)));
   });
 });
 
-async function takeTasks({ batch, tasks, keep, pixelValues, counters }: BatchMessage): Promise<void> {
+async function takeTasks(
+  reader: ImageReader,
+  { batch, tasks, keep, pixelValues, counters }: BatchMessage,
+): Promise<void> {
   const counts = new Int32Array(counters);
   const out = new Float32Array(pixelValues);
   for (;;) {
     const n = Atomics.add(counts, COUNTERS.next, 1);
     if (n >= tasks.length) return;
     try {
-      await show(tasks[n]!, keep, out, n * size);
+      await show(reader, tasks[n]!, keep, out, n * size);
     } catch (error) {
       Atomics.add(counts, COUNTERS.failed, 1);
       reply({ batch, task: n, ...describe(error) });
@@ -53,6 +57,7 @@ async function takeTasks({ batch, tasks, keep, pixelValues, counters }: BatchMes
 }
 
 async function show(
+  reader: ImageReader,
   { image, location, view }: ImageTask,
   keep: boolean,
   out: Float32Array<ArrayBufferLike>,
@@ -64,7 +69,7 @@ async function show(
     writePixelValues(known, view, processor, out, offset);
     return;
   }
-  await processor.withDecoded(await readImage(location), (decoded) => {
+  await processor.withDecoded(await readImage(reader, location), (decoded) => {
     const shown = kept(decoded, view, processor);
     if (keep) cache.put(slot, shown);
     writePixelValues(shown, view, processor, out, offset);

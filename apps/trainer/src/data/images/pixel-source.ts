@@ -17,6 +17,8 @@ export interface PixelSource {
    * @throws ClipError naming an image that cannot be shown
    */
   pixelValues(shown: readonly ShownImage[], keep: boolean): Promise<HostTensor>;
+  /** Takes back what {@link pixelValues} gave, for later batches. */
+  release(pixelValues: HostTensor): void;
 }
 
 interface ShownImage {
@@ -68,6 +70,9 @@ export function openPixelSources(
           })),
           { threads, keep },
         ),
+      release: (pixelValues: HostTensor) => {
+        pipeline.release(pixelValues);
+      },
     };
   });
   return { sources, close: () => pipeline.close() };
