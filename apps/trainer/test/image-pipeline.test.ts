@@ -6,6 +6,7 @@ import type { Worker } from 'node:worker_threads';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configFlags, temporaryFolder, trainer } from './cli.js';
+import { COUNTERS, type BatchMessage } from '../dist/data/images/batch-message.js';
 import { ImagePipeline } from '../dist/data/images/image-pipeline.js';
 import { createRandom } from '../dist/random.js';
 import { drawView } from '../dist/data/images/view.js';
@@ -110,17 +111,46 @@ describe('the pipeline', () => {
   }
 
   it('goes on while the thread that asked is busy, with all batches that are under way', async () => {
+    const started: Worker[] = [];
+    const note = (worker: Worker) => started.push(worker);
+    process.on('worker', note);
     const pipeline = open(2);
     const use = { threads: 2, keep: true };
     await pipeline.pixelValues(await tasks(), use);
-    const batches = [await tasks(), await tasks(), await tasks()].map((batch) =>
-      pipeline.pixelValues(batch, use),
-    );
-    const busyUntil = performance.now() + 1500;
-    while (performance.now() < busyUntil);
-    const freed = performance.now();
+    process.off('worker', note);
+    const done = new Set<Int32Array>();
+    const post = started[0]!.postMessage.bind(started[0]);
+    started[0]!.postMessage = (message: BatchMessage) => {
+      done.add(new Int32Array(message.counters, COUNTERS.done * 4, 1));
+      post(message);
+    };
+    const images = await tasks();
+    const batches = [images, images, images].map((batch) => pipeline.pixelValues(batch, use));
+    expect(done.size).toBe(3);
+    const allDone = () => [...done].every((count) => Atomics.load(count, 0) === images.length);
+    // No message is received meanwhile, so none can be needed.
+    for (const until = performance.now() + 20_000; !allDone() && performance.now() < until;);
+    expect(allDone()).toBe(true);
     await Promise.all(batches);
-    expect(performance.now() - freed).toBeLessThan(200);
+    await pipeline.close();
+  });
+
+  it('uses the memory of a batch again that was given back, and no other', async () => {
+    const pipeline = open(1);
+    const use = { threads: 1, keep: true };
+    const images = await tasks();
+    const [first, second] = [images.slice(0, 3), images.slice(3, 6)];
+    const kept = await pipeline.pixelValues(first, use);
+    const given = await pipeline.pixelValues(first, use);
+    const values = kept.data.slice();
+    expect(given.data).toEqual(values);
+    pipeline.release(given);
+    const later = await pipeline.pixelValues(second, use);
+    expect(later.data).toBe(given.data);
+    expect(later.data).not.toEqual(values);
+    expect(kept.data).toEqual(values);
+    pipeline.release(later);
+    expect((await pipeline.pixelValues(images, use)).data).not.toBe(later.data);
     await pipeline.close();
   });
 
