@@ -1,12 +1,12 @@
 /**
  * How much memory stage 2 takes: peak resident set of a whole training process, beside PyTorch's.
  *
- *   npm run bench -- train-memory [--peer torch] [--batch 96] [--steps 8] [--addon with|without|both]
+ *   npm run bench -- train-memory [--peer torch] [--batch 96] [--steps 6] [--shape d] [--run with_addon …]
  *
- * Ours is `trainer pretrain` on noise in files: MobileNetV2 at 160 px and MiniLM-L6 (shape d of train-step, everything
- * learns), captions of three padded lengths, one epoch with validation, checkpoints, ONNX export and report; once with
- * the native addon, where it is built, and once without. `planned` is what the trainer estimated before its first step. PyTorch makes steps alone, on tensors of the same sizes in
- * the same three lengths. PYTHON names the interpreter with PyTorch 2.13 and transformers 4.57.
+ * Ours is `trainer pretrain` on noise in files: MobileNetV2 at 160 px and MiniLM-L6 (shape d of train-step, or another; everything
+ * learns), captions of three padded lengths, one epoch with validation, checkpoints, ONNX export and report: with
+ * the native addon, with it and gradient checkpointing, and without it; or the runs that are named. `planned` is what the
+ * trainer estimated before its first step. PyTorch makes steps alone, on tensors of the same sizes in the same three lengths. PYTHON names the interpreter with PyTorch 2.13 and transformers 4.57.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,14 +24,21 @@ const { values } = parseArgs({
   options: {
     peer: { type: 'string', multiple: true, default: [] },
     batch: { type: 'string', default: '96' },
-    steps: { type: 'string', default: '8' },
-    addon: { type: 'string', default: 'both' },
+    shape: { type: 'string', default: 'd' },
+    steps: { type: 'string', default: '6' },
+    run: { type: 'string', multiple: true, default: [] },
   },
 });
+/** @type {Record<string, { addon: boolean, flags: string[] }>} */
+const RUNS = {
+  with_addon: { addon: true, flags: [] },
+  with_addon_checkpointing: { addon: true, flags: ['--gradient-checkpointing'] },
+  without_addon: { addon: false, flags: [] },
+};
 const LENGTHS = [24, 32, 40];
 const VALIDATION_IMAGES = 200;
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
-const shape = { ...shapeNamed('d'), batch: Number(values.batch) };
+const shape = { ...shapeNamed(values.shape), batch: Number(values.batch) };
 const print = (/** @type {string} */ key, /** @type {string | number} */ value) =>
   console.log(`train_memory.${key}: ${value}`);
 
@@ -65,12 +72,24 @@ async function writeConfigs(folder) {
   await writeFile(join(folder, 'training.json'), JSON.stringify(training));
 }
 
-/** One whole run. @param {string} folder @param {string} label @param {boolean} addon */
-async function train(folder, label, addon) {
+/** One whole run. @param {string} folder @param {string} label one of RUNS */
+async function train(folder, label) {
+  const run = RUNS[label];
+  if (run === undefined) throw new Error(`unknown run "${label}": ${Object.keys(RUNS).join(', ')}`);
+  const { addon, flags } = run;
   const file = (/** @type {string} */ name) => join(folder, name);
   const imports = ['../shared/report-peak.mjs', ...(addon ? [] : ['../shared/without-addon.mjs'])];
   const preloaded = imports.flatMap((path) => ['--import', here(path)]);
-  const command = ['pretrain', '--data', file('data'), '--output', file(label), '--backend', 'onnxruntime'];
+  const command = [
+    'pretrain',
+    '--data',
+    file('data'),
+    '--output',
+    file(label),
+    '--backend',
+    'onnxruntime',
+    ...flags,
+  ];
   const configs = { model: 'model', 'freeze-training': 'heads', training: 'training' };
   for (const [name, config] of Object.entries(configs))
     command.push(`--${name}-config`, file(`${config}.json`));
@@ -124,8 +143,8 @@ try {
   await writeConfigs(folder);
   /** @type {Record<string, number>} */
   const peaks = {};
-  if (values.addon !== 'without') peaks.with_addon = await train(folder, 'with_addon', true);
-  if (values.addon !== 'with') peaks.without_addon = await train(folder, 'without_addon', false);
+  const runs = values.run.length > 0 ? values.run : Object.keys(RUNS);
+  for (const label of runs) peaks[label] = await train(folder, label);
   for (const peer of values.peer) {
     if (peer !== 'torch') throw new Error(`unknown peer "${peer}": torch`);
     const torch = await trainTorch();

@@ -40,13 +40,12 @@ describe('the plan of a run', () => {
       ...TINY_MODEL.vision_backbone,
       image_size: 4096,
       intermediate_size: 8192,
-      num_hidden_layers: 2,
+      num_hidden_layers: 4,
     };
     const flags = await configFlags(folder, { model: { vision_backbone } });
     const run = path.join(folder, 'run');
-    const { code, stdout, stderr } = await trainer(
-      ...['pretrain', '--data', dataset, '--output', run, '--backend', 'onnxruntime', ...flags],
-    );
+    const args = ['pretrain', '--data', dataset, '--output', run, '--backend', 'onnxruntime', ...flags];
+    const { code, stdout, stderr } = await trainer(...args);
     expect(stdout).toMatch(/plan: vit [\d,]+ parameters, roberta [\d,]+, heads and temperature 1,025/);
     expect(stdout).toMatch(
       /plan: stage 1 \(heads\): \d+ steps of 8 pairs \(.*\), [\d.]+ % of the parameters learn, from/,
@@ -54,5 +53,11 @@ describe('the plan of a run', () => {
     expect(stderr).toMatch(/memory_insufficient: stage "everything" would take about \d{3,}\.\d GB more/);
     expect(stderr).toMatch(/"batch_size" \(8\).*"gradient_accumulation_steps" \(1\).*--ignore-memory/);
     expect(code).toBe(2);
+
+    expect(stderr).toContain('pass --gradient-checkpointing');
+    const checkpointed = await trainer(...args, '--gradient-checkpointing');
+    const gigabytes = (text: string) => Number(/take about ([\d.]+) GB/.exec(text)![1]);
+    expect(gigabytes(checkpointed.stderr)).toBeLessThan(0.8 * gigabytes(stderr));
+    expect(checkpointed.stderr).not.toContain('pass --gradient-checkpointing');
   });
 });

@@ -9,7 +9,10 @@ export interface TrainedData {
   fingerprint: string;
 }
 
-/** By name, as they are kept in training/state.json. Folders, workers, device and checkpoint times may change. */
+/**
+ * By name, as they are kept in training/state.json. Folders, workers, device, checkpoint times and what is computed twice
+ * may change.
+ */
 export function resumeSettings(
   settings: RunSettings,
   { split, images, fingerprint }: TrainedData,
@@ -28,6 +31,7 @@ export function resumeSettings(
       checkpoint_seconds: _seconds,
       max_bad_fraction: _bad,
       init_from: _initFrom,
+      gradient_checkpointing: _checkpointing,
       ...rest
     } = config;
     const { dataloader_num_workers: _workers, num_workers_dataloader: _validationWorkers, ...numbers } = rest;

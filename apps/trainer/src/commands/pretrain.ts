@@ -52,6 +52,10 @@ export function addPretrainCommand(program: Command): void {
     .option('--epochs <number>', 'instead of the epochs of stage 2; 0 skips it', integer('--epochs', 0))
     .option('--batch-size <pairs>', 'instead of the batch sizes of both configs', integer('--batch-size', 2))
     .option(
+      '--gradient-checkpointing',
+      'stage 2 in less memory: towers compute what is inside their blocks again in the backward pass',
+    )
+    .option(
       '--image-memory <gigabytes>',
       'decoded images kept in memory',
       positiveNumber('--image-memory'),

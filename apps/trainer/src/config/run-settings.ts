@@ -51,6 +51,8 @@ export interface SettingsOptions {
   epochs?: number;
   freezeEpochs?: number;
   batchSize?: number;
+  /** Instead of "gradient_checkpointing" of stage 2. */
+  gradientCheckpointing?: boolean;
   workers?: number;
 }
 
@@ -85,7 +87,10 @@ export async function readSettings(options: SettingsOptions): Promise<RunSetting
     {
       name: 'everything' as const,
       frozenTowers: false,
-      config: override(everything, options.epochs),
+      config: {
+        ...override(everything, options.epochs),
+        gradient_checkpointing: options.gradientCheckpointing ?? everything.gradient_checkpointing,
+      },
       file: options.trainingConfig,
     },
   ].filter(({ config }) => config.epochs > 0);

@@ -23,6 +23,8 @@ export function assertApplies({ frozenTowers, config, file }: ConfiguredStage): 
   if (frozenTowers) {
     const key = TOWER_KEYS.find((name) => config[name] !== undefined);
     if (key !== undefined) refuse(key, 'the towers are frozen in stage 1');
+    if (config.gradient_checkpointing)
+      refuse('gradient_checkpointing', 'the frozen towers of stage 1 have no backward pass', '0');
     return;
   }
   if (config.cached_views > 0)

@@ -88,6 +88,8 @@ export const trainingConfigSchema = z.strictObject({
       'expected a number of blocks, or {"vision": number, "text": number}',
     )
     .optional(),
+  /** In stage 2: blocks of the towers compute their inner values again in the backward pass instead of keeping them. */
+  gradient_checkpointing: flag.default(false),
   /** Seconds between resumable checkpoints within an epoch. */
   checkpoint_seconds: positive.default(300),
 });

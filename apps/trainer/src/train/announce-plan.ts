@@ -76,4 +76,7 @@ const refusal = ({ name, config, file }: Stage, peak: number, needed: number, fr
   `memory_insufficient: stage "${name}" would take about ${gigabytes(needed)} more (${gigabytes(peak)} in all), and ` +
   `${gigabytes(free)} are free. In ${file} lower "batch_size" (${config.batch_size}) and raise ` +
   `"gradient_accumulation_steps" (${config.gradient_accumulation_steps}) as much, so that the contrastive batch stays; ` +
+  (config.gradient_checkpointing
+    ? ''
+    : 'pass --gradient-checkpointing, which takes time instead of memory; ') +
   'or shorten captions with "max_length_corpus" of the model config. --ignore-memory starts all the same';

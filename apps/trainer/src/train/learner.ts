@@ -4,6 +4,7 @@ import {
   contrastiveProgram,
   initialState,
   momentNames,
+  type ContrastiveOptions,
   type ContrastiveProgram,
   type HostTensors,
   type Runner,
@@ -42,6 +43,15 @@ export const updateOptions = (config: Stage['config'], { rateFactors, logitScale
   logitScaleMaximum,
 });
 
+/** The settings of the contrastive program of a stage. */
+export const programOptions = (config: Stage['config'], learning: Learning): ContrastiveOptions => ({
+  ...updateOptions(config, learning),
+  frozenTowers: learning.frozenTowers,
+  batchNorm: config.batch_norm,
+  gradientCheckpointing: config.gradient_checkpointing,
+  loss: learning.loss,
+});
+
 /** The caller disposes of `runner`. @throws ClipError for batch norm that cannot be trained */
 export function openLearner(
   { backend, assembled, learning, stage, wideBatch }: LearnerOptions,
@@ -49,10 +59,9 @@ export function openLearner(
 ): Learner {
   const { model, specs } = assembled;
   const { config } = stage;
-  const { trainable, frozenTowers, loss } = learning;
+  const { trainable } = learning;
   if (config.batch_norm === 'training' && !stage.frozenTowers) assertBatchNormTrainable(weights);
-  const options = { ...updateOptions(config, learning), frozenTowers, batchNorm: config.batch_norm, loss };
-  const program = contrastiveProgram(model, trainable, options);
+  const program = contrastiveProgram(model, trainable, programOptions(config, learning));
   const runner = backend.createRunner(program, initialState(weights, trainable, wideBatch, moments));
   return {
     runner,

@@ -13,7 +13,7 @@ import { paddedToOneLength, captionBatch } from '../data/caption-store.js';
 import type { PairSource } from '../data/pair-source.js';
 import type { Stage } from '../config/run-settings.js';
 import type { AssembledModel } from '../model/assembled-model.js';
-import { updateOptions } from './learner.js';
+import { programOptions } from './learner.js';
 import type { Learning } from './learning.js';
 import type { StagePlan } from './plan-stage.js';
 
@@ -40,12 +40,11 @@ export function stageMemory(options: StageMemoryOptions): number | undefined {
   const { height, width } = training.pixels;
   const wide = microBatches > 1;
   const state = initialState(assembled.weights, learning.trainable, wide);
-  const settings = { ...updateOptions(stage.config, learning), frozenTowers: learning.frozenTowers };
-  const program = contrastiveProgram(assembled.model, learning.trainable, {
-    ...settings,
-    batchNorm: stage.config.batch_norm,
-    loss: learning.loss,
-  });
+  const program = contrastiveProgram(
+    assembled.model,
+    learning.trainable,
+    programOptions(stage.config, learning),
+  );
   const { input_ids } = captionBatch(paddedToOneLength(training.captions), [0]);
   const ids = int32(new Int32Array(B * input_ids.shape[1]!), [B, input_ids.shape[1]!]);
   const pixel_values = float32(new Float32Array(B * 3 * height * width), [B, 3, height, width]);

@@ -14,6 +14,8 @@ export interface ForwardContext {
   readonly frozenTowers: FrozenTowers;
   /** 'training': batch norm uses the batch's statistics and reports new running statistics. */
   readonly batchNorm: 'evaluation' | 'training';
+  /** In training: a tower's blocks compute their inner values again for the backward pass instead of keeping them. */
+  readonly gradientCheckpointing?: boolean;
   /** Overrides the momentum of the architecture (torch's sense), in (0, 1]. */
   readonly batchNormMomentum?: number;
   /**

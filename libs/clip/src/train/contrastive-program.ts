@@ -44,6 +44,8 @@ export interface ContrastiveOptions extends UpdateOptions {
   frozenTowers: FrozenTowers;
   /** 'training': batch norm takes the batch's statistics and updates its running ones. */
   batchNorm: 'evaluation' | 'training';
+  /** Blocks of towers compute their inner values again in the backward pass, which takes less memory and more time. */
+  gradientCheckpointing?: boolean;
   /** Absent: the symmetric cross-entropy. */
   loss?: LossOptions;
 }
@@ -56,8 +58,9 @@ export function contrastiveProgram(
 ): ContrastiveProgram {
   /** Embeddings in training mode. New running statistics go to `statistics`, kept beyond the gradient's scope. */
   const embed = (weights: Tensors, inputs: Readonly<Record<PairInput, tf.Tensor>>, statistics: Tensors) => {
-    const { frozenTowers, batchNorm } = options;
-    const ctx = createContext({ training: true, seed: inputs.seed, frozenTowers, batchNorm });
+    const { frozenTowers, batchNorm, gradientCheckpointing } = options;
+    const { seed } = inputs;
+    const ctx = createContext({ training: true, seed, frozenTowers, batchNorm, gradientCheckpointing });
     const image_embeds = encodeImages(model, weights, inputs.pixel_values, ctx);
     const text_embeds = encodeTexts(model, weights, inputs.input_ids, inputs.attention_mask, ctx);
     for (const [name, value] of Object.entries(ctx.statistics)) statistics[name] = tf.keep(value);

@@ -8,7 +8,6 @@ import {
   layerNorm,
   linear,
   normal,
-  stack,
   xavierUniform,
   ZEROS,
   type Layer,
@@ -16,6 +15,7 @@ import {
 } from '../layers/index.js';
 import type { Initializer } from '../types.js';
 import { mlp } from './feed-forward.js';
+import { blockStack } from './gradient-checkpointing.js';
 import { preNormBlock, runBlocks, type Block } from './transformer.js';
 
 /** The fields of a config that the encoder reads. */
@@ -67,7 +67,7 @@ export function siglipInitializers(config: EncoderConfig): EncoderInitializers {
 /** All blocks: x [B, T, D] → [B, T, D], or [B, 1, D] when the first position's output is all that is read. */
 export function clipEncoder(config: EncoderConfig, init: EncoderInitializers): Layer<Block> {
   return layer(
-    { layers: stack(config.num_hidden_layers, () => encoderLayer(config, init)) },
+    { layers: blockStack(config.num_hidden_layers, () => encoderLayer(config, init)) },
     ({ layers }) =>
       (x, ctx, mask) =>
         runBlocks(layers, x, ctx, mask),

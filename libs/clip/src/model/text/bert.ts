@@ -4,10 +4,11 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { firstTokenPooler } from '../blocks/pooler.js';
 import { postNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
 import * as field from '../config/schema.js';
-import { embeddingTable, layer, layerNorm, linear, normal, stack, type Layer } from '../layers/index.js';
+import { embeddingTable, layer, layerNorm, linear, normal, type Layer } from '../layers/index.js';
 import { activation, dropout, paddingMask } from '../ops/index.js';
 import type { Forward, TextInputs, TowerDefinition } from '../tower.js';
 import { checkTokens, positionsFromPadding } from './tokens.js';
@@ -94,7 +95,7 @@ export function bertTower(config: BertConfig, positionPadding?: number): Layer<F
         token_type_embeddings: embeddingTable(config.type_vocab_size, D, init),
         LayerNorm: layerNorm(D, config.layer_norm_eps),
       },
-      encoder: { layer: stack(config.num_hidden_layers, () => bertLayer(config)) },
+      encoder: { layer: blockStack(config.num_hidden_layers, () => bertLayer(config)) },
       pooler: firstTokenPooler(D, D, init, tf.tanh),
     },
     ({ embeddings, encoder, pooler }) =>

@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { postNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
 import * as field from '../config/schema.js';
 import {
@@ -13,7 +14,6 @@ import {
   layerNorm,
   linear,
   normal,
-  stack,
   untrained,
   values,
   type Layer,
@@ -110,7 +110,7 @@ function distilbertTower(config: Config): Layer<Forward<TextInputs>> {
           : embeddingTable(maxTokens, D, init),
         LayerNorm: layerNorm(D, EPSILON),
       },
-      transformer: { layer: stack(config.n_layers, () => distilbertLayer(config)) },
+      transformer: { layer: blockStack(config.n_layers, () => distilbertLayer(config)) },
     },
     ({ embeddings, transformer }) =>
       ({ input_ids, attention_mask }, ctx) => {

@@ -4,10 +4,11 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { firstTokenPooler } from '../blocks/pooler.js';
 import { postNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
 import * as field from '../config/schema.js';
-import { embeddingTable, layer, layerNorm, linear, normal, stack, type Layer } from '../layers/index.js';
+import { embeddingTable, layer, layerNorm, linear, normal, type Layer } from '../layers/index.js';
 import { activation, dropout, paddingMask, positionIds } from '../ops/index.js';
 import type { Forward, TextInputs, TowerDefinition } from '../tower.js';
 import { checkTokens, positionsFromPadding } from './tokens.js';
@@ -77,7 +78,7 @@ function mpnetTower(config: Config): Layer<Forward<TextInputs>> {
         LayerNorm: layerNorm(D, config.layer_norm_eps),
       },
       encoder: {
-        layer: stack(config.num_hidden_layers, () => mpnetLayer(config)),
+        layer: blockStack(config.num_hidden_layers, () => mpnetLayer(config)),
         relative_attention_bias: embeddingTable(config.relative_attention_num_buckets, H, init),
       },
       pooler: firstTokenPooler(D, D, init, tf.tanh),

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { checkpointed } from '../blocks/gradient-checkpointing.js';
 import * as field from '../config/schema.js';
 import {
   constant,
@@ -97,7 +98,7 @@ function convNextTower(config: Config): Layer<Forward<VisionInputs>> {
     const downsampling = before === undefined ? undefined : downsample(before, C, init);
     return {
       downsampling_layer: downsampling,
-      layers: rates[stage]!.map((rate) => convNextLayer(config, C, rate)),
+      layers: rates[stage]!.map((rate) => checkpointed(convNextLayer(config, C, rate))),
     };
   });
   return layer(

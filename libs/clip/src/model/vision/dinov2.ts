@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { mlp, swiglu } from '../blocks/feed-forward.js';
+import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { preNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
 import * as field from '../config/schema.js';
 import {
@@ -15,7 +16,6 @@ import {
   layerNorm,
   linear,
   parameter,
-  stack,
   truncatedNormal,
   ZEROS,
   type Layer,
@@ -117,7 +117,7 @@ function dinov2Tower(config: Config): Layer<Forward<VisionInputs>> {
         // Only masked pretraining uses it; files carry it.
         mask_token: config.use_mask_token ? buffer([1, D], ZEROS) : undefined,
       },
-      encoder: { layer: stack(config.num_hidden_layers, () => dinov2Layer(config)) },
+      encoder: { layer: blockStack(config.num_hidden_layers, () => dinov2Layer(config)) },
       layernorm: layerNorm(D, config.layer_norm_eps),
     },
     ({ embeddings, encoder, layernorm }) =>

@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { convNorm, type ConvNorm } from '../blocks/conv-norm.js';
+import { checkpointed } from '../blocks/gradient-checkpointing.js';
 import * as field from '../config/schema.js';
 import { layer, normal, type Layer } from '../layers/index.js';
 import { conv2d, depthwiseConv2d, toChannelsFirst, toChannelsLast } from '../ops/index.js';
@@ -127,7 +128,7 @@ function mobilenetTower(config: Config): Layer<Forward<VisionInputs>> {
     {
       conv_stem: stem(config, config.num_channels, widths[0]!),
       layer: stridesAndDilations(config.output_stride).map((step, i) =>
-        invertedResidual(config, [widths[i]!, widths[i + 1]!], step),
+        checkpointed(invertedResidual(config, [widths[i]!, widths[i + 1]!], step)),
       ),
       conv_1x1: pointwise(widths.at(-1)!, lastWidth(config), config.hidden_act),
     },

@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { convNorm, type ConvNorm } from '../blocks/conv-norm.js';
+import { checkpointed } from '../blocks/gradient-checkpointing.js';
 import * as field from '../config/schema.js';
 import { layer, normal, type Layer } from '../layers/index.js';
 import { activation, conv2d, maxPool2d, toChannelsFirst, toChannelsLast } from '../ops/index.js';
@@ -81,7 +82,7 @@ function resnetTower(config: Config): Layer<Forward<VisionInputs>> {
     const [C, O] = [hidden_sizes[stage - 1] ?? embedding_size, hidden_sizes[stage]!];
     const stride = stage > 0 || config.downsample_in_first_stage ? 2 : 1;
     const layers = Array.from({ length: depth }, (_, i) =>
-      i === 0 ? resnetLayer(config, C, O, stride) : resnetLayer(config, O, O, 1),
+      checkpointed(i === 0 ? resnetLayer(config, C, O, stride) : resnetLayer(config, O, O, 1)),
     );
     return { layers };
   });

@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { checkpointed } from '../blocks/gradient-checkpointing.js';
 import * as field from '../config/schema.js';
 import type { ForwardContext } from '../context.js';
 import { layer, layerNorm, linear, normal, type Layer } from '../layers/index.js';
@@ -73,7 +74,7 @@ function outputSize(config: Config): number {
 }
 
 /** x [B, h·w, C] → [B, h·w, C] */
-type SwinBlock = (x: tf.Tensor, grid: Grid, ctx: ForwardContext) => tf.Tensor;
+type SwinBlock = (x: tf.Tensor, ctx: ForwardContext, grid: Grid) => tf.Tensor;
 
 function swinBlock(config: Config, stage: number, index: number, dropRate: number): Layer<SwinBlock> {
   const { window_size: M, layer_norm_eps: eps, hidden_dropout_prob, hidden_act } = config;
@@ -95,7 +96,7 @@ function swinBlock(config: Config, stage: number, index: number, dropRate: numbe
       output: { dense: linear(F, C, init) },
     },
     ({ layernorm_before, attention, layernorm_after, intermediate, output }) =>
-      (x, grid, ctx) => {
+      (x, ctx, grid) => {
         // Odd blocks shift by half a window, unless one window covers the grid's shorter side.
         const shift = index % 2 === 1 && Math.min(grid.h, grid.w) > M ? Math.floor(M / 2) : 0;
         const attended = attention(layernorm_before(x), grid, shift, ctx);
@@ -111,7 +112,7 @@ function swinTower(config: Config): Layer<Forward<VisionInputs>> {
   const init = normal(config.initializer_range);
   const rates = dropPathRates(config.drop_path_rate, depths);
   const stages = rates.map((ofBlocks, stage) => ({
-    blocks: ofBlocks.map((rate, i) => swinBlock(config, stage, i, rate)),
+    blocks: ofBlocks.map((rate, i) => checkpointed(swinBlock(config, stage, i, rate))),
     downsample:
       stage < depths.length - 1 ? patchMerging(widthOf(config, stage), DEFAULT_EPSILON, init) : undefined,
   }));
@@ -134,7 +135,7 @@ function swinTower(config: Config): Layer<Forward<VisionInputs>> {
         let x = dropout(embeddings.norm(patches), config.hidden_dropout_prob, ctx); // [B, h·w, C]
         encoder.layers.forEach(({ blocks, downsample }, stage) => {
           checkGrid(config, h, w, stage);
-          x = blocks.reduce((input, block) => block(input, { h, w }, ctx), x);
+          x = blocks.reduce((input, block) => block(input, ctx, { h, w }), x);
           if (downsample === undefined) return;
           x = downsample(x, { h, w });
           [h, w] = [Math.ceil(h / 2), Math.ceil(w / 2)];

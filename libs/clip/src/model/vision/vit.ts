@@ -4,10 +4,11 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { firstTokenPooler } from '../blocks/pooler.js';
 import { preNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
 import * as field from '../config/schema.js';
-import { layer, layerNorm, linear, parameter, stack, truncatedNormal, type Layer } from '../layers/index.js';
+import { layer, layerNorm, linear, parameter, truncatedNormal, type Layer } from '../layers/index.js';
 import { activation, dropout, repeatBatch } from '../ops/index.js';
 import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
 import type { Initializer } from '../types.js';
@@ -98,7 +99,7 @@ export function vitTower(config: VitConfig, { distilled, tokenInit }: Variant): 
         position_embeddings: parameter([1, T, D], tokenInit),
         patch_embeddings: { projection: patchEmbedding(C, D, patch_size, init) },
       },
-      encoder: { layer: stack(config.num_hidden_layers, () => vitLayer(config)) },
+      encoder: { layer: blockStack(config.num_hidden_layers, () => vitLayer(config)) },
       layernorm: layerNorm(D, config.layer_norm_eps),
       pooler: firstTokenPooler(D, vitOutputSize(config), init, activation(config.pooler_act)),
     },
