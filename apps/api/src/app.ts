@@ -2,13 +2,12 @@
 import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { SwaggerModule } from '@nestjs/swagger';
 import type { Registry } from 'prom-client';
 import { anonymousScope } from './access/access.guard.js';
 import { admission } from './access/admission.js';
 import { AppModule } from './app.module.js';
 import type { Resources } from './app.module.js';
-import { documentationPage } from './http/docs-page.js';
+import { serveDocumentation } from './http/documentation.js';
 import { refuseOtherMethods } from './http/methods.js';
 import { openApiDocument } from './http/openapi.js';
 import { limitRequests } from './http/request-limit.js';
@@ -45,11 +44,7 @@ export async function createApp(resources: Resources): Promise<NestExpressApplic
   app.use(admit);
   app.use(limitRequests(config.MAX_REQUESTS));
   app.use(refuseOtherMethods(app.getHttpAdapter().getInstance(), PAGE_FOLDER));
-  app.use(documentationPage());
   app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0, redirect: false });
-  SwaggerModule.setup('docs', app, openApiDocument(app, config, VERSION, anonymousScope(config, keys)), {
-    jsonDocumentUrl: 'openapi.json',
-    raw: ['json'],
-  });
+  serveDocumentation(app, () => openApiDocument(app, config, VERSION, anonymousScope(config, keys)));
   return app;
 }

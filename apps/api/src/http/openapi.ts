@@ -5,7 +5,6 @@
 import { SetMetadata } from '@nestjs/common';
 import type { INestApplication } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
 import { needOf } from '../access/scope.js';
@@ -72,12 +71,14 @@ export function queryNames(handler: object, limits: Config): string[] {
 }
 
 /** The whole document, OpenAPI 3.0, with the limits of `config`, and what a request without a key may do. */
-export function openApiDocument(
+export async function openApiDocument(
   app: INestApplication,
   config: Config,
   version: string,
   anonymous: AnonymousScope,
-): OpenAPIObject {
+): Promise<OpenAPIObject> {
+  // Loaded only now: it is a quarter of all modules of the service, which is started more often than it is described.
+  const { DocumentBuilder, SwaggerModule } = await import('@nestjs/swagger');
   const settings = new DocumentBuilder()
     .setTitle('CLIP service')
     .setDescription(
