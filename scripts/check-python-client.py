@@ -85,12 +85,12 @@ try:
     assert image_get.sync(added.id, client=client).caption == "one, two"
     assert any(one.id == added.id for one in image_list.sync(client=client, limit=100).items)
     assert image_file.sync_detailed(added.id, client=client).content.startswith(b"\\x89PNG")
-    found = search_by_text.sync(client=client, q="a red square", tag=[tag, "red"], limit=5)
+    found = search_by_text.sync(client=client, q=["a red square"], tag=[tag, "red"], limit=5)
     assert [one.id for one in found.items] == [added.id], found
     body = SearchByImageFilesBody(image=picture())
     alike = search_by_image.sync(client=client, body=body, tag=[tag])
     assert [one.id for one in alike.items] == [added.id] and alike.items[0].score > 0.99, alike
-    refused = search_by_text.sync(client=client, q="")
+    refused = search_by_text.sync(client=client, q=[""])
     assert isinstance(refused, Problem) and refused.code == "invalid_request", refused
 finally:
     removed = image_remove.sync_detailed(added.id, client=client)

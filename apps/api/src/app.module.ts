@@ -36,6 +36,7 @@ import { createMetrics } from './metrics/metrics.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { SearchController } from './search/search.controller.js';
 import { SearchService } from './search/search.service.js';
+import { SimilarController } from './search/similar.controller.js';
 import { CONFIG, DATABASE, ENCODER, KEYS, LOAD_ENCODER, METRICS, MODEL } from './providers.js';
 import { EMBEDDING_SOURCE } from './vector-index/embedding-source.js';
 import { IndexService } from './vector-index/index.service.js';
@@ -59,6 +60,7 @@ export class AppModule {
       controllers: [
         ClassifyController,
         SearchController,
+        SimilarController,
         ImageController,
         ImportController,
         EmbedController,

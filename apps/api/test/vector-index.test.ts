@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keySetOf } from '../dist/vector-index/key-set.js';
 import { VectorIndex } from '../dist/vector-index/vector-index.js';
 import { bruteForce, unitVectors } from './support/unit-vectors.js';
 
@@ -65,14 +66,14 @@ describe.each([
   it('applies filters and a lowest score', async () => {
     const index = await filled(exactLimit);
     const among = expected.filter((key) => key % 50 === 0);
-    const filtered = await index.search({ vector, limit: 100, offset: 0, among });
+    const filtered = await index.search({ vector, limit: 100, offset: 0, among: keySetOf(among) });
     expect([filtered.matches.map(({ key }) => key), filtered.total]).toEqual([among, among.length]);
     const high = await index.search({ vector, limit: 1000, offset: 0, minScore: 0.3 });
     const count = entries.filter(
       ({ embedding }) => embedding.reduce((sum, value, e) => sum + value * vector[e]!, 0) >= 0.3,
     ).length;
     expect(high.matches.map(({ key }) => key)).toEqual(expected.slice(0, count));
-    expect((await index.search({ vector, limit: 9, offset: 0, among: [] })).matches).toEqual([]);
+    expect((await index.search({ vector, limit: 9, offset: 0, among: keySetOf([]) })).matches).toEqual([]);
   });
 });
 

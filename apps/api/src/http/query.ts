@@ -1,10 +1,14 @@
 /**
  * Queries of addresses: a flat list of names and texts. A name builds no structure; `tag[]`, which some clients
- * write for a repeated parameter, stands for `tag`. An empty text counts as absent, as in forms: `?tag=&limit=` is what
+ * write for a repeated parameter, stands for `tag`, and `-tag`, as people write who leave something out, for `notTag`,
+ * a name that code generators can use. An empty text counts as absent, as in forms: `?tag=&limit=` is what
  * a search page sends whose fields were left empty.
  */
 import { parse } from 'node:querystring';
 import { Problem } from '../problems/problem.js';
+
+const nameOf = (key: string): string =>
+  key.replace(/\[\]$/, '').replace(/^-([a-z])/, (_, letter: string) => `not${letter.toUpperCase()}`);
 
 /** Most parameters of one query. */
 const MAX_PARAMETERS = 100;
@@ -19,7 +23,7 @@ export function parseQuery(text: string | null | undefined): Record<string, stri
   let count = 0;
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    const name = key.endsWith('[]') ? key.slice(0, -2) : key;
+    const name = nameOf(key);
     const own = [value].flat();
     count += own.length;
     const all = [values[name] ?? [], own.filter((text) => text !== '')].flat();

@@ -21,6 +21,13 @@ interface ChangeQuery {
   limit: number;
 }
 
+interface AttributesRow {
+  key: number;
+  tags: string[];
+  collections: string[];
+  addedAt: Date;
+}
+
 @Injectable()
 export class EmbeddingRepository {
   private readonly client: PrismaClient;
@@ -58,14 +65,21 @@ export class EmbeddingRepository {
     return rows.map(({ key, embedding }) => ({ key, embedding: fromBase64(embedding) }));
   }
 
-  /** Tags of the rows that changed. */
-  tags({ after, until, afterKey, limit }: ChangeQuery): Promise<{ key: number; tags: string[] }[]> {
-    return this.client.image.findMany({
+  /** What search can be narrowed by, of the rows that changed. */
+  async attributes({ after, until, afterKey, limit }: ChangeQuery): Promise<AttributesRow[]> {
+    const rows = await this.client.image.findMany({
       where: { revision: { gt: after, lte: until }, key: { gt: afterKey } },
       orderBy: { key: 'asc' },
       take: limit,
-      select: { key: true, tags: true },
+      select: { key: true, tags: true, createdAt: true },
     });
+    return rows.map(({ key, tags, createdAt }) => ({ key, tags, collections: [], addedAt: createdAt }));
+  }
+
+  /** The embedding [E] of an image by a model, or undefined when the model has not made it yet. */
+  async find(model: string, key: number): Promise<Float32Array | undefined> {
+    const row = await this.client.embedding.findUnique({ where: { key_model: { key, model } } });
+    return row === null ? undefined : fromBytes(Buffer.from(row.embedding));
   }
 
   /** Keys of images that were removed after revision `after` up to `until`. */
@@ -147,8 +161,9 @@ function toBytes(embedding: Float32Array): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function fromBase64(text: string): Float32Array {
-  const bytes = Buffer.from(text, 'base64');
+const fromBase64 = (text: string): Float32Array => fromBytes(Buffer.from(text, 'base64'));
+
+function fromBytes(bytes: Buffer): Float32Array {
   const embedding = new Float32Array(bytes.length / 4);
   for (let index = 0; index < embedding.length; index++) embedding[index] = bytes.readFloatLE(index * 4);
   return embedding;

@@ -32,6 +32,9 @@ export class SearchController {
   @Get()
   @ApiRoute((limits) => ({
     summary: 'Search images by words',
+    description:
+      'Several texts become one question: the mean of the embeddings of all `q` by their `weight`, less half the mean of ' +
+      'those of all `not`, scaled to length 1. Scores are cosines with that.',
     tag: 'search',
     needsDatabase: true,
     query: searchQuerySchema(limits.MAX_TEXT_LENGTH),
@@ -39,8 +42,8 @@ export class SearchController {
     problems: ['overloaded'],
   }))
   byText(@Query() query: unknown, @Scope() scope: RequestScope) {
-    const { q, ...page } = parseInput(searchQuerySchema(this.config.MAX_TEXT_LENGTH), query);
-    return this.search.byText(q, page, scope);
+    const { q, weight, not, ...page } = parseInput(searchQuerySchema(this.config.MAX_TEXT_LENGTH), query);
+    return this.search.byTexts({ q, weight, not }, page, scope);
   }
 
   @Post('image')

@@ -12,23 +12,60 @@ import { imageSchema } from '../images/image.schema.js';
 
 /** Most tags of one search. */
 const MAX_TAGS = 20;
+/** Most texts of one search that images should show, and most that they should not. */
+const MAX_TEXTS = 10;
+
+const tagsSchema = stringListSchema(MAX_TAGS)
+  .pipe(z.array(storableText.min(1).max(1000)).max(MAX_TAGS))
+  .optional();
+
+/** A day, or a moment with its time zone. */
+const timeSchema = z.union([z.iso.date(), z.iso.datetime({ offset: true })], {
+  error: 'expected a day such as 2026-11-30, or a time such as 2026-11-30T12:00:00Z',
+});
 
 const page = {
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
   minScore: numeric(z.number().min(-1).max(1).optional()).describe('Leave out images with a lower cosine'),
-  tag: stringListSchema(MAX_TAGS)
-    .pipe(z.array(storableText.min(1).max(1000)).max(MAX_TAGS))
+  tag: tagsSchema.describe('Only images that carry this tag; repeated: all of them. Also as `tag[]`'),
+  notTag: tagsSchema.describe('No images that carry this tag; repeated: any of them. Also as `-tag`'),
+  from: timeSchema
     .optional()
-    .describe('Only images that carry this tag; repeated: all of them'),
+    .describe('Only images that were added at this time or later; a day begins in UTC'),
+  to: timeSchema
+    .optional()
+    .describe('Only images that were added at this time or earlier; a day ends in UTC'),
 };
 
-/** Query of GET /search; the length of `q` depends on the settings. */
+/** Up to MAX_TEXTS texts for the model, the parameter being repeated. A JSON array is one text as any other. */
+const textsSchema = (maxLength: number) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? [value] : value),
+    z.array(modelText.trim().min(1, 'expected a text').max(maxLength)).min(1).max(MAX_TEXTS),
+  );
+
+const weightsSchema = z.preprocess(
+  (value) => (value === undefined ? undefined : [value].flat().map(Number)),
+  z.array(z.number('expected a number').min(0.01).max(100)).max(MAX_TEXTS).optional(),
+);
+
+/** Query of GET /search; the length of a text depends on the settings. */
 export const searchQuerySchema = (maxLength: number) =>
-  z.strictObject({
-    q: modelText.trim().min(1, 'expected a text').max(maxLength).describe('What to look for, in words'),
-    ...page,
-  });
+  z
+    .strictObject({
+      q: textsSchema(maxLength).describe('What to look for, in words; repeated: images that show all of it'),
+      weight: weightsSchema.describe('How much each `q` counts, in their order; absent: all the same'),
+      not: textsSchema(maxLength)
+        .optional()
+        .describe('What the images should not show, in words; it pushes images back and leaves none out'),
+      ...page,
+    })
+    .refine(({ q, weight }) => weight === undefined || weight.length === q.length, {
+      path: ['weight'],
+      error: 'expected as many as there are of q',
+    });
+export type TextQuery = Omit<z.infer<ReturnType<typeof searchQuerySchema>>, keyof PageQuery>;
 
 /** Query of the searches whose body is the question. */
 export const pageQuerySchema = z.strictObject(page);

@@ -3,12 +3,16 @@ import { Inject, Injectable } from '@nestjs/common';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { ImageInput } from '../encoder/encoder.js';
 import type { RequestScope } from '../encoder/scope.js';
+import { EmbeddingRepository } from '../images/embedding.repository.js';
+import { isImageId } from '../images/file-store.js';
 import { ImageRepository } from '../images/image.repository.js';
-import { toView } from '../images/image.view.js';
+import { notFound, toView } from '../images/image.view.js';
 import { Problem } from '../problems/problem.js';
 import { cleanText } from '../text/clean-text.js';
+import type { ImageFilter } from '../vector-index/attribute-index.js';
 import { IndexService } from '../vector-index/index.service.js';
-import type { PageQuery, SearchResult } from './search.schema.js';
+import { combineVectors } from './combine-vectors.js';
+import type { PageQuery, SearchResult, TextQuery } from './search.schema.js';
 
 @Injectable()
 export class SearchService {
@@ -16,12 +20,37 @@ export class SearchService {
     @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
     @Inject(IndexService) private readonly index: IndexService,
     @Inject(ImageRepository) private readonly images: ImageRepository,
+    @Inject(EmbeddingRepository) private readonly vectors: EmbeddingRepository,
   ) {}
 
-  byText(text: string, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
+  byTexts({ q, weight, not = [] }: TextQuery, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
     return this.embeddings.use(async (embeddings) => {
-      const [vector] = await embeddings.texts([text], scope);
-      return this.byUnitVector(embeddings.model.hash, vector!, page);
+      const vectors = await embeddings.texts([...q, ...not], scope);
+      const wanted = q.map((_, n) => ({ vector: vectors[n]!, weight: weight?.[n] ?? 1 }));
+      const vector = combineVectors(wanted, vectors.slice(q.length));
+      if (vector === undefined) {
+        throw new Problem(
+          'invalid_request',
+          'The texts of q and not cancel each other. Search for something else than what to leave out.',
+          { errors: [{ field: 'not', detail: 'it leaves nothing of q' }] },
+        );
+      }
+      return this.byUnitVector(embeddings.model.hash, vector, page);
+    });
+  }
+
+  /** The images nearest to one of the collection, without itself. */
+  similar(id: string, page: PageQuery): Promise<SearchResult> {
+    return this.embeddings.use(async ({ model: { hash } }) => {
+      const row = isImageId(id) ? await this.images.find(id) : null;
+      if (row === null) throw notFound(id);
+      const vector = await this.vectors.find(hash, row.key);
+      if (vector === undefined) {
+        throw new Problem('not_ready', 'The model that answers has not encoded this image yet.', {
+          retryAfter: 10,
+        });
+      }
+      return this.byUnitVector(hash, vector, page, row.key);
     });
   }
 
@@ -58,10 +87,15 @@ export class SearchService {
     });
   }
 
-  private async byUnitVector(model: string, vector: Float32Array, page: PageQuery): Promise<SearchResult> {
-    const { limit, offset, minScore, tag } = page;
-    const tags = tag?.map(cleanText);
-    const { matches, total } = await this.index.search({ model, vector, limit, offset, minScore, tags });
+  private async byUnitVector(
+    model: string,
+    vector: Float32Array,
+    page: PageQuery,
+    except?: number,
+  ): Promise<SearchResult> {
+    const { limit, offset, minScore } = page;
+    const filter = { ...toFilter(page), except };
+    const { matches, total } = await this.index.search({ model, vector, limit, offset, minScore, filter });
     const rows = await this.images.findByKeys(matches.map(({ key }) => key));
     const byKey = new Map(rows.map((row) => [row.key, row]));
     const items = matches.flatMap(({ key, score }) => {
@@ -77,6 +111,18 @@ export class SearchService {
     };
   }
 }
+
+function toFilter({ tag, notTag, from, to }: PageQuery): ImageFilter {
+  return {
+    tags: tag?.map(cleanText),
+    withoutTags: notTag?.map(cleanText),
+    from: from === undefined ? undefined : Date.parse(from),
+    to: to === undefined ? undefined : isDay(to) ? Date.parse(to) + DAY - 1 : Date.parse(to),
+  };
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+const isDay = (time: string): boolean => !time.includes('T');
 
 /** Rounding can carry the product of two unit vectors a little past 1. */
 function clampCosine(score: number): number {

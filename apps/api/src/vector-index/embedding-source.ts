@@ -1,4 +1,5 @@
 /** The port through which the index reads the collection: its revision, and what changed between two of them. */
+import type { ImageAttributes } from './attribute-index.js';
 import type { KeyedVector } from './vector-index.js';
 
 export const EMBEDDING_SOURCE = Symbol('EmbeddingSource');
@@ -18,8 +19,8 @@ export interface EmbeddingSource {
   count(model: string): Promise<number>;
   /** Embeddings [E] that `model` made, of the rows that changed. */
   embeddings(query: ChangeQuery & { model: string }): Promise<KeyedVector[]>;
-  /** Tags of the rows that changed. */
-  tags(query: ChangeQuery): Promise<{ key: number; tags: string[] }[]>;
+  /** What search can be narrowed by, of the rows that changed. */
+  attributes(query: ChangeQuery): Promise<ImageAttributes[]>;
   /** Keys that were removed after revision `after` up to `until`. */
   deletions(after: number, until: number): Promise<number[]>;
 }

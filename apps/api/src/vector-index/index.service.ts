@@ -2,8 +2,8 @@
  * Keeps the search indexes in step with the database: one for the model that answers, and a second one while another
  * model takes over. A query says which model its vector is of, so vectors of two models never meet.
  *
- * Catching up is the same step for a start, an upload, a deletion, a build, and changes by other processes. Tags are of
- * the images, whatever the model, and are kept here.
+ * Catching up is the same step for a start, an upload, a deletion, a build, and changes by other processes. What search
+ * can be narrowed by is of the images, whatever the model, and is kept here.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,11 +19,11 @@ import type { ModelInfo } from '../encoder/encoder.js';
 import { gauge } from '../metrics/metrics.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG, DATABASE, METRICS } from '../providers.js';
+import { AttributeIndex, type ImageFilter } from './attribute-index.js';
 import { EMBEDDING_SOURCE } from './embedding-source.js';
 import type { EmbeddingSource } from './embedding-source.js';
 import { ModelIndex } from './model-index.js';
 import { eachPage } from './pages.js';
-import { TagIndex } from './tag-index.js';
 import type { VectorQuery, VectorResult } from './vector-index.js';
 
 /** How often a shared database is asked for changes by other processes, in milliseconds. */
@@ -34,8 +34,7 @@ const MOST_SHARDS = 4;
 export interface ImageQuery extends Omit<VectorQuery, 'among'> {
   /** Hash of the model that made the vector. */
   model: string;
-  /** Only images that carry all of these tags. */
-  tags?: readonly string[];
+  filter: ImageFilter;
 }
 
 @Injectable()
@@ -45,9 +44,9 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
   private readonly indexes = new Map<string, ModelIndex>();
   /** An index that is being filled. */
   private opening: Promise<void> | undefined;
-  private readonly tags = new TagIndex();
-  /** The revision of the database that the tags show. */
-  private tagRevision = 0;
+  private readonly attributes = new AttributeIndex();
+  /** The revision of the database that the attributes show. */
+  private attributeRevision = 0;
   private lastCheck = 0;
   /** A change that the indexes could not be told of. */
   private behind = false;
@@ -135,7 +134,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     try {
       await this.mutex.runExclusive(async () => {
         if (this.stopped) return;
-        if (this.indexes.size > 0) await this.applyTags();
+        if (this.indexes.size > 0) await this.applyAttributes();
         for (const index of this.indexes.values()) {
           await index.apply();
           index.saveOnceBuilt((run) => this.mutex.runExclusive(run));
@@ -149,14 +148,14 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   /** The nearest images. Throws not_ready while loading. */
-  async search({ tags, model, ...query }: ImageQuery): Promise<VectorResult> {
+  async search({ filter, model, ...query }: ImageQuery): Promise<VectorResult> {
     this.throwIfNotReady();
     const isDue = this.database.shared && Date.now() - this.lastCheck > SHARED_CHECK_INTERVAL;
     if (isDue || this.behind) {
       this.lastCheck = Date.now();
       await this.catchUp();
     }
-    const among = tags === undefined || tags.length === 0 ? undefined : this.tags.withAll(tags);
+    const among = this.attributes.matching(filter);
     const index = this.indexes.get(model);
     if (index === undefined) throw notReady('the search index is being loaded');
     try {
@@ -193,7 +192,7 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     await index.open();
     await this.mutex.runExclusive(async () => {
       if (this.stopped) return index.close();
-      await this.applyTags();
+      await this.applyAttributes();
       await index.apply();
       this.indexes.set(model.hash, index);
       const { size, kind, revision } = index;
@@ -202,19 +201,19 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     });
   }
 
-  /** Brings the tags to the present. */
-  private async applyTags(): Promise<void> {
-    const after = this.tagRevision;
+  /** Brings the attributes to the present. */
+  private async applyAttributes(): Promise<void> {
+    const after = this.attributeRevision;
     const until = await this.source.revision();
     if (until === after) return;
-    if (after > 0) for (const key of await this.source.deletions(after, until)) this.tags.delete(key);
+    if (after > 0) for (const key of await this.source.deletions(after, until)) this.attributes.delete(key);
     await eachPage(
-      (page) => this.source.tags({ after, until, ...page }),
+      (page) => this.source.attributes({ after, until, ...page }),
       async (rows) => {
-        for (const { key, tags } of rows) this.tags.set(key, tags);
+        for (const row of rows) this.attributes.set(row);
       },
     );
-    this.tagRevision = until;
+    this.attributeRevision = until;
   }
 
   private fail(error: unknown): void {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bruteForce, unitVectors } from '../../test/support/unit-vectors.js';
+import { keySetOf } from './key-set.js';
 import { loadShard, saveShard } from './shard-snapshot.js';
 import { Shard } from './shard.js';
 
@@ -29,7 +30,7 @@ const find = (shard: Shard, limit: number, among?: number[]) => [
     vector: query,
     limit,
     nearest: limit,
-    among: among && Int32Array.from(among),
+    among: among && keySetOf(among),
   }).keys,
 ];
 
@@ -104,7 +105,7 @@ describe('a shard with a graph', () => {
     const shard = shardOf(entries, 10);
     const few = shard.search({ vector: query, limit: 50, nearest: 5 });
     expect([few.keys.length, few.exact]).toEqual([5, false]);
-    const among = Int32Array.from({ length: 40 }, (_, n) => n);
+    const among = keySetOf([...Array(40).keys()]);
     const all = shard.search({ vector: query, limit: 30, nearest: 5, among });
     expect([all.keys.length, all.exact, all.total]).toEqual([30, true, 40]);
   });
@@ -118,7 +119,7 @@ describe('a shard with a graph', () => {
     shard.set({ keys: Int32Array.from(many, ({ key }) => key), vectors });
     while (shard.fillGraph(1000));
     const allowed = many.map(({ key }) => key).filter((key) => key % 10 !== 0);
-    const found = shard.search({ vector: query, limit: 20, nearest: 20, among: Int32Array.from(allowed) });
+    const found = shard.search({ vector: query, limit: 20, nearest: 20, among: keySetOf(allowed) });
     expect([found.exact, found.total]).toEqual([false, 21_600]);
     const nearest = bruteForce(many, query).filter((key) => key % 10 !== 0);
     expect([...found.keys].filter((key) => nearest.slice(0, 20).includes(key)).length).toBeGreaterThan(17);

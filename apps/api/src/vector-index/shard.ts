@@ -5,6 +5,7 @@
  * The graph is filled in the background. What it does not hold yet is pending, and is compared with the query row by
  * row beside what the graph finds, so that every vector can be found as soon as it is set.
  */
+import { hasKey, type KeySet } from './key-set.js';
 import { best, type Ranking } from './ranking.js';
 import { SearchGraph } from './search-graph.js';
 import { VectorMatrix } from './vector-matrix.js';
@@ -21,7 +22,7 @@ export interface ShardQuery {
   /** Most matches to return of a comparison with every vector. */
   limit: number;
   /** Only these keys may match; unknown ones are no error. */
-  among?: Int32Array;
+  among?: KeySet;
   /** Of so many matches the graph decides which they are, if it can; absent: every vector is compared. */
   nearest?: number;
 }
@@ -155,7 +156,7 @@ export class Shard {
   }
 
   /** What graph and pending rows give; undefined when all rows should be compared instead. */
-  private searchGraph({ vector, nearest }: ShardQuery, allowed?: Uint32Array): Ranking | undefined {
+  private searchGraph({ vector, nearest, among }: ShardQuery, allowed?: Uint32Array): Ranking | undefined {
     if (nearest === undefined || this.graph === undefined || this.pending.size > MOST_PENDING)
       return undefined;
     let wanted = nearest;
@@ -164,13 +165,12 @@ export class Shard {
       if (share < WIDE_SHARE || allowed.length < WIDE_COUNT) return undefined;
       wanted = Math.ceil((nearest / share) * WIDE_FACTOR);
     }
-    const passes = allowed && new Set(allowed);
     const found = this.graph.nearest(vector, wanted);
     const rows = new Uint32Array(found.length + this.pending.size);
     let count = 0;
     const add = (key: number) => {
       const row = this.rows.get(key);
-      if (row !== undefined && passes?.has(row) !== false) rows[count++] = row;
+      if (row !== undefined && (among === undefined || hasKey(among, key))) rows[count++] = row;
     };
     for (const key of found) if (!this.pending.has(key)) add(key);
     this.pending.forEach(add);
@@ -178,13 +178,10 @@ export class Shard {
     return this.compare(vector, nearest, rows.subarray(0, count));
   }
 
-  private rowsOf(keys: Int32Array): Uint32Array {
-    const rows = new Uint32Array(keys.length);
+  private rowsOf(among: KeySet): Uint32Array {
+    const rows = new Uint32Array(this.size);
     let count = 0;
-    for (const key of keys) {
-      const row = this.rows.get(key);
-      if (row !== undefined) rows[count++] = row;
-    }
+    for (let row = 0; row < rows.length; row++) if (hasKey(among, this.keys[row]!)) rows[count++] = row;
     return rows.subarray(0, count);
   }
 }

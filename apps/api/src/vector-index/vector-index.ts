@@ -7,6 +7,7 @@
  * result is the same however much of it is read, it never ends before everything has been read, and only who reads far
  * pays for it.
  */
+import type { KeySet } from './key-set.js';
 import { atLeast, EMPTY, followedBy, merge, slice, type Ranking } from './ranking.js';
 import { ShardClient } from './shard-client.js';
 import type { ShardState } from './shard-protocol.js';
@@ -35,7 +36,7 @@ export interface VectorQuery {
   /** Matches with a lower cosine are left out. */
   minScore?: number;
   /** Only these keys may match. */
-  among?: Iterable<number>;
+  among?: KeySet;
 }
 
 export interface VectorResult {
@@ -122,11 +123,11 @@ export class VectorIndex {
 
   /** Removes keys; unknown ones are no error. */
   async delete(keys: readonly number[]): Promise<void> {
-    const parts = this.spread(keys);
     await this.updateStates(
-      this.shards.map((shard, s) =>
-        parts[s]!.length === 0 ? undefined : shard.request({ kind: 'delete', keys: parts[s]! }),
-      ),
+      this.shards.map((shard, s) => {
+        const own = Int32Array.from(keys.filter((key) => this.shardOf(key) === s));
+        return own.length === 0 ? undefined : shard.request({ kind: 'delete', keys: own });
+      }),
     );
   }
 
@@ -134,7 +135,7 @@ export class VectorIndex {
     const end = offset + limit;
     // A message would carry the whole buffer of a vector that is a part of one.
     const own = vector.slice();
-    const { ranking, isExact, total } = await this.ranked(own, end, among && this.spread(among));
+    const { ranking, isExact, total } = await this.ranked(own, end, among);
     if (minScore === undefined) return { matches: toMatches(slice(ranking, offset, end)), total };
     const high = atLeast(ranking, minScore);
     const isComplete = isExact && (ranking.keys.length === total || high.keys.length < ranking.keys.length);
@@ -161,16 +162,14 @@ export class VectorIndex {
   private async ranked(
     vector: Float32Array,
     end: number,
-    among: Int32Array[] | undefined,
+    among: KeySet | undefined,
   ): Promise<{ ranking: Ranking; isExact: boolean; total: number }> {
     let ranking = EMPTY;
     for (const nearest of this.kind === 'exact' ? [undefined] : [...ASKED_FOR, undefined]) {
       // A shard whose graph cannot answer compares with all vectors, once for everything that is wanted.
       const limit = Math.max(end, nearest ?? 0);
       const results = await Promise.all(
-        this.shards.map((shard, s) =>
-          shard.request({ kind: 'search', vector, limit, among: among?.[s], nearest }),
-        ),
+        this.shards.map((shard) => shard.request({ kind: 'search', vector, limit, among, nearest })),
       );
       const total = results.reduce((sum, one) => sum + one.total, 0);
       const isExact = results.every((one) => one.exact);
@@ -182,12 +181,6 @@ export class VectorIndex {
       }
     }
     throw new Error('a comparison with all vectors was not exact');
-  }
-
-  private spread(keys: Iterable<number>): Int32Array[] {
-    const parts: number[][] = this.shards.map(() => []);
-    for (const key of keys) parts[this.shardOf(key)]!.push(key);
-    return parts.map((part) => Int32Array.from(part));
   }
 
   private shardOf(key: number): number {

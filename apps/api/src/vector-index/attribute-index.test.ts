@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { AttributeIndex, type ImageFilter } from './attribute-index.js';
+import { keysOf } from './key-set.js';
+
+const DAY = 86_400_000;
+
+/** Image 1 to 6, a day apart, and one far behind. */
+function filled(): AttributeIndex {
+  const index = new AttributeIndex();
+  const set = (key: number, tags: string[], collections: string[] = []) =>
+    index.set({ key, tags, collections, addedAt: new Date(key * DAY) });
+  set(1, ['dog']);
+  set(2, ['dog', 'ball']);
+  set(3, ['cat'], ['a']);
+  set(4, ['cat', 'ball'], ['a', 'b']);
+  set(5, []);
+  set(6, ['dog', 'ball'], ['b']);
+  set(90_000, ['ball']);
+  return index;
+}
+
+describe('the attributes of images', () => {
+  const index = filled();
+  const matching = (filter: ImageFilter) => {
+    const keys = index.matching(filter);
+    return keys === undefined ? undefined : [...keysOf(keys)];
+  };
+
+  it('let everything pass where nothing is asked', () => {
+    expect(matching({})).toBeUndefined();
+    expect(matching({ tags: [], withoutTags: [], collections: [] })).toBeUndefined();
+  });
+
+  it('narrow by all of the tags, none of others, all collections', () => {
+    expect(matching({ tags: ['ball'] })).toEqual([2, 4, 6, 90_000]);
+    expect(matching({ tags: ['ball', 'dog'] })).toEqual([2, 6]);
+    expect(matching({ tags: ['ball'], withoutTags: ['dog'] })).toEqual([4, 90_000]);
+    expect(matching({ withoutTags: ['ball', 'cat', 'unknown'] })).toEqual([1, 5]);
+    expect(matching({ collections: ['a'] })).toEqual([3, 4]);
+    expect(matching({ collections: ['a', 'b'], tags: ['cat'] })).toEqual([4]);
+    expect(matching({ tags: ['unknown'] })).toEqual([]);
+    expect(matching({ tags: ['dog'], except: 2 })).toEqual([1, 6]);
+  });
+
+  it('narrow by time, both ends included', () => {
+    expect(matching({ from: 2 * DAY, to: 4 * DAY })).toEqual([2, 3, 4]);
+    expect(matching({ from: 5 * DAY + 1 })).toEqual([6, 90_000]);
+    expect(matching({ to: DAY, withoutTags: ['dog'] })).toEqual([]);
+  });
+
+  it('follow changes and deletions', () => {
+    const index = filled();
+    index.set({ key: 1, tags: ['cat'], collections: [], addedAt: new Date(9 * DAY) });
+    index.delete(3);
+    index.delete(777);
+    expect([...keysOf(index.matching({ tags: ['cat'] })!)]).toEqual([1, 4]);
+    expect([...keysOf(index.matching({ withoutTags: ['ball'], to: 8 * DAY })!)]).toEqual([5]);
+  });
+});

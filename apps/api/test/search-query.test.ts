@@ -1,0 +1,121 @@
+/** What a search can ask for: several texts, what not to show, and everything that narrows it. */
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { colourPng } from './support/images.js';
+import { formRequest } from './support/server.js';
+import { COLOURS } from './support/tiny-checkpoint.js';
+import { useFolder, useServer } from './support/use-server.js';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 240_000 });
+
+interface Found {
+  items: { id: string; score: number; caption: string; createdAt: string }[];
+  total?: number;
+}
+
+const folder = useFolder();
+const server = useServer(folder);
+const ids: Record<string, string> = {};
+
+/** Each colour once, tagged `bright` where two channels or more are on, and `odd` every second one. */
+beforeAll(async () => {
+  for (const [n, [name, channels]] of Object.entries(COLOURS).entries()) {
+    const on = channels.filter((channel) => channel > 0).length;
+    const tags = [...(on >= 2 ? ['bright'] : []), ...(n % 2 === 1 ? ['odd'] : []), 'all'];
+    const { items } = await server.json<Found>(
+      '/images',
+      formRequest({ image: await colourPng(name), captions: name, tags }),
+    );
+    ids[name] = items[0]!.id;
+  }
+});
+
+const search = (query: string) => server.json<Found>(`/search?${query}`);
+const captions = async (query: string) => (await search(query)).items.map(({ caption }) => caption);
+
+describe('a search with several texts', () => {
+  it('finds what shows all of them, the heavier first', async () => {
+    const both = new Set((await captions('q=red&q=green')).slice(0, 4));
+    expect(both).toEqual(new Set(['red', 'green', 'yellow', 'black']));
+    expect((await captions('q=red&q=blue&weight=9&weight=1'))[0]).toBe('red');
+    expect((await captions('q=red&q=blue&weight=1&weight=9'))[0]).toBe('blue');
+  });
+
+  it('pushes back what should not show, and leaves nothing out', async () => {
+    const plain = await captions('q=yellow');
+    const without = await search('q=yellow&not=red');
+    expect(without.total).toBe(8);
+    const order = without.items.map(({ caption }) => caption);
+    expect(order.indexOf('green')).toBeLessThan(order.indexOf('red'));
+    expect(Math.abs(plain.indexOf('green') - plain.indexOf('red'))).toBe(1);
+    for (const { score } of without.items) expect(Math.abs(score)).toBeLessThanOrEqual(1);
+  });
+
+  it.each([
+    ['q=red&q=blue&weight=1', 'weight'],
+    ['q=red&weight=0', 'weight.0'],
+    ['q=red&weight=x', 'weight.0'],
+    ['not=red', 'q'],
+    [`q=${'red&q='.repeat(10)}red`, 'q'],
+    [`q=red&not=${'x'.repeat(1001)}`, 'not.0'],
+    ['q=red&from=yesterday', 'from'],
+    ['q=red&to=2026-13-01', 'to'],
+    [`q=red&${'notTag=x&'.repeat(21)}`, 'notTag'],
+  ])('refuses %.40s, and says where it is wrong', async (query, field) => {
+    const problem = await server.problem(`/search?${query}`);
+    expect([problem.status, problem.code]).toEqual([400, 'invalid_request']);
+    expect(problem.errors?.[0]?.field).toBe(field);
+  });
+});
+
+describe('what narrows a search', () => {
+  it('leaves tags out, under each of the names', async () => {
+    const expected = ['red', 'blue', 'green', 'black'];
+    for (const name of ['-tag', 'notTag', '-tag[]', 'notTag[]']) {
+      expect(new Set(await captions(`q=red&${name}=bright`))).toEqual(new Set(expected));
+    }
+    expect(new Set(await captions('q=red&tag[]=all&tag[]=odd&-tag=bright'))).toEqual(
+      new Set(['green', 'black']),
+    );
+    expect(await search('q=red&tag=all&-tag=all')).toMatchObject({ items: [], total: 0 });
+  });
+
+  it('keeps to a time, whose days begin and end in UTC', async () => {
+    const { items } = await search('q=red');
+    const times = items.map(({ createdAt }) => createdAt).toSorted();
+    const [first, last] = [times[0]!, times.at(-1)!];
+    expect((await search(`q=red&from=${first.slice(0, 10)}&to=${last.slice(0, 10)}`)).total).toBe(8);
+    expect((await search(`q=red&from=${first}&to=${first}`)).total).toBe(1);
+    expect((await search(`q=red&to=2020-01-01`)).total).toBe(0);
+    const inBerlin = encodeURIComponent(`${last.slice(0, 11)}23:59:59+02:00`);
+    expect((await server.fetch(`/search?q=red&to=${inBerlin}`)).status).toBe(200);
+  });
+
+  it('reads page by page what one page gives, with everything at once', async () => {
+    const query =
+      'q=red&q=white&weight=2&weight=1&not=blue&tag=all&-tag=missing&from=2020-01-01&minScore=-0.9';
+    const all = await search(query);
+    expect(all.items.length).toBeGreaterThan(4);
+    const pages: Found[] = [];
+    for (let offset = 0; offset < 10; offset += 3)
+      pages.push(await search(`${query}&limit=3&offset=${offset}`));
+    expect(pages.flatMap(({ items }) => items)).toEqual(all.items);
+  });
+});
+
+describe('images like one of the collection', () => {
+  it('are the nearest, without itself, and can be narrowed', async () => {
+    const similar = await server.json<Found>(`/images/${ids.red}/similar`);
+    expect(similar.total).toBe(7);
+    expect(similar.items.map(({ caption }) => caption)).not.toContain('red');
+    expect(similar.items[0]!.score).toBeGreaterThanOrEqual(similar.items[1]!.score);
+    expect(similar.items.at(-1)!.caption).toBe('cyan');
+    const narrowed = await server.json<Found>(`/images/${ids.red}/similar?-tag=bright&limit=2`);
+    expect(narrowed).toMatchObject({ total: 3, limit: 2 });
+  });
+
+  it('are not there for an image that is not', async () => {
+    for (const id of ['0'.repeat(64), 'x']) {
+      expect(await server.problem(`/images/${id}/similar`)).toMatchObject({ code: 'image_not_found' });
+    }
+  });
+});
