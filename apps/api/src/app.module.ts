@@ -31,6 +31,8 @@ import { OrphanSweepService } from './images/orphan-sweep.service.js';
 import { SEARCH_INDEX } from './images/search-index.js';
 import { ImportController } from './imports/import.controller.js';
 import { ImportRepository } from './imports/import.repository.js';
+import { ImportEvents } from './imports/import.events.js';
+import { ImportRunner } from './imports/import.runner.js';
 import { ImportService } from './imports/import.service.js';
 import { createMetrics } from './metrics/metrics.js';
 import { ProblemFilter } from './problems/problem.filter.js';
@@ -99,7 +101,9 @@ export class AppModule {
         BuilderService,
         OrphanSweepService,
         ImportRepository,
+        ImportRunner,
         ImportService,
+        ImportEvents,
         SearchService,
         ClassifyService,
       ],

@@ -9,7 +9,7 @@ import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
 import { totalImages } from './support/collection.js';
 import { colourPng, rgbPng } from './support/images.js';
-import { formRequest } from './support/server.js';
+import { formRequest, jsonRequest } from './support/server.js';
 import type { FormFields } from './support/server.js';
 import { EMBEDDING_SIZE } from './support/tiny-checkpoint.js';
 import { useFolder, useServer } from './support/use-server.js';
@@ -189,6 +189,50 @@ describe('the collection', () => {
     expect(stored.filter((name) => name.startsWith(id))).toEqual([]);
     expect((await server.fetch('/images', form())).status).toBe(201);
     expect(await found()).toEqual([id]);
+  });
+
+  it('changes captions and tags, but not over the change of another', async () => {
+    const [id] = await add({ image: await ownPng('red'), captions: 'before', tags: 'changed-before' });
+    const { revision } = await server.json<{ revision: number }>(`/images/${id!}`);
+    const patch = (body: unknown, match?: string) => ({
+      ...jsonRequest(body, match === undefined ? {} : { 'If-Match': match }),
+      method: 'PATCH',
+    });
+    const changed = await server.json<{ revision: number }>(
+      `/images/${id!}`,
+      patch({ tags: ['changed-after'] }, `"${revision}"`),
+    );
+    expect(changed).toMatchObject({ captions: ['before'], tags: ['changed-after'] });
+    expect(changed.revision).toBeGreaterThan(revision);
+    const found = async (tag: string) => (await server.json<Found>(`/search?q=red&tag=${tag}`)).total;
+    expect([await found('changed-before'), await found('changed-after')]).toEqual([0, 1]);
+    const late = await server.problem(`/images/${id!}`, patch({ captions: [] }, `"${revision}"`));
+    expect([late.code, late.status]).toEqual(['precondition_failed', 412]);
+    expect(await server.json(`/images/${id!}`, patch({ captions: [] }))).toMatchObject({ captions: [] });
+    for (const [body, match] of [
+      [{}, undefined],
+      [{ captions: ['a'], name: 'x' }, undefined],
+      [{ tags: ['a'] }, 'W/"1"'],
+    ] as const) {
+      expect((await server.problem(`/images/${id!}`, patch(body, match))).code).toBe('invalid_request');
+    }
+    const unknown = `/images/${'0'.repeat(64)}`;
+    expect((await server.problem(unknown, patch({ tags: [] }))).code).toBe('image_not_found');
+  });
+
+  it('is read to its end by cursors, whatever comes and goes meanwhile', async () => {
+    const own = await add({ image: await Promise.all([1, 2, 3, 4, 5].map(() => ownPng('cyan'))) });
+    const seen: string[] = [];
+    for (let path = '/images?limit=2'; ;) {
+      const page = await server.json<Found & { nextCursor: string | null }>(path);
+      seen.push(...page.items.map(({ id }) => id));
+      if (page.nextCursor === null) break;
+      await add({ image: await ownPng('white') });
+      path = `/images?limit=2&cursor=${page.nextCursor}`;
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.slice(0, 5)).toEqual(own.reverse());
+    expect((await server.problem('/images?cursor=x')).code).toBe('invalid_request');
   });
 
   it.each(['x', '..%2f..%2fetc%2fpasswd', 'A'.repeat(64), '0'.repeat(64), '%00'])(

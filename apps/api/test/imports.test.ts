@@ -1,6 +1,7 @@
 /** Imports from the server's disk: folders, COCO datasets, progress, failures, going on after a kill. */
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ImportView } from '../src/imports/import.schema.js';
 import { totalImages } from './support/collection.js';
@@ -122,5 +123,94 @@ describe('an import', () => {
     { path: 'a', mode: 'x' },
   ])('with a wrong body is refused: %j', async (body) => {
     expect((await server.problem('/imports', jsonRequest(body))).code).toBe('invalid_request');
+  });
+});
+
+describe('control of an import', () => {
+  const control = (id: string, action: string) =>
+    server.fetch(`/imports/${id}/${action}`, { method: 'POST' });
+  const state = async (id: string) => (await server.json<ImportView>(`/imports/${id}`)).status;
+
+  it('pauses, goes on, cancels and tries again, and counts each image once', async () => {
+    await writeFolder('controlled', 200);
+    const before = await totalImages(server);
+    const { id } = await startImport(server, { path: 'controlled' });
+    await vi.waitFor(async () => expect(await state(id)).toBe('running'), { timeout: 20_000, interval: 5 });
+    expect(await (await control(id, 'pause')).json()).toMatchObject({ status: 'paused' });
+    const { processed } = await server.json<ImportView>(`/imports/${id}`);
+    expect(processed).toBeLessThan(200);
+    await delay(300);
+    expect(await server.json(`/imports/${id}`)).toMatchObject({ status: 'paused', processed });
+    // Asking for the same again gives the paused job; what does not fit its state is refused.
+    expect((await startImport(server, { path: 'controlled' })).id).toBe(id);
+    for (const action of ['pause', 'retry']) {
+      expect((await server.problem(`/imports/${id}/${action}`, { method: 'POST' })).code).toBe(
+        'import_state',
+      );
+    }
+    expect((await server.problem('/imports/nothing/pause', { method: 'POST' })).code).toBe(
+      'import_not_found',
+    );
+
+    expect((await control(id, 'resume')).status).toBe(200);
+    expect(await (await control(id, 'cancel')).json()).toMatchObject({ status: 'cancelled' });
+    expect((await control(id, 'retry')).status).toBe(200);
+    const done = await endOfImport(server, id);
+    expect(done).toMatchObject({ status: 'done', processed: 200, added: 200, duplicates: 0 });
+    expect(await totalImages(server)).toBe(before + 200);
+    // A job that is done begins again: by now all are known.
+    await control(id, 'retry');
+    expect(await endOfImport(server, id)).toMatchObject({ status: 'done', added: 0, duplicates: 200 });
+  });
+
+  it('tells its progress as events until it ends, and ends with the service’s patience for streams', async () => {
+    await writeFolder('followed', 100);
+    const { id } = await startImport(server, { path: 'followed' });
+    const response = await server.fetch(`/imports/${id}/events`);
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    const events = (await response.text()).trim().split('\n\n');
+    const jobs = events.map(
+      (event) => JSON.parse(event.replace(/^event: progress\ndata: /, '')) as ImportView,
+    );
+    expect(jobs.at(-1)).toMatchObject({ id, status: 'done', added: 100 });
+    expect(new Set(events).size).toBe(events.length);
+    expect((await server.problem('/imports/nothing/events')).code).toBe('import_not_found');
+
+    // A paused job keeps its streams open, of which there are few.
+    await writeFolder('waiting', 40);
+    const waiting = await startImport(server, { path: 'waiting' });
+    await control(waiting.id, 'pause');
+    const path = `/imports/${waiting.id}/events`;
+    const gone = new AbortController();
+    const open = await Promise.all(
+      Array.from({ length: 33 }, () => server.fetch(path, { signal: gone.signal })),
+    );
+    expect(open.map(({ status }) => status).sort()).toEqual([...Array<number>(32).fill(200), 503]);
+    gone.abort();
+    await vi.waitFor(async () => {
+      const again = await fetch(`${server.url}${path}`, { signal: AbortSignal.timeout(2000) });
+      expect(again.status).toBe(200);
+      await again.body?.cancel();
+    }, 10_000);
+    await control(waiting.id, 'cancel');
+  });
+
+  it('says what happens to captions and tags of images that are there', async () => {
+    await writeCoco('again');
+    await runImport(server, { path: 'again', onDuplicate: 'skip' });
+    const found = async () => {
+      const query = `/search?q=red&tag=${encodeURIComponent('warm again')}`;
+      return (await server.json<{ items: { id: string; captions: string[] }[] }>(query)).items;
+    };
+    const { id } = (await found())[0]!;
+    const own = { captions: ['my own words'], tags: ['warm again', 'mine'] };
+    await server.json(`/images/${id}`, { ...jsonRequest(own), method: 'PATCH' });
+    const after = async (onDuplicate: string) => {
+      await runImport(server, { path: 'again', onDuplicate });
+      return server.json<{ captions: string[]; tags: string[] }>(`/images/${id}`);
+    };
+    expect(await after('skip')).toMatchObject(own);
+    expect((await after('merge')).captions).toEqual(['my own words', 'picture 0']);
+    expect(await after('replace')).toMatchObject({ captions: ['picture 0'], tags: ['warm again'] });
   });
 });

@@ -178,7 +178,7 @@ describe('a database without rows beside stored images', () => {
     await writeFile(stray, 'x');
     const server = await TestServer.start(env);
     const nothing = { items: [], total: 0, limit: 20, offset: 0 };
-    expect(await server.json('/images')).toEqual(nothing);
+    expect(await server.json('/images')).toEqual({ ...nothing, nextCursor: null });
     expect(await server.json('/search?q=red')).toMatchObject(nothing);
     const [{ id }] = (await upload(server, { image: await colourPng('red') })) as [Uploaded];
     expect(await server.json('/images')).toMatchObject({ total: 1 });

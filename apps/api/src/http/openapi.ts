@@ -24,7 +24,7 @@ interface FormDescription {
   files: Record<string, 'one' | 'many'>;
 }
 
-interface RouteDescription {
+export interface RouteDescription {
   summary: string;
   description?: string;
   tag: string;

@@ -6,6 +6,7 @@ import {
   HttpCode,
   Inject,
   Param,
+  Patch,
   Post,
   Query,
   Req,
@@ -18,7 +19,7 @@ import { Access } from '../access/scope.js';
 import type { Config } from '../config/config.js';
 import { filledFields } from '../http/fields.js';
 import { filesFormLimits } from '../http/body/limits.js';
-import { RequestBody, TakesBody, formOf } from '../http/body/request-body.js';
+import { RequestBody, TakesBody, formOf, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute } from '../http/openapi.js';
@@ -30,6 +31,7 @@ import { CONFIG } from '../providers.js';
 import { IMAGE_MEDIA_TYPES } from '../image-file/image-format.js';
 import {
   MAX_LIST,
+  changeBodySchema,
   fileQuerySchema,
   imageListSchema,
   imageParamsSchema,
@@ -57,15 +59,16 @@ export class ImageController {
   @TakesBody({
     form: ({ config }) => ({
       ...filesFormLimits(config),
-      fields: ['captions', 'tags'],
-      maxFields: 2 * MAX_LIST,
+      fields: ['captions', 'tags', 'onDuplicate'],
+      maxFields: 2 * MAX_LIST + 1,
     }),
   })
   @ApiRoute({
     summary: 'Add one or more images',
     description:
       'All are stored or none. Bytes that are in the collection already are not stored again: status `duplicate`; ' +
-      'captions and tags that the image lacks are added to it, up to 100 of each, and `merged` says which. ' +
+      'captions and tags that the image lacks are added to it, up to 100 of each, and `merged` says which; ' +
+      'with `onDuplicate` they stay as they are, or are replaced. ' +
       '201 when at least one was new, 200 when all were there.',
     tag: 'images',
     needsDatabase: true,
@@ -112,7 +115,8 @@ export class ImageController {
     responses: { 200: { description: 'One page', schema: imageListSchema } },
   })
   async list(@Query({ schema: listQuerySchema }) query: ListQuery) {
-    return { ...(await this.images.list(query)), ...query };
+    const { limit, offset } = query;
+    return { ...(await this.images.list(query)), limit, offset };
   }
 
   @Get(':id')
@@ -126,6 +130,29 @@ export class ImageController {
   })
   get(@Param({ schema: imageParamsSchema }) { id }: ImageParams) {
     return this.images.get(id);
+  }
+
+  @Patch(':id')
+  @Access('write')
+  @TakesBody({ json: () => ({ maxBytes: 2 * MAX_LIST * 6200, maxValues: 2 * MAX_LIST + 16 }) })
+  @ApiRoute({
+    summary: 'Replace captions or tags of an image',
+    description:
+      'What is left out stays. With `If-Match: "<revision>"` only if the image still has that revision, which GET gives ' +
+      'as `revision`: 412 otherwise.',
+    tag: 'images',
+    needsDatabase: true,
+    params: imageParamsSchema,
+    json: changeBodySchema,
+    responses: { 200: { description: 'The image as it is now', schema: imageSchema } },
+    problems: ['image_not_found', 'precondition_failed'],
+  })
+  change(
+    @Param({ schema: imageParamsSchema }) { id }: ImageParams,
+    @RequestBody() body: Body,
+    @Req() request: Request,
+  ) {
+    return this.images.change(id, parseInput(changeBodySchema, jsonValue(body)), expectedRevision(request));
   }
 
   @Get(':id/file')
@@ -191,6 +218,17 @@ export class ImageController {
   async remove(@Param({ schema: imageParamsSchema }) { id }: ImageParams): Promise<void> {
     await this.images.remove(id);
   }
+}
+
+/** The revision in `If-Match`, or undefined without one. */
+function expectedRevision(request: Request): number | undefined {
+  const header = request.headers['if-match'];
+  if (header === undefined || header === '*') return undefined;
+  const revision = /^"(\d{1,10})"$/.exec(header)?.[1];
+  if (revision === undefined) {
+    throw new Problem('invalid_request', 'Expected If-Match with a revision in quotes, such as "12", or *.');
+  }
+  return Number(revision);
 }
 
 /** The bytes behind an id never change, so a client may keep them for good. */

@@ -20,6 +20,8 @@ export interface NewImage {
   fileName: string | null;
   captions: string[];
   tags: string[];
+  /** The batch of an import that adds it. */
+  addedBy: string | null;
   embeddings: ModelEmbedding[];
 }
 
@@ -28,6 +30,12 @@ interface Annotation {
   id: string;
   captions: readonly string[];
   tags: readonly string[];
+}
+
+/** Captions and tags that an image did not have. */
+interface AddedAnnotation {
+  captions: string[];
+  tags: string[];
 }
 
 @Injectable()
@@ -52,9 +60,10 @@ export class ImageRepository {
     return this.client.image.findMany({ where: { key: { in: [...keys] } } });
   }
 
-  /** Newest first. */
-  list(page: { limit: number; offset: number }): Promise<ImageRow[]> {
+  /** Newest first; those with a key below `before`, if it is given. */
+  list(page: { limit: number; offset: number; before?: number }): Promise<ImageRow[]> {
     return this.client.image.findMany({
+      ...(page.before !== undefined && { where: { key: { lt: page.before } } }),
       orderBy: { key: 'desc' },
       skip: page.offset,
       take: page.limit,
@@ -90,10 +99,7 @@ export class ImageRepository {
    * Adds captions and tags that images lack, in their order, up to `limit` of each; what is there stays first.
    * Returns by id what was added.
    */
-  async annotate(
-    annotations: readonly Annotation[],
-    limit: number,
-  ): Promise<Map<string, { captions: string[]; tags: string[] }>> {
+  async annotate(annotations: readonly Annotation[], limit: number): Promise<Map<string, AddedAnnotation>> {
     const ids = annotations.map(({ id }) => id);
     const missing = (rows: readonly ImageRow[]) => additions(annotations, rows, limit);
     const isEmpty = (found: ReturnType<typeof missing>) =>
@@ -113,6 +119,54 @@ export class ImageRepository {
       }
       return added;
     });
+  }
+
+  /**
+   * Puts captions and tags in the place of those that images have; of several for one image the last counts.
+   * Returns by id what is new of them.
+   */
+  replaceAnnotations(annotations: readonly Annotation[]): Promise<Map<string, AddedAnnotation>> {
+    const last = new Map(annotations.map((one) => [one.id, one]));
+    return changeCollection(this.client, async (transaction, revision) => {
+      const rows = await transaction.image.findMany({ where: { id: { in: [...last.keys()] } } });
+      const added = new Map<string, AddedAnnotation>();
+      for (const row of rows) {
+        const { captions, tags } = cleanTexts(last.get(row.id)!);
+        added.set(row.id, {
+          captions: captions.filter((text) => !row.captions.includes(text)),
+          tags: tags.filter((text) => !row.tags.includes(text)),
+        });
+        if (equal(row.captions, captions) && equal(row.tags, tags)) continue;
+        const data = { captions: [...captions], tags: [...tags], revision };
+        await transaction.image.update({ where: { id: row.id }, data, select: { id: true } });
+      }
+      return added;
+    });
+  }
+
+  /**
+   * Changes captions and tags of one image, if its revision is `expected`, or whatever it is.
+   * Returns its row as it is then, `changed` false when the revision was another one; null when it is not there.
+   */
+  change(
+    id: string,
+    data: { captions?: string[]; tags?: string[] },
+    expected?: number,
+  ): Promise<{ row: ImageRow; changed: boolean } | null> {
+    return changeCollection(this.client, async (transaction, revision) => {
+      const row = await transaction.image.findUnique({ where: { id } });
+      if (row === null) return null;
+      if (expected !== undefined && row.revision !== expected) return { row, changed: false };
+      const update = { ...cleanTexts(data), revision };
+      return { row: await transaction.image.update({ where: { id }, data: update }), changed: true };
+    });
+  }
+
+  /** Those of `ids` that a batch of an import added. */
+  async addedBy(batch: string, ids: readonly string[]): Promise<Set<string>> {
+    const where = { addedBy: batch, id: { in: [...ids] } };
+    const rows = await this.client.image.findMany({ where, select: { id: true } });
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** Those of `ids` that have a row. */
@@ -138,7 +192,7 @@ function additions(
   annotations: readonly Annotation[],
   rows: readonly ImageRow[],
   limit: number,
-): Map<string, { captions: string[]; tags: string[] }> {
+): Map<string, AddedAnnotation> {
   return new Map(
     rows.map((row) => {
       const own = annotations.filter(({ id }) => id === row.id);
@@ -150,3 +204,6 @@ function additions(
     }),
   );
 }
+
+const equal = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((text, index) => text === b[index]);

@@ -16,6 +16,7 @@ export const imageSchema = z
     caption: z.string().nullable().describe('The first caption'),
     captions: z.array(z.string()),
     tags: z.array(z.string()),
+    revision: z.int().describe('Grows with each change of captions or tags; If-Match of PATCH takes it'),
     createdAt: z.iso.datetime(),
   })
   .meta({ id: 'Image' });
@@ -44,12 +45,26 @@ export const uploadResultSchema = z
 export const listQuerySchema = z.strictObject({
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
+  cursor: z
+    .string()
+    .regex(/^\d{1,10}$/, 'expected the nextCursor of a page')
+    .optional()
+    .describe(
+      'nextCursor of the page before: what is added or deleted meanwhile neither repeats nor hides an image',
+    ),
 });
 export type ListQuery = z.infer<typeof listQuerySchema>;
 
 export const imageListSchema = z
-  .object({ items: z.array(imageSchema), total: z.int(), limit: z.int(), offset: z.int() })
+  .object({
+    items: z.array(imageSchema),
+    total: z.int(),
+    limit: z.int(),
+    offset: z.int(),
+    nextCursor: z.string().nullable().describe('For the next page; null on the last one'),
+  })
   .meta({ id: 'ImageList' });
+export type ImageList = z.infer<typeof imageListSchema>;
 
 export const fileQuerySchema = z.strictObject({
   original: flagSchema(false).describe('The bytes as they came, with all metadata'),
@@ -63,9 +78,31 @@ export type ImageParams = z.infer<typeof imageParamsSchema>;
 export const MAX_LIST = 100;
 const shortText = storableText.trim().min(1).max(1000);
 
+/** Captions and tags that take the place of those that an image has. */
+export const changeBodySchema = z
+  .strictObject({
+    captions: z.array(shortText).max(MAX_LIST).optional(),
+    tags: z.array(shortText).max(MAX_LIST).optional(),
+  })
+  .refine(({ captions, tags }) => captions !== undefined || tags !== undefined, {
+    message: 'expected captions, tags or both',
+  });
+export type ImageChange = z.infer<typeof changeBodySchema>;
+
+/** What happens to captions and tags of an image that comes again. */
+export const onDuplicateSchema = z
+  .enum(['skip', 'merge', 'replace'])
+  .default('merge')
+  .describe(
+    'What happens to captions and tags of images that are there already: they stay, missing ones are added, or those ' +
+      'that came take their place',
+  );
+export type OnDuplicate = z.infer<typeof onDuplicateSchema>;
+
 /** Fields beside the files of an upload; they apply to every file of the request. */
 export const uploadFieldsSchema = z.strictObject({
   captions: stringListSchema(MAX_LIST).pipe(z.array(shortText).max(MAX_LIST)).default([]),
   tags: stringListSchema(MAX_LIST).pipe(z.array(shortText).max(MAX_LIST)).default([]),
+  onDuplicate: onDuplicateSchema,
 });
 export type UploadFields = z.infer<typeof uploadFieldsSchema>;

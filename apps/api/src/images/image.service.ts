@@ -20,7 +20,15 @@ import { inspectImage } from '../image-file/image-format.js';
 import { EmbeddingRepository } from './embedding.repository.js';
 import { ImageRepository } from './image.repository.js';
 import type { ImageRow, NewImage } from './image.repository.js';
-import type { ImageView, UploadFields, UploadedImage } from './image.schema.js';
+import type {
+  ImageChange,
+  ImageList,
+  ImageView,
+  ListQuery,
+  OnDuplicate,
+  UploadFields,
+  UploadedImage,
+} from './image.schema.js';
 import { notFound, orFileGone, toView } from './image.view.js';
 import { SEARCH_INDEX } from './search-index.js';
 import type { SearchIndex } from './search-index.js';
@@ -29,6 +37,13 @@ import type { SearchIndex } from './search-index.js';
 export interface IncomingImage extends UploadedFile {
   captions: string[];
   tags: string[];
+}
+
+/** The part of an import that images come with. */
+interface ImportBatch {
+  /** Names it, so that it is known which images it added. */
+  batch: string;
+  onDuplicate: OnDuplicate;
 }
 
 /** What a duplicate brought that the collection lacked; `file` when the stored file had been lost. */
@@ -68,12 +83,13 @@ export class ImageService {
     fields: UploadFields,
     scope: RequestScope,
   ): Promise<UploadedImage[]> {
+    const { onDuplicate, ...texts } = fields;
     const prepared = await this.prepare(
-      files.map((file) => ({ ...file, ...fields })),
+      files.map((file) => ({ ...file, ...texts })),
       scope,
     );
     throwFirst(prepared, files);
-    const outcomes = await this.commit(prepared);
+    const outcomes = await this.commit(prepared, onDuplicate);
     const rows = new Map(
       (await this.images.findMany(outcomes.flatMap((outcome) => ('id' in outcome ? outcome.id : [])))).map(
         (row) => [row.id, row],
@@ -93,13 +109,31 @@ export class ImageService {
   }
 
   /** Adds the files that can be added; the others' problems come back in their places. For imports. */
-  async ingest(images: readonly IncomingImage[]): Promise<Outcome[]> {
-    return this.commit(await this.prepare(images));
+  async ingest(images: readonly IncomingImage[], { batch, onDuplicate }: ImportBatch): Promise<Outcome[]> {
+    return this.commit(await this.prepare(images, undefined, batch), onDuplicate);
   }
 
-  async list(page: { limit: number; offset: number }): Promise<{ items: ImageView[]; total: number }> {
-    const [rows, total] = await Promise.all([this.images.list(page), this.images.count()]);
-    return { items: rows.map(toView), total };
+  async list({ cursor, ...page }: ListQuery): Promise<Omit<ImageList, 'limit' | 'offset'>> {
+    const before = cursor === undefined ? undefined : Number(cursor);
+    const [rows, total] = await Promise.all([this.images.list({ ...page, before }), this.images.count()]);
+    const last = rows.at(-1);
+    const nextCursor = last === undefined || rows.length < page.limit ? null : String(last.key);
+    return { items: rows.map(toView), total, nextCursor };
+  }
+
+  /** Changes captions and tags, if the image still has the revision, when one is given. */
+  async change(id: string, data: ImageChange, revision?: number): Promise<ImageView> {
+    const result = isImageId(id) ? await this.images.change(id, data, revision) : null;
+    if (result === null) throw notFound(id);
+    const { row, changed } = result;
+    if (!changed) {
+      throw new Problem(
+        'precondition_failed',
+        `The image has the revision ${row.revision}, not ${revision}: it was changed meanwhile. Read it again.`,
+      );
+    }
+    await this.index.catchUp();
+    return toView(row);
   }
 
   async get(id: string): Promise<ImageView> {
@@ -127,6 +161,11 @@ export class ImageService {
   /** Bytes of the original file of a row. */
   read(row: ImageRow): Promise<Buffer> {
     return this.files.read(row.id, row.mediaType);
+  }
+
+  /** Those of the images that a batch of an import added. */
+  addedBy(batch: string, ids: readonly string[]): Promise<Set<string>> {
+    return this.images.addedBy(batch, ids);
   }
 
   /** Stored files, a folder at a time. */
@@ -170,7 +209,11 @@ export class ImageService {
   }
 
   /** Everything that can fail because of the file: format, limits, decoding, embedding. */
-  private async prepare(incoming: readonly IncomingImage[], scope?: RequestScope): Promise<Prepared[]> {
+  private async prepare(
+    incoming: readonly IncomingImage[],
+    scope?: RequestScope,
+    addedBy: string | null = null,
+  ): Promise<Prepared[]> {
     const ids: string[] = [];
     for (const { bytes } of incoming) {
       ids.push(imageId(bytes));
@@ -191,7 +234,7 @@ export class ImageService {
         const { bytes, fileName, captions, tags } = arrived;
         try {
           const facts = await inspectImage(bytes, this.config);
-          const rest = { bytes: bytes.length, fileName, captions, tags, embeddings: [] };
+          const rest = { bytes: bytes.length, fileName, captions, tags, addedBy, embeddings: [] };
           return { id, image: { id, ...facts, ...rest }, bytes };
         } catch (error) {
           if (error instanceof Problem) return error;
@@ -226,17 +269,17 @@ export class ImageService {
     });
   }
 
-  private async commit(prepared: readonly Prepared[]): Promise<Outcome[]> {
+  private async commit(prepared: readonly Prepared[], onDuplicate: OnDuplicate): Promise<Outcome[]> {
     const { added, merged } = await this.mutex.runExclusive(async () => {
       const added = await this.addNew(prepared.flatMap((entry) => ('bytes' in entry ? [entry] : [])));
       const duplicates = prepared.flatMap((entry) => {
         if ('again' in entry) return [{ id: entry.id, ...entry.again }];
         return 'bytes' in entry && !added.has(entry.id) ? [{ ...entry.image, bytes: entry.bytes }] : [];
       });
-      return { added, merged: await this.merge(duplicates) };
+      return { added, merged: await this.merge(duplicates, onDuplicate) };
     });
     const isNew = prepared.some((entry) => 'bytes' in entry);
-    if (isNew || [...merged.values()].some(({ tags }) => tags.length > 0)) await this.index.catchUp();
+    if (isNew || (merged.size > 0 && onDuplicate !== 'skip')) await this.index.catchUp();
     return prepared.map((entry): Outcome => {
       if (entry instanceof Problem) return entry;
       const { id } = entry;
@@ -274,21 +317,33 @@ export class ImageService {
     }
   }
 
-  /** Puts lost files back and adds captions and tags that the rows lack. */
+  /** Puts lost files back and does with captions and tags what was asked for. */
   private async merge(
     duplicates: readonly { id: string; bytes: Buffer; captions: string[]; tags: string[] }[],
+    onDuplicate: OnDuplicate,
   ): Promise<Map<string, Merged>> {
     if (duplicates.length === 0) return new Map();
-    const added = await this.images.annotate(duplicates, MAX_GATHERED);
-    const rows = new Map((await this.images.findMany([...added.keys()])).map((row) => [row.id, row]));
+    const added = await this.annotate(duplicates, onDuplicate);
+    const ids = duplicates.map(({ id }) => id);
+    const rows = new Map((await this.images.findMany(ids)).map((row) => [row.id, row]));
     const merged = new Map<string, Merged>();
     for (const { id, bytes } of duplicates) {
       const row = rows.get(id);
       if (row === undefined || merged.has(id)) continue;
       const file = await this.files.put(id, row.mediaType, bytes);
-      merged.set(id, { ...added.get(id)!, file });
+      merged.set(id, { captions: [], tags: [], ...added.get(id), file });
     }
     return merged;
+  }
+
+  private async annotate(
+    duplicates: Parameters<ImageRepository['annotate']>[0],
+    onDuplicate: OnDuplicate,
+  ): ReturnType<ImageRepository['annotate']> {
+    if (onDuplicate === 'skip') return new Map();
+    return onDuplicate === 'merge'
+      ? this.images.annotate(duplicates, MAX_GATHERED)
+      : this.images.replaceAnnotations(duplicates);
   }
 }
 

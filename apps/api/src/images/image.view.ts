@@ -5,7 +5,7 @@ import type { ImageView } from './image.schema.js';
 
 /** What a client sees of a row. */
 export function toView(row: ImageRow): ImageView {
-  const { id, mediaType, width, height, bytes, fileName, captions, tags, createdAt } = row;
+  const { id, mediaType, width, height, bytes, fileName, captions, tags, revision, createdAt } = row;
   return {
     id,
     url: `/images/${id}/file`,
@@ -18,6 +18,7 @@ export function toView(row: ImageRow): ImageView {
     caption: captions[0] ?? null,
     captions,
     tags,
+    revision,
     createdAt: createdAt.toISOString(),
   };
 }

@@ -1,20 +1,34 @@
 /** Routes of imports from the server's disk. */
-import { Controller, Get, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
 import { Access } from '../access/scope.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute } from '../http/openapi.js';
+import type { RouteDescription } from '../http/openapi.js';
 import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { parseInput } from '../http/validation.js';
+import { ImportEvents } from './import.events.js';
 import { importBodySchema, importListSchema, importParamsSchema, importSchema } from './import.schema.js';
 import type { ImportParams } from './import.schema.js';
 import { ImportService } from './import.service.js';
 
+/** What the routes that control a job have in common. */
+const control = {
+  tag: 'imports',
+  needsDatabase: true,
+  params: importParamsSchema,
+  responses: { 200: { description: 'The job as it is now', schema: importSchema } },
+  problems: ['import_not_found', 'import_state'],
+} satisfies Partial<RouteDescription>;
+
 @Controller('imports')
 @UseInterceptors(NeedsDatabase)
 export class ImportController {
-  constructor(@Inject(ImportService) private readonly imports: ImportService) {}
+  constructor(
+    @Inject(ImportService) private readonly imports: ImportService,
+    @Inject(ImportEvents) private readonly events: ImportEvents,
+  ) {}
 
   @Post()
   @TakesBody({ json: () => ({ maxBytes: 32 * 1024, maxValues: 64 }) })
@@ -23,7 +37,7 @@ export class ImportController {
     summary: 'Import a folder of images or a COCO dataset from the disk of the server',
     description:
       'Starts a job and answers at once; GET /imports/:id shows its progress. Images that are in the collection ' +
-      'already are skipped, so an import can be repeated. While a job for the same request is unfinished, it is returned.',
+      'already are not stored again, so an import can be repeated. While a job for the same request is unfinished, it is returned.',
     tag: 'imports',
     needsDatabase: true,
     json: importBodySchema,
@@ -63,5 +77,57 @@ export class ImportController {
   })
   get(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
     return this.imports.get(id);
+  }
+
+  @Get(':id/events')
+  @Access('write')
+  @ApiRoute({
+    summary: 'Progress of an import as server-sent events',
+    description:
+      'An event `progress` with the job as data, first at once and then after each change; the stream ends with the job.',
+    tag: 'imports',
+    needsDatabase: true,
+    params: importParamsSchema,
+    responses: { 200: { description: 'Events', content: ['text/event-stream'] } },
+    problems: ['import_not_found'],
+  })
+  async follow(@Param({ schema: importParamsSchema }) { id }: ImportParams, @Res() response: Response) {
+    await this.events.send(id, response);
+  }
+
+  @Post(':id/pause')
+  @HttpCode(200)
+  @Access('admin')
+  @ApiRoute({ ...control, summary: 'Have an import wait where it is' })
+  pause(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
+    return this.imports.pause(id);
+  }
+
+  @Post(':id/resume')
+  @HttpCode(200)
+  @Access('admin')
+  @ApiRoute({ ...control, summary: 'Have a paused import go on' })
+  resume(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
+    return this.imports.resume(id);
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @Access('admin')
+  @ApiRoute({ ...control, summary: 'End an import; the images that it added stay' })
+  cancel(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
+    return this.imports.cancel(id);
+  }
+
+  @Post(':id/retry')
+  @HttpCode(200)
+  @Access('admin')
+  @ApiRoute({
+    ...control,
+    summary:
+      'Have an import that failed or was cancelled go on where it was, and one that is done begin again',
+  })
+  retry(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
+    return this.imports.retry(id);
   }
 }

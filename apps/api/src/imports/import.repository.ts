@@ -7,13 +7,16 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Config } from '../config/config.js';
 import type { Database } from '../database/database.js';
 import { Prisma } from '../generated/prisma/client.js';
-import type { ImportJob } from '../generated/prisma/client.js';
+import type { ImportJob, ImportStatus } from '../generated/prisma/client.js';
 import { CONFIG, DATABASE } from '../providers.js';
 import { cleanTexts } from '../text/clean-text.js';
 import type { ImportBody } from './import.schema.js';
 
 /** Any number that nothing else on the database uses for an advisory lock. */
 const CREATE_LOCK = 727_274_002;
+
+/** States in which a job is run, or waits for it. */
+const UNFINISHED: ImportStatus[] = ['queued', 'running'];
 
 @Injectable()
 export class ImportRepository {
@@ -29,12 +32,12 @@ export class ImportRepository {
 
   /** The unfinished job that was asked for in the same words, or a new one: one job for requests at the same moment. */
   async findOrCreate(request: ImportBody): Promise<{ job: ImportJob; created: boolean }> {
-    const { path, format, split, limit } = request;
-    const words = cleanTexts({ path, format, split: split ?? null, maxImages: limit ?? null });
+    const { path, format, split, limit, onDuplicate } = request;
+    const words = cleanTexts({ path, format, split: split ?? null, maxImages: limit ?? null, onDuplicate });
     return this.database.client.$transaction(async (transaction) => {
       await transaction.$executeRaw`SELECT pg_advisory_xact_lock(${CREATE_LOCK})`;
       const unfinished = await transaction.importJob.findFirst({
-        where: { ...words, status: { in: ['queued', 'running'] } },
+        where: { ...words, status: { in: ['queued', 'running', 'paused'] } },
       });
       if (unfinished !== null) return { job: unfinished, created: false };
       return {
@@ -76,14 +79,31 @@ export class ImportRepository {
   /** Lets others run what `runner` has not finished; without a runner, everything. */
   async release(runner?: string): Promise<void> {
     await this.jobs.updateMany({
-      where: { status: { in: ['queued', 'running'] }, ...(runner !== undefined && { runner }) },
+      where: { status: { in: UNFINISHED }, ...(runner !== undefined && { runner }) },
       data: { runner: null, leaseUntil: null },
     });
   }
 
-  /** Writes down the progress of a job that `runner` runs. False when the job has become another's. */
+  /**
+   * Writes down the progress of a job that `runner` runs. False when it does so no more: another service took the job
+   * over, or it was paused or cancelled.
+   */
   async update(id: string, runner: string, data: Prisma.ImportJobUpdateManyMutationInput): Promise<boolean> {
-    const { count } = await this.jobs.updateMany({ where: { id, runner }, data: cleanTexts(data) });
+    const where = { id, runner, status: { in: UNFINISHED } };
+    const { count } = await this.jobs.updateMany({ where, data: cleanTexts(data) });
+    return count === 1;
+  }
+
+  /** Takes a job from one of the states in `from` to another, from whoever runs it. False when it is in none of them. */
+  async move(
+    id: string,
+    from: readonly ImportStatus[],
+    data: Prisma.ImportJobUpdateManyMutationInput,
+  ): Promise<boolean> {
+    const { count } = await this.jobs.updateMany({
+      where: { id, status: { in: [...from] } },
+      data: { runner: null, leaseUntil: null, ...data },
+    });
     return count === 1;
   }
 

@@ -1,5 +1,6 @@
 /** What the import routes take and answer. */
 import { z } from 'zod';
+import { onDuplicateSchema } from '../images/image.schema.js';
 
 export const importBodySchema = z.strictObject({
   path: z
@@ -20,6 +21,7 @@ export const importBodySchema = z.strictObject({
     .optional()
     .describe('Only this split of a COCO folder, e.g. val2017'),
   limit: z.int().min(1).max(100_000_000).optional().describe('Most images to import'),
+  onDuplicate: onDuplicateSchema,
 });
 export type ImportBody = z.infer<typeof importBodySchema>;
 
@@ -35,7 +37,8 @@ export const importSchema = z
     format: z.enum(['auto', 'coco', 'folder']),
     split: z.string().nullable(),
     limit: z.int().nullable(),
-    status: z.enum(['queued', 'running', 'done', 'failed']),
+    onDuplicate: z.enum(['skip', 'merge', 'replace']),
+    status: z.enum(['queued', 'running', 'paused', 'done', 'failed', 'cancelled']),
     total: z.int().nullable().describe('Images found; null until the folder has been read'),
     processed: z.int(),
     added: z.int(),

@@ -1,95 +1,30 @@
-/**
- * Runs import jobs, one at a time, behind the requests.
- *
- * 1. A job's position is saved after every batch; a job that was cut off goes on from there at the next start.
- * 2. Doing a batch twice adds nothing twice: images are known by the hash of their bytes.
- * 3. Services that share a database share its jobs: each job is run by the one that holds its lease.
- * 4. A full disk or a database that is away does not fail a job: it waits and goes on where it was.
- * 5. A file that cannot be taken is counted and named; it does not stop the job.
- */
-import { randomUUID } from 'node:crypto';
-import { readFile, realpath, stat } from 'node:fs/promises';
-import { basename, relative } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+/** Import jobs as clients ask for them: started, looked at, paused, ended, tried again. ImportRunner does the work. */
+import { Inject, Injectable } from '@nestjs/common';
 import type { Config } from '../config/config.js';
-import type { ImportJob } from '../generated/prisma/client.js';
-import { ImageService } from '../images/image.service.js';
-import type { IncomingImage } from '../images/image.service.js';
-import { isTemporary } from '../problems/outages.js';
+import type { ImportJob, ImportStatus } from '../generated/prisma/client.js';
 import { Problem } from '../problems/problem.js';
-import { toProblem } from '../problems/translate.js';
 import { CONFIG } from '../providers.js';
-import { isBelow, resolveImportPath } from './import-root.js';
-import { readSource } from './import-source.js';
-import type { SourceImage } from './import-source.js';
+import { resolveImportPath } from './import-root.js';
 import { ImportRepository } from './import.repository.js';
+import { ImportRunner } from './import.runner.js';
 import { failuresSchema } from './import.schema.js';
-import type { ImportBody, ImportFailure, ImportView } from './import.schema.js';
+import type { ImportBody, ImportView } from './import.schema.js';
 
-const BATCH = 32;
-/** How often leases are renewed and jobs of services that have died are looked for, while one lease lasts. */
-const RENEWALS = 3;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** Failures that a job remembers by name. */
-const MAX_FAILURES = 20;
-
-/** First and longest wait for a disk or a database, in milliseconds. */
-const FIRST_WAIT = 1000;
-const LONGEST_WAIT = 30_000;
-
-/** The service is ending; the job goes on at the next start. */
-class Stopped extends Error {}
 
 @Injectable()
-export class ImportService implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly logger = new Logger('Import');
-  private work: Promise<void> | undefined;
-  /** Name of this service on the jobs that it runs. */
-  private readonly runner = randomUUID();
-  private renewal: NodeJS.Timeout | undefined;
-  private wanted = false;
-  private readonly stop = new AbortController();
-
+export class ImportService {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(ImportRepository) private readonly jobs: ImportRepository,
-    @Inject(ImageService) private readonly images: ImageService,
+    @Inject(ImportRunner) private readonly runner: ImportRunner,
   ) {}
-
-  private get stopped(): boolean {
-    return this.stop.signal.aborted;
-  }
-
-  async onApplicationBootstrap(): Promise<void> {
-    if (this.jobs.shared) {
-      this.renewal = setInterval(
-        () => {
-          this.renew();
-        },
-        (1000 * this.config.IMPORT_LEASE) / RENEWALS,
-      );
-      this.renewal.unref();
-    } else {
-      // Nobody else can be running them.
-      await this.jobs.release();
-    }
-    this.wake();
-  }
-
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stop.abort();
-    clearInterval(this.renewal);
-    await this.work;
-    if (this.jobs.shared) await this.jobs.release(this.runner).catch(() => undefined);
-  }
 
   /** Starts a job, or returns the unfinished one that was asked for in the same words. */
   async start(request: ImportBody): Promise<{ job: ImportView; created: boolean }> {
     const path = await resolveImportPath(request.path, this.config.IMPORT_ROOT);
     const { job, created } = await this.jobs.findOrCreate({ ...request, path });
-    this.wake();
+    this.runner.wake();
     return { job: toView(job), created };
   }
 
@@ -104,162 +39,52 @@ export class ImportService implements OnApplicationBootstrap, BeforeApplicationS
     return (await this.jobs.list(100)).map(toView);
   }
 
-  /** Has every unfinished job run, also those that are created while others run. */
-  private wake(): void {
-    this.wanted = true;
-    this.work ??= this.runAll();
+  /** Has a job wait where it is. Throws `import_state`. */
+  pause(id: string): Promise<ImportView> {
+    return this.move(id, ['queued', 'running'], { status: 'paused' });
   }
 
-  /** While the database is away nothing is renewed; a job that another service then takes is noticed at its next batch. */
-  private renew(): void {
-    this.jobs.renew(this.runner).catch((error: unknown) => {
-      this.logger.warn(
-        `leases of imports were not renewed: ${error instanceof Error ? error.message : String(error)}`,
+  /** Has a paused job go on. Throws `import_state`. */
+  resume(id: string): Promise<ImportView> {
+    return this.move(id, ['paused'], { status: 'queued' });
+  }
+
+  /** Ends a job; what it has added stays. Throws `import_state`. */
+  cancel(id: string): Promise<ImportView> {
+    return this.move(id, ['queued', 'running', 'paused'], { status: 'cancelled', finishedAt: new Date() });
+  }
+
+  /** Has a job that failed or was cancelled go on, and one that is done begin again. Throws `import_state`. */
+  async retry(id: string): Promise<ImportView> {
+    const again = { status: 'queued', error: null, finishedAt: null } as const;
+    const { status } = await this.get(id);
+    if (status !== 'done') return this.move(id, ['failed', 'cancelled'], again);
+    return this.move(id, ['done'], {
+      ...again,
+      startedAt: null,
+      processed: 0,
+      added: 0,
+      duplicates: 0,
+      failed: 0,
+      failures: [],
+    });
+  }
+
+  private async move(
+    id: string,
+    from: readonly ImportStatus[],
+    data: Parameters<ImportRepository['move']>[2],
+  ): Promise<ImportView> {
+    const { status } = await this.get(id);
+    if (!(await this.jobs.move(id, from, data))) {
+      throw new Problem(
+        'import_state',
+        `The import is ${status}; this needs one that is ${from.join(' or ')}.`,
       );
-    });
-    this.wake();
-  }
-
-  private async runAll(): Promise<void> {
-    const next = () => this.patiently(() => this.next());
-    try {
-      while (this.wanted && !this.stopped) {
-        this.wanted = false;
-        for (let job = await next(); job !== null; job = await next()) await this.runOrFail(job);
-      }
-    } catch (error) {
-      if (!(error instanceof Stopped))
-        this.logger.error(error instanceof Error ? error.stack : String(error));
-    } finally {
-      this.work = undefined;
     }
+    this.runner.wake();
+    return this.get(id);
   }
-
-  private async next(): Promise<ImportJob | null> {
-    return this.stopped ? null : this.jobs.claim(this.runner);
-  }
-
-  private async runOrFail(job: ImportJob): Promise<void> {
-    try {
-      await this.run(job);
-    } catch (error) {
-      if (error instanceof Stopped) return;
-      const known = error instanceof Problem;
-      if (!known) this.logger.error(error instanceof Error ? error.stack : String(error));
-      const reason = known ? error.message : 'The server failed. Its log says why.';
-      await this.save(job, { status: 'failed', error: reason, finishedAt: new Date() });
-    }
-  }
-
-  /** Retries temporary failures, with at most half a minute between two attempts, until it succeeds or fails for good. */
-  private async patiently<T>(run: () => Promise<T>): Promise<T> {
-    for (let wait = FIRST_WAIT; ; wait = Math.min(2 * wait, LONGEST_WAIT)) {
-      if (this.stopped) throw new Stopped();
-      try {
-        return await run();
-      } catch (error) {
-        const problem = toProblem(error);
-        if (!isTemporary(problem)) throw error;
-        this.logger.warn(`waits ${wait / 1000} s: ${problem.message}`);
-        await delay(wait, undefined, { signal: this.stop.signal }).catch(() => undefined);
-      }
-    }
-  }
-
-  private async run(job: ImportJob): Promise<void> {
-    const path = await resolveImportPath(job.path, this.config.IMPORT_ROOT);
-    const source = await readSource(path, {
-      format: job.format,
-      split: job.split ?? undefined,
-      limit: job.maxImages ?? undefined,
-    });
-    const counts = {
-      processed: job.processed,
-      added: job.added,
-      duplicates: job.duplicates,
-      failed: job.failed,
-      failures: failuresSchema.parse(job.failures),
-    };
-    const startedAt = job.startedAt ?? new Date();
-    if (!(await this.save(job, { status: 'running', total: source.length, startedAt }))) return;
-    while (counts.processed < source.length) {
-      if (this.stopped) return;
-      const batch = source.slice(counts.processed, counts.processed + BATCH);
-      const failures = await this.takeBatch(batch, path, job, counts);
-      counts.processed += batch.length;
-      counts.failed += failures.length;
-      counts.failures = [...counts.failures, ...failures].slice(0, MAX_FAILURES);
-      if (!(await this.save(job, counts))) return;
-    }
-    if (!(await this.save(job, { status: 'done', finishedAt: new Date() }))) return;
-    this.logger.log(
-      `${path}: ${counts.added} images added, ${counts.duplicates} known, ${counts.failed} failed`,
-    );
-  }
-
-  /** False when the job is another service's by now. */
-  private async save(job: ImportJob, data: Parameters<ImportRepository['update']>[2]): Promise<boolean> {
-    const isOurs = await this.patiently(() => this.jobs.update(job.id, this.runner, data));
-    if (!isOurs) this.logger.warn(`import ${job.id} goes on in another service, which took it over`);
-    return isOurs;
-  }
-
-  /** Takes a batch in, counts what was added and known, and returns the failures. */
-  private async takeBatch(
-    batch: readonly SourceImage[],
-    root: string,
-    job: { id: string },
-    counts: { added: number; duplicates: number },
-  ): Promise<ImportFailure[]> {
-    const failures: ImportFailure[] = [];
-    const images: IncomingImage[] = [];
-    const paths: string[] = [];
-    for (const image of batch) {
-      try {
-        images.push(await this.load(image));
-        paths.push(image.path);
-      } catch (error) {
-        failures.push(describeFailure(image.path, root, error));
-      }
-    }
-    const added: string[] = [];
-    for (const [index, outcome] of (await this.patiently(() => this.images.ingest(images))).entries()) {
-      if (outcome instanceof Problem) failures.push(describeFailure(paths[index]!, root, outcome));
-      else if (outcome.status === 'created') {
-        counts.added++;
-        added.push(outcome.id);
-      } else counts.duplicates++;
-    }
-    if (added.length > 0) {
-      const audit = { action: 'import', job: job.id, outcome: 'done', ids: added };
-      this.logger.log({ audit, msg: `import ${job.id}: ${added.length} images added` });
-    }
-    return failures;
-  }
-
-  private async load({ path, captions, tags }: SourceImage): Promise<IncomingImage> {
-    const real = await realpath(path);
-    const roots = await Promise.all(this.config.IMPORT_ROOT.map((root) => realpath(root).catch(() => root)));
-    if (!roots.some((root) => isBelow(real, root))) {
-      throw new Problem('import_forbidden', 'A link leads out of the folders that imports may read.');
-    }
-    const { size } = await stat(real);
-    if (size > this.config.MAX_IMAGE_BYTES) {
-      throw new Problem('image_too_large', `The file has ${size} bytes.`);
-    }
-    return { bytes: await readFile(real), fileName: basename(path), captions, tags };
-  }
-}
-
-function describeFailure(path: string, root: string, error: unknown): ImportFailure {
-  const file = relative(root, path) || basename(path);
-  if (error instanceof Problem) return { file, code: error.code, detail: error.message };
-  const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-  return {
-    file,
-    code: 'import_unreadable',
-    detail: missing ? 'The file is not there.' : 'The file cannot be read.',
-  };
 }
 
 function toView(job: ImportJob): ImportView {
