@@ -6,7 +6,8 @@
  *
  * Two kinds of batches: `views` are decoded, cropped at random (half to all of the area), resized, mirrored half of the time,
  * changed in brightness and contrast, normalised; `resized` are decoded, resized to a shorter side of 224, cropped to the
- * centre, normalised. Both sides resize with PIL's bicubic filter. The photos of --photos are cut to 640 × 480 first; without it
+ * centre, normalised. `cpu` is the processor time of a side with its threads or processes: what is comparable on a machine that
+ * does other work too. Both sides resize with PIL's bicubic filter. The photos of --photos are cut to 640 × 480 first; without it
  * pictures are drawn. Sides take turns; medians are printed. PYTHON names an interpreter with torch and Pillow; torchvision's
  * transforms are used where it loads, the same operations written out elsewhere.
  */
@@ -85,23 +86,26 @@ try {
   });
   const sides = [ours, ...peers];
   for (const kind of KINDS) {
-    /** @type {Map<string, { rates: number[], peakRssMb: number, with?: string }>} */
-    const results = new Map(sides.map(({ name }) => [name, { rates: [], peakRssMb: 0 }]));
+    /** @type {Map<string, { rates: number[], cpu: number[], peakRssMb: number, with?: string }>} */
+    const results = new Map(sides.map(({ name }) => [name, { rates: [], cpu: [], peakRssMb: 0 }]));
     // The first time starts threads and processes.
     for (const side of sides) await side.ask(`${kind} ${values.images}`);
     for (let round = 0; round < Number(values.rounds); round++) {
       for (const side of sides) {
-        const { ms, peakRssMb, ...rest } = await side.ask(`${kind} ${values.images}`);
+        const { ms, cpuMs, peakRssMb, ...rest } = await side.ask(`${kind} ${values.images}`);
         const result = results.get(side.name);
         result?.rates.push((Number(values.images) * 1000) / ms);
+        result?.cpu.push(cpuMs / Number(values.images));
         Object.assign(result ?? {}, { peakRssMb, ...rest });
       }
     }
     const rate = (/** @type {string} */ name) => median(results.get(name)?.rates ?? []);
+    const cpu = (/** @type {string} */ name) => median(results.get(name)?.cpu ?? []);
     const print = (/** @type {string} */ key, /** @type {string} */ value) =>
       console.log(`input_pipeline.${kind}.${key}: ${value}`);
     for (const { name } of sides) {
       print(name, `${rate(name).toFixed(1)} images/s`);
+      print(`${name}.cpu`, `${cpu(name).toFixed(2)} ms/image`);
       print(
         `${name}.peak_rss`,
         `${results.get(name)?.peakRssMb} MB${name === 'torch' ? ' without its workers' : ''}`,
@@ -109,6 +113,7 @@ try {
     }
     for (const { name } of peers) {
       print(`ratio_${name}`, (rate('ours') / rate(name)).toFixed(2));
+      print(`ratio_${name}.cpu`, (cpu(name) / cpu('ours')).toFixed(2));
       print(`${name}.with`, String(results.get(name)?.with));
     }
   }

@@ -35,6 +35,7 @@ function* batches(kind, images) {
 
 await answerRequests(async (kind, images) => {
   const started = performance.now();
+  const cpu = process.cpuUsage();
   let done = 0;
   const made = prefetch(
     batches(kind, images),
@@ -44,6 +45,7 @@ await answerRequests(async (kind, images) => {
   );
   for await (const { shape } of made) done += shape[0] ?? 0;
   if (done !== images) throw new Error(`${done} of ${images} images`);
-  return { ms: performance.now() - started };
+  const { user, system } = process.cpuUsage(cpu);
+  return { ms: performance.now() - started, cpuMs: (user + system) / 1000 };
 });
 await pipeline.close();

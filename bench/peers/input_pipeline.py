@@ -5,6 +5,7 @@ Without torchvision its transforms are written out as torchvision 0.28 computes 
 
 import json
 import math
+import multiprocessing
 import os
 import random
 import resource
@@ -87,6 +88,16 @@ class Files(torch.utils.data.Dataset):
             return WORK[self.kind](image.convert("RGB"))
 
 
+def cpu_seconds():
+    """Of this process and its workers."""
+    total = sum(os.times()[:2])
+    for child in multiprocessing.active_children():
+        with open(f"/proc/{child.pid}/stat") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
 def main():
     folder, workers = sys.argv[1], int(sys.argv[2])
     paths = sorted(os.path.join(folder, name) for name in os.listdir(folder))
@@ -97,13 +108,14 @@ def main():
             files = Files(paths, kind, int(count))
             loaders[line] = torch.utils.data.DataLoader(files, BATCH, num_workers=workers, persistent_workers=True)
         # The first round of each kind starts the worker processes; the bench does not count it.
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), cpu_seconds()
         done = sum(len(batch) for batch in loaders[line])
         assert done == int(count)
         seconds = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         using = "Pillow" if transforms is None else "torchvision"
-        print(json.dumps({"ms": seconds * 1000, "peakRssMb": round(peak / 1024), "with": using}), flush=True)
+        answer = {"ms": seconds * 1000, "cpuMs": (cpu_seconds() - cpu) * 1000, "peakRssMb": round(peak / 1024)}
+        print(json.dumps({**answer, "with": using}), flush=True)
 
 
 if __name__ == "__main__":

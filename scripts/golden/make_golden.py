@@ -9,6 +9,7 @@ import shutil
 import sys
 
 import finetuning
+import jpeg
 import models
 import preprocessing
 import scores
@@ -20,7 +21,7 @@ DEFAULT = pathlib.Path(__file__).parents[2] / 'libs/clip/test/golden'
 if __name__ == '__main__':
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT
     shutil.rmtree(root, ignore_errors=True)
-    for part in (models, training, finetuning, tokenization, preprocessing, scores):
+    for part in (models, training, finetuning, tokenization, preprocessing, jpeg, scores):
         part.write(root)
     size = sum(path.stat().st_size for path in root.rglob('*') if path.is_file())
     print(f'{root}: {size / 1e6:.2f} MB')

@@ -3,6 +3,7 @@
  *   open(path) → version
  *   createSession(model, { threads, optimization, spinning, profile, external: { path, data }[] }) → session
  *   run(session, inputs, outputs) → results
+ *   runAsync(session, inputs, outputs) → promise of results, computed on a thread of libuv's pool
  *   endProfiling(session)
  *   release(session)
  * inputs: { name, type, shape, data }[]; outputs: { name, type?, shape?, data? }[]. With data, the result is written
@@ -111,8 +112,8 @@ ort::Value* Wrap(napi_env env, napi_value tensor, napi_value data) {
   return value;
 }
 
-/** What a handle of JavaScript's points to; empty after its release. */
-using Handle = std::unique_ptr<Session>;
+/** What a handle of JavaScript's points to; empty after its release. A run under way keeps its session. */
+using Handle = std::shared_ptr<Session>;
 
 Handle& SessionOf(napi_env env, napi_value handle) {
   void* pointer = nullptr;
@@ -224,7 +225,7 @@ napi_value CreateSession(napi_env env, const napi_value* args) {
     const Bytes bytes = BytesOf(env, Property(env, each, "data"));
     options.external.push_back({String(env, Property(env, each, "path")), static_cast<char*>(bytes.data), bytes.size});
   }
-  auto session = std::make_unique<Handle>(std::make_unique<Session>(model.data, model.size, options));
+  auto session = std::make_unique<Handle>(std::make_shared<Session>(model.data, model.size, options));
   auto finalize = [](napi_env, void* pointer, void*) { delete static_cast<Handle*>(pointer); };
   napi_value handle;
   Js(napi_create_external(env, session.get(), finalize, nullptr, &handle));
@@ -238,6 +239,67 @@ napi_value Run(napi_env env, const napi_value* args) {
   Fill(env, args[1], args[2], job);
   job.Run(session);
   return Results(env, job);
+}
+
+/** A run on another thread. JavaScript's arrays are kept from the garbage collector until it is done. */
+struct Pending {
+  Handle session;
+  Job job;
+  std::string error;
+  bool failed = false;
+  napi_ref arrays = nullptr;
+  napi_async_work work = nullptr;
+  napi_deferred deferred = nullptr;
+};
+
+void Execute(napi_env, void* data) {
+  auto& pending = *static_cast<Pending*>(data);
+  try {
+    pending.job.Run(*pending.session);
+  } catch (const std::exception& error) {
+    pending.failed = true;
+    pending.error = error.what();
+  }
+}
+
+void Complete(napi_env env, napi_status status, void* data) {
+  const std::unique_ptr<Pending> pending(static_cast<Pending*>(data));
+  napi_value outcome = nullptr;
+  if (status != napi_ok) {
+    outcome = Error(env, "the run was cancelled.");
+  } else if (pending->failed) {
+    outcome = Error(env, pending->error);
+  } else {
+    try {
+      outcome = Results(env, pending->job);
+      napi_resolve_deferred(env, pending->deferred, outcome);
+      pending->deferred = nullptr;
+    } catch (const JsException&) {
+      if (napi_get_and_clear_last_exception(env, &outcome) != napi_ok) outcome = Error(env, "no memory for results.");
+    } catch (const std::exception& error) {
+      outcome = Error(env, error.what());
+    }
+  }
+  if (pending->deferred != nullptr) napi_reject_deferred(env, pending->deferred, outcome);
+  napi_delete_reference(env, pending->arrays);
+  napi_delete_async_work(env, pending->work);
+}
+
+napi_value RunAsync(napi_env env, const napi_value* args) {
+  auto pending = std::make_unique<Pending>();
+  pending->session = SessionOf(env, args[0]);
+  Fill(env, args[1], args[2], pending->job);
+  napi_value kept, name, promise;
+  Js(napi_create_array_with_length(env, 2, &kept));
+  Js(napi_set_element(env, kept, 0, args[1]));
+  Js(napi_set_element(env, kept, 1, args[2]));
+  Js(napi_create_string_utf8(env, "ort-native run", NAPI_AUTO_LENGTH, &name));
+  Js(napi_create_reference(env, kept, 1, &pending->arrays));
+  Js(napi_create_async_work(env, nullptr, name, Execute, Complete, pending.get(), &pending->work));
+  Js(napi_create_promise(env, &pending->deferred, &promise));
+  Js(napi_queue_async_work(env, pending->work));
+  pending.release();
+  return promise;
 }
 
 napi_value EndProfiling(napi_env env, const napi_value* args) {
@@ -257,6 +319,7 @@ napi_value Init(napi_env env, napi_value exports) {
   } doors[] = {{"open", Door<1, Open>},
                {"createSession", Door<2, CreateSession>},
                {"run", Door<3, Run>},
+               {"runAsync", Door<3, RunAsync>},
                {"endProfiling", Door<1, EndProfiling>},
                {"release", Door<1, Release>}};
   for (const auto& [name, door] : doors) {

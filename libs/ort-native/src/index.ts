@@ -50,8 +50,17 @@ export interface NativeRuntime {
     inputs: readonly NativeTensor[],
     outputs: readonly NativeOutput[],
   ): NativeResult[];
+  /**
+   * Runs on another thread. Until the promise settles inputs must not be written to, and outputs with `data` neither read nor
+   * written.
+   */
+  runAsync(
+    session: NativeSession,
+    inputs: readonly NativeTensor[],
+    outputs: readonly NativeOutput[],
+  ): Promise<NativeResult[]>;
   endProfiling(session: NativeSession): void;
-  /** Frees the session; it must not be used afterwards. */
+  /** Frees the session, after the runs that are under way; it must not be used afterwards. */
   release(session: NativeSession): void;
 }
 

@@ -81,9 +81,21 @@ export class GraphRunner {
   timed<T>(run: () => T): T {
     const started = performance.now();
     const result = run();
+    this.#count(started);
+    return result;
+  }
+
+  /** The same for a run on another thread. */
+  async timedAsync<T>(run: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    const result = await run();
+    this.#count(started);
+    return result;
+  }
+
+  #count(started: number): void {
     this.counters.runs++;
     this.counters.runMs += performance.now() - started;
-    return result;
   }
 
   /** Counts the compilation of a new session. */

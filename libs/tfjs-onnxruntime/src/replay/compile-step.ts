@@ -36,7 +36,8 @@ export interface StepOptions {
 }
 
 export interface CompiledStep {
-  run(slots: Slots, inputs: Inputs): Record<string, HostTensor>;
+  /** Slots and inputs are in use until it is done. */
+  run(slots: Slots, inputs: Inputs): Promise<Record<string, HostTensor>>;
   /** Costliest ops of the step; the state is left as it is. */
   profile(slots: Slots, inputs: Inputs): ProfileEntry[];
   /** The ONNX model of the step, encoded again on each call. */
@@ -161,11 +162,11 @@ export function compileStep(
         Object.fromEntries(named.map((o) => [o.name, null])),
         { native: native !== undefined },
       ),
-    run(current, given) {
+    async run(current, given) {
       const feeds = feedsOf(current, given);
       const fetches = fetchesOf(current);
-      return backend.runner.timed(() => {
-        const { host: results, device } = session.runOnDevice(feeds, fetches);
+      return backend.runner.timedAsync(async () => {
+        const { host: results, device } = await session.runAsync(feeds, fetches);
         // Nothing has changed the state yet: a bad step leaves it as it was.
         assertFinite(outputs, results, () =>
           findNonFinite(graph, inputs, hostFeedsOf(current, given), native),
@@ -177,7 +178,7 @@ export function compileStep(
           else slot.device?.dispose();
           slot.device = onDeviceNow;
         }
-        optimizer.apply(updates, current, (update) => {
+        await optimizer.apply(updates, current, (update) => {
           const number = (key: (typeof SCALARS)[number]): number =>
             Number(results[SCALAR + scalarNames.get(update[key])!]![0]);
           return {

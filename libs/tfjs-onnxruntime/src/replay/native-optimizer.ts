@@ -57,11 +57,11 @@ export class NativeOptimizer implements InPlaceOptimizer {
     return this.#grads.get(param)!;
   }
 
-  apply(
+  async apply(
     updates: readonly PlannedUpdate[],
     slots: Slots,
     scalarsOf: (update: PlannedUpdate) => UpdateScalars,
-  ): void {
+  ): Promise<void> {
     if (updates.length === 0) return;
     const inputs = updates.flatMap((update, i): NativeTensor[] => {
       const { names } = update;
@@ -82,7 +82,7 @@ export class NativeOptimizer implements InPlaceOptimizer {
       return [...tensors, ...numbers];
     });
     const outputs = updates.map((_, i) => ({ name: `updated${i}` }));
-    this.#runtime.run(this.#sessions.get(keyOf(updates))!, inputs, outputs);
+    await this.#runtime.runAsync(this.#sessions.get(keyOf(updates))!, inputs, outputs);
   }
 
   dispose(): void {

@@ -26,7 +26,7 @@ export interface InPlaceOptimizer {
     updates: readonly PlannedUpdate[],
     slots: Slots,
     scalarsOf: (update: PlannedUpdate) => UpdateScalars,
-  ): void;
+  ): Promise<void>;
   dispose(): void;
 }
 
@@ -138,11 +138,11 @@ export class LazyOptimizer implements InPlaceOptimizer {
     return this.#optimizer!.gradientOf(param);
   }
 
-  apply(
+  async apply(
     updates: readonly PlannedUpdate[],
     slots: Slots,
     scalarsOf: (update: PlannedUpdate) => UpdateScalars,
-  ): void {
+  ): Promise<void> {
     for (const update of updates) this.#optimizer!.apply(update, slots, scalarsOf(update));
   }
 

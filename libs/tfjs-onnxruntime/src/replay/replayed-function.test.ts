@@ -64,6 +64,48 @@ describe.each(GEARS)('ReplayedFunction, native: %s', (native) => {
     step.dispose();
   });
 
+  it('takes steps that are asked for at once one after the other, and gives no state away meanwhile', async () => {
+    const [together, apart] = [replay(leastSquares, zeroState()), replay(leastSquares, zeroState())];
+    const steps = Array.from({ length: 5 }, () => together.run(batch));
+    expect(() => together.readState()).toThrow('is running');
+    const losses = (await Promise.all(steps)).map(({ loss }) => loss!.data[0]);
+    for (const loss of losses) expect((await apart.run(batch)).loss!.data[0]).toBe(loss);
+    expect(together.readState()).toEqual(apart.readState());
+    together.dispose();
+    apart.dispose();
+  });
+
+  it('finishes the step under way when it is disposed of, and takes no other', async () => {
+    const step = replay(leastSquares, zeroState());
+    await step.run(batch);
+    const [first, second] = [step.run(batch), step.run(batch)];
+    const outcomes = Promise.allSettled([first, second]);
+    await Promise.resolve();
+    step.dispose();
+    const [, late] = await outcomes;
+    expect(late).toMatchObject({ status: 'rejected', reason: { code: 'DISPOSED' } });
+    await expect(step.run(batch)).rejects.toMatchObject({ code: 'DISPOSED' });
+  });
+
+  it.runIf(native)('leaves the calling thread free while a step runs', async () => {
+    const side = 700;
+    const powers: StatefulFunction = (state) => {
+      let product = state.x!;
+      for (let i = 0; i < 12; i++) product = tf.matMul(product, state.x!);
+      return { state: {}, outputs: { norm: tf.sum(product) } };
+    };
+    const step = replay(powers, { x: f32(Array<number>(side * side).fill(1e-3), [side, side]) });
+    await step.run({});
+    let turns = 0;
+    const count = setInterval(() => turns++, 1);
+    const started = performance.now();
+    await step.run({});
+    expect(performance.now() - started).toBeGreaterThan(5);
+    clearInterval(count);
+    expect(turns).toBeGreaterThan(1);
+    step.dispose();
+  });
+
   it('traces once for each signature and leaves the tensor count unchanged', async () => {
     let traces = 0;
     const before = tf.memory().numTensors;

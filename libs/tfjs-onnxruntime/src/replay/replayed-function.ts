@@ -54,6 +54,9 @@ export class ReplayedFunction {
   readonly #compiled = new Map<string, CompiledStep>();
   #downloader: Downloader | undefined;
   #disposed = false;
+  /** Settled when no run is under way. */
+  #idle: Promise<unknown> = Promise.resolve();
+  #running = 0;
 
   /** @param initialState is copied */
   constructor(
@@ -99,15 +102,31 @@ export class ReplayedFunction {
   }
 
   /**
-   * One step: state and outputs of `fn` for these inputs. The state changes only if the whole step succeeds.
+   * One step: state and outputs of `fn` for these inputs. The state changes only if the whole step succeeds. Steps are taken
+   * one after the other; with the native addon they leave the calling thread free, and until then the inputs must not be
+   * written to.
    * @throws EngineError BAD_INPUT, READ_DURING_TRACE, SESSION_RUN_FAILED, …
    */
   async run(inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
-    return this.#step(inputs).run(this.#slots, inputs);
+    this.#assertUsable();
+    this.#running++;
+    const before = this.#idle;
+    const step = async () => {
+      await before;
+      try {
+        return await this.#step(inputs).run(this.#slots, inputs);
+      } finally {
+        this.#running--;
+      }
+    };
+    const result = step();
+    this.#idle = result.catch(() => undefined);
+    return result;
   }
 
   /** Where the time of a step goes, costliest first. Runs the step a few times; the state stays as it is. */
   profile(inputs: Readonly<Record<string, HostTensor>>): ProfileEntry[] {
+    this.#assertIdle();
     return this.#step(inputs).profile(this.#slots, inputs);
   }
 
@@ -222,24 +241,37 @@ export class ReplayedFunction {
   }
 
   #slot(name: string): StateSlot {
-    this.#assertUsable();
+    this.#assertIdle();
     const slot = this.#slots.get(name);
     if (slot === undefined) throw new EngineError('BAD_STATE', `there is no state named "${name}".`);
     return slot;
+  }
+
+  /** What a step is working on can be neither read nor changed. */
+  #assertIdle(): void {
+    this.#assertUsable();
+    if (this.#running === 0) return;
+    throw new EngineError('BAD_STATE', `${this.#name} is running.`, { hint: 'Wait for what run returned.' });
   }
 
   #assertUsable(): void {
     if (this.#disposed) throw new EngineError('DISPOSED', `${this.#name} has been disposed.`);
   }
 
-  /** Releases sessions and buffers. */
+  /** Releases sessions and buffers, those of a step under way when it is done. */
   dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#running === 0) this.#release();
+    else void this.#idle.then(() => this.#release());
+  }
+
+  #release(): void {
     for (const { device } of this.#slots.values()) device?.dispose();
     this.#slots.clear();
     for (const step of this.#compiled.values()) step.dispose();
     this.#compiled.clear();
     this.#optimizer.dispose();
     this.#downloader?.dispose();
-    this.#disposed = true;
   }
 }

@@ -2,10 +2,28 @@
  * Sessions of the optional native addon: the same ONNX Runtime with fused ops for training and one arena for all
  * sessions. Only replayed steps on the CPU use them; without the addon everything runs in session/ort.ts.
  */
-import type { ElementCode, NativeLoad, NativeRuntime, NativeSession } from 'ort-native';
+import type {
+  ElementCode,
+  NativeLoad,
+  NativeOutput,
+  NativeResult,
+  NativeRuntime,
+  NativeSession,
+  NativeTensor,
+} from 'ort-native';
 import { EngineError } from '../errors.js';
 import { ONNX_ELEMENT, allocate, type ElementType, type TypedArray } from '../graph/value.js';
-import { messageOf, OrtSession, type GraphSession, type HostArray, type SessionOptions } from './ort.js';
+import {
+  messageOf,
+  OrtSession,
+  type GraphSession,
+  type HostArray,
+  type RunResults,
+  type SessionOptions,
+} from './ort.js';
+
+type Feeds = Readonly<Record<string, HostArray>>;
+type Fetches = Readonly<Record<string, HostArray | null>>;
 
 const loadNative = await import('ort-native').then((addon) => addon.loadNative, withoutPackage);
 
@@ -80,36 +98,27 @@ class NativeGraphSession implements GraphSession {
     this.compileMs = performance.now() - started;
   }
 
-  run(
-    feeds: Readonly<Record<string, HostArray>>,
-    fetches: Readonly<Record<string, HostArray | null>>,
-  ): Record<string, TypedArray> {
-    if (this.#disposed) throw new EngineError('DISPOSED', 'the session has been released.');
-    const tensor = ([name, { type, shape, data }]: [string, HostArray]) => ({
-      name,
-      type: ONNX_ELEMENT[type] as ElementCode,
-      shape,
-      data,
-    });
-    const inputs = Object.entries(feeds).map(tensor);
-    const names = Object.keys(fetches);
-    const outputs = names.map((name) => (fetches[name] ? tensor([name, fetches[name]]) : { name }));
+  run(feeds: Feeds, fetches: Fetches): Record<string, TypedArray> {
+    this.#assertUsable();
     try {
-      const results = this.#runtime.run(this.#session, inputs, outputs);
-      return Object.fromEntries(
-        results.map((result, i) => [names[i]!, result ? arrayOf(result) : fetches[names[i]!]!.data]),
-      );
+      return resultsOf(fetches, this.#runtime.run(this.#session, ...argumentsOf(feeds, fetches)));
     } catch (cause) {
-      throw new EngineError(
-        'SESSION_RUN_FAILED',
-        `ONNX Runtime could not run the graph: ${messageOf(cause)}`,
-        { cause },
-      );
+      throw runFailed(cause);
     }
   }
 
-  runOnDevice(...args: Parameters<NativeGraphSession['run']>) {
-    return { host: this.run(...args), device: {} };
+  async runAsync(feeds: Feeds, fetches: Fetches): Promise<RunResults> {
+    this.#assertUsable();
+    try {
+      const results = await this.#runtime.runAsync(this.#session, ...argumentsOf(feeds, fetches));
+      return { host: resultsOf(fetches, results), device: {} };
+    } catch (cause) {
+      throw runFailed(cause);
+    }
+  }
+
+  #assertUsable(): void {
+    if (this.#disposed) throw new EngineError('DISPOSED', 'the session has been released.');
   }
 
   endProfiling(): void {
@@ -121,6 +130,32 @@ class NativeGraphSession implements GraphSession {
     this.#disposed = true;
   }
 }
+
+function argumentsOf(feeds: Feeds, fetches: Fetches): [NativeTensor[], NativeOutput[]] {
+  const tensor = ([name, { type, shape, data }]: [string, HostArray]): NativeTensor => ({
+    name,
+    type: ONNX_ELEMENT[type] as ElementCode,
+    shape,
+    data,
+  });
+  const outputs = Object.entries(fetches).map(([name, fetch]) => (fetch ? tensor([name, fetch]) : { name }));
+  return [Object.entries(feeds).map(tensor), outputs];
+}
+
+function resultsOf(fetches: Fetches, results: readonly NativeResult[]): Record<string, TypedArray> {
+  const entries = Object.entries(fetches);
+  return Object.fromEntries(
+    results.map((result, i) => {
+      const [name, fetch] = entries[i]!;
+      return [name, result ? arrayOf(result) : fetch!.data];
+    }),
+  );
+}
+
+const runFailed = (cause: unknown): EngineError =>
+  new EngineError('SESSION_RUN_FAILED', `ONNX Runtime could not run the graph: ${messageOf(cause)}`, {
+    cause,
+  });
 
 const TYPES = new Map(Object.entries(ONNX_ELEMENT).map(([type, code]) => [code, type as ElementType]));
 

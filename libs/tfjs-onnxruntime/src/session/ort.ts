@@ -26,22 +26,28 @@ const DEFAULT_SESSION_OPTIONS: SessionOptions = {
   logSeverityLevel: 3,
 };
 
-/** A compiled graph that runs on the calling thread. */
+type Feeds = Readonly<Record<string, HostArray | OrtTensor>>;
+type Fetches = Readonly<Record<string, HostArray | null>>;
+/** Results in main memory, and those that a session leaves on its device. */
+export interface RunResults {
+  host: Record<string, TypedArray>;
+  device: Record<string, OrtTensor>;
+}
+
+/** A compiled graph. */
 export interface GraphSession {
   readonly compileMs: number;
   /**
+   * Runs on the calling thread.
    * @param feeds every input of the model
    * @param fetches names of the outputs wanted; with an array, the result is written into it
    */
-  run(
-    feeds: Readonly<Record<string, HostArray | OrtTensor>>,
-    fetches: Readonly<Record<string, HostArray | null>>,
-  ): Record<string, TypedArray>;
-  /** The same, for sessions that leave some of their outputs on the device. */
-  runOnDevice(
-    feeds: Readonly<Record<string, HostArray | OrtTensor>>,
-    fetches: Readonly<Record<string, HostArray | null>>,
-  ): { host: Record<string, TypedArray>; device: Record<string, OrtTensor> };
+  run(feeds: Feeds, fetches: Fetches): Record<string, TypedArray>;
+  /**
+   * The same on another thread where the session can, also for sessions that leave some of their outputs on the device. What is
+   * fed and fetched must be left alone until then.
+   */
+  runAsync(feeds: Feeds, fetches: Fetches): Promise<RunResults>;
   /** Writes ONNX Runtime's profile; only for sessions made with `enableProfiling`. */
   endProfiling(): void;
   dispose(): void;
@@ -70,17 +76,16 @@ export class OrtSession implements GraphSession {
     this.compileMs = performance.now() - started;
   }
 
-  run(
-    feeds: Readonly<Record<string, HostArray | OrtTensor>>,
-    fetches: Readonly<Record<string, HostArray | null>>,
-  ): Record<string, TypedArray> {
-    return this.runOnDevice(feeds, fetches).host;
+  run(feeds: Feeds, fetches: Fetches): Record<string, TypedArray> {
+    return this.#run(feeds, fetches).host;
   }
 
-  runOnDevice(
-    feeds: Readonly<Record<string, HostArray | OrtTensor>>,
-    fetches: Readonly<Record<string, HostArray | null>>,
-  ): { host: Record<string, TypedArray>; device: Record<string, OrtTensor> } {
+  /** onnxruntime-node runs on the calling thread whatever it is asked. */
+  async runAsync(feeds: Feeds, fetches: Fetches): Promise<RunResults> {
+    return this.#run(feeds, fetches);
+  }
+
+  #run(feeds: Feeds, fetches: Fetches): RunResults {
     if (this.#disposed) throw new EngineError('DISPOSED', 'the session has been released.');
     const inputs: Record<string, OrtTensor> = {};
     for (const name in feeds) {

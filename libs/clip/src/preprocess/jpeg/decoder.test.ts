@@ -4,6 +4,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp, { type JpegOptions, type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { GOLDEN } from '../../../test/golden-folders.js';
+import { SafetensorsFile } from '../../safetensors/index.js';
 import { decodeImage } from '../decode.js';
 import { JpegDecoder } from './decoder.js';
 
@@ -43,7 +45,38 @@ async function compared(bytes: Uint8Array) {
   return { ours: described(ours), theirs: described(theirs) };
 }
 
+/** A file whose first component covers other parts of an MCU of as many blocks: other pixels, but well-formed. */
+function resampled(bytes: Buffer, factors: number): Buffer {
+  const frame = bytes.indexOf(Buffer.of(0xff, 0xc0));
+  const changed = Buffer.from(bytes);
+  changed[frame + 11] = factors;
+  return changed;
+}
+
 describe('JpegDecoder', () => {
+  it('gives the pixels of PIL: chroma at 4:2:2, restart markers anywhere, grey; and leaves 16-bit tables to libvips, which does too', async () => {
+    const golden = await SafetensorsFile.open(join(GOLDEN, 'jpeg/golden.safetensors'));
+    for (const [name, { shape }] of golden.tensors) {
+      const bytes = await readFile(join(GOLDEN, 'jpeg', name));
+      const expected = Uint8Array.from(await golden.readFloat32(name));
+      const ours = decoder.decode(bytes);
+      expect(ours === undefined, name).toBe(name === '16-bit-tables.jpg');
+      for (const image of [ours ?? [], await decodeImage(bytes)].flat()) {
+        expect([image.height, image.width, 3], name).toEqual(shape);
+        expect(Buffer.compare(image.data, expected), name).toBe(0);
+      }
+    }
+    await golden.close();
+  });
+
+  it('leaves to libvips what has chroma at 4:4:0, 4:1:1 or odder factors', async () => {
+    const bytes = await jpeg(64, 64, { chromaSubsampling: '4:2:0' });
+    const tall = await readFile(join(GOLDEN, 'jpeg/422.jpg'));
+    for (const other of [resampled(bytes, 0x41), resampled(bytes, 0x14), resampled(tall, 0x12)])
+      expect(decoder.decode(other)).toBeUndefined();
+    expect((await decodeImage(resampled(bytes, 0x41))).width).toBe(64);
+  });
+
   it('gives the pixels of libvips to the last bit, for every size of the last blocks and every kind of chroma', async () => {
     for (let size = 0; size < 17; size++) {
       for (const chromaSubsampling of ['4:4:4', '4:2:0']) {
