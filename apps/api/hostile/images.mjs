@@ -52,25 +52,33 @@ export function hostileImages() {
   ];
 }
 
+const MAX_PIXELS = 32_000_000;
+const MAX_DECODE_BYTES = 256 * MIB;
+
 /** Images just below the default limits, of the kinds that take most memory: eight of each at the same time. @returns {Hostile[]} */
 export function largestImages() {
-  const side = 5656;
   const colour = { r: 200, g: 30, b: 40, alpha: 0.7 };
-  /** @param {3 | 4} channels @param {number} [size] */
-  const flat = (channels, size = side) =>
-    sharp({ create: { width: size, height: size, channels, background: colour } });
+  /** @param {3 | 4} channels @param {number} perPixel Bytes that decoding takes; see decode-memory.ts. */
+  const flat = (channels, perPixel) => {
+    const side = Math.floor(Math.sqrt(Math.min(MAX_PIXELS, MAX_DECODE_BYTES / perPixel)));
+    return sharp({ create: { width: side, height: side, channels, background: colour } });
+  };
   const jpeg = { progressive: true, quality: 40, chromaSubsampling: '4:4:4' };
+  const png = { progressive: true, compressionLevel: 1 };
   /** @type {Record<string, () => import('sharp').Sharp>} */
   const kinds = {
-    'progressive JPEG': () => flat(3).jpeg(jpeg),
-    'progressive CMYK JPEG': () => flat(3).toColourspace('cmyk').jpeg(jpeg),
-    'turned progressive JPEG': () => flat(3).jpeg(jpeg).withMetadata({ orientation: 6 }),
-    'interlaced PNG': () => flat(4).png({ progressive: true, compressionLevel: 1 }),
-    'interlaced 16-bit PNG': () =>
-      flat(4, 3990).toColourspace('rgb16').png({ progressive: true, compressionLevel: 1 }),
-    'lossless WebP': () => flat(4).webp({ lossless: true, effort: 0 }),
-    WebP: () => flat(4).webp({ quality: 20, effort: 0 }),
-    GIF: () => flat(3).gif({ effort: 1 }),
+    JPEG: () => flat(3, 3.5).jpeg({ quality: 40 }),
+    'turned JPEG': () => flat(3, 6.5).jpeg({ quality: 40 }).withMetadata({ orientation: 6 }),
+    'progressive JPEG': () => flat(3, 9.5).jpeg(jpeg),
+    'progressive CMYK JPEG': () => flat(3, 12.5).toColourspace('cmyk').jpeg(jpeg),
+    'turned progressive JPEG': () => flat(3, 9.5).jpeg(jpeg).withMetadata({ orientation: 6 }),
+    'interlaced PNG': () => flat(4, 7.5).png(png),
+    'interlaced 16-bit PNG': () => flat(4, 11.5).toColourspace('rgb16').png(png),
+    'turned interlaced 16-bit PNG': () =>
+      flat(4, 16.5).toColourspace('rgb16').png(png).withMetadata({ orientation: 6 }),
+    'lossless WebP': () => flat(4, 8.5).webp({ lossless: true, effort: 0 }),
+    WebP: () => flat(4, 8.5).webp({ quality: 20, effort: 0 }),
+    GIF: () => flat(3, 11.5).gif({ effort: 1 }),
   };
   return Object.entries(kinds).map(([name, draw]) =>
     hostile(`8 of the largest images, ${name}`, async () => {

@@ -12,7 +12,7 @@ import type { Config } from './config/config.js';
 import type { Database } from './database/database.js';
 import { EmbedController } from './embed/embed.controller.js';
 import { EmbeddingService } from './encoder/embedding.service.js';
-import { PixelBudget } from './encoder/pixel-budget.js';
+import { DecodeBudget } from './encoder/decode-budget.js';
 import type { Encoder } from './encoder/encoder.js';
 import { HealthController } from './health/health.controller.js';
 import { ByteBudget } from './http/body/byte-budget.js';
@@ -83,7 +83,7 @@ export class AppModule {
         { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
         { provide: APP_PIPE, useFactory: validationPipe },
         { provide: ByteBudget, useFactory: () => new ByteBudget(config.MAX_BYTES_IN_FLIGHT) },
-        { provide: PixelBudget, useFactory: () => new PixelBudget(config.MAX_PIXELS_IN_FLIGHT) },
+        { provide: DecodeBudget, useFactory: () => new DecodeBudget(config.MAX_DECODE_BYTES) },
         EmbeddingService,
         {
           provide: MODEL,

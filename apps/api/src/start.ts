@@ -1,7 +1,6 @@
 /** Opens the data folder, database and model, serves, and closes all of it in the opposite order. */
 import 'reflect-metadata';
 import type { Logger } from 'pino';
-import sharp from 'sharp';
 import { KeyRing } from './access/api-keys.js';
 import { isLoopbackName, normaliseName } from './access/host.js';
 import type { Config } from './config/config.js';
@@ -25,8 +24,6 @@ export interface Service {
 
 /** Starts the service. Throws a StartError when it cannot start as configured. */
 export async function startService(config: Config, logger: Logger): Promise<Service> {
-  // Decoded images are used once; what libvips keeps of them would only take memory.
-  sharp.cache(false);
   const keys = new KeyRing(config);
   const unlock = await lockDataFolder(config.DATA_DIR);
   process.once('exit', unlock);

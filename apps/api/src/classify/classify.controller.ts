@@ -55,6 +55,7 @@ export class ClassifyController {
       'overloaded',
       'image_too_large',
       'too_many_pixels',
+      'too_costly_to_decode',
       'unsupported_image_format',
       'undecodable_image',
     ],

@@ -144,8 +144,8 @@ const environmentSchema = z.object({
   MAX_BYTES_IN_FLIGHT: count(1024, 65_536 * MIB, 256 * MIB).describe(
     'Bytes of request bodies in memory at one time, at least 4 × MAX_REQUEST_BYTES; one client has half at most.',
   ),
-  MAX_PIXELS_IN_FLIGHT: count(1, 10_000_000_000, 32_000_000).describe(
-    'Pixels that are decoded at one time, at least MAX_IMAGE_PIXELS; each takes up to 10 bytes of memory.',
+  MAX_DECODE_BYTES: count(1, 65_536 * MIB, 256 * MIB).describe(
+    'Memory that decoding images may take at one time, and one image by itself, in bytes; at least 4 × MAX_IMAGE_PIXELS.',
   ),
   MAX_REQUESTS: count(1, 100_000, 256).describe(
     'Requests worked on at one time, half of them for one client; beyond it: 503.',
@@ -201,7 +201,7 @@ const checkedSchema = environmentSchema.superRefine((config, context) => {
   };
   const largest = Math.max(config.MAX_LABELS, config.MAX_TEXTS, config.MAX_FILES);
   atLeast('MAX_BYTES_IN_FLIGHT', 4 * config.MAX_REQUEST_BYTES, '4 × MAX_REQUEST_BYTES');
-  atLeast('MAX_PIXELS_IN_FLIGHT', config.MAX_IMAGE_PIXELS, 'MAX_IMAGE_PIXELS');
+  atLeast('MAX_DECODE_BYTES', 4 * config.MAX_IMAGE_PIXELS, '4 × MAX_IMAGE_PIXELS');
   atLeast('ENCODER_QUEUE', 2 * largest, 'twice the largest of MAX_LABELS, MAX_TEXTS and MAX_FILES');
   if (config.COMPUTE_LIMIT !== 0) atLeast('COMPUTE_LIMIT', config.MAX_COMPUTE, 'MAX_COMPUTE, or 0');
 });

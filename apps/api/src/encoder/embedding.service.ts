@@ -12,7 +12,7 @@ import { ComputeMeter } from './compute.js';
 import { EncoderMetrics } from './encoder-metrics.js';
 import type { Encoder, ModelInfo } from './encoder.js';
 import { ModelEmbeddings } from './model-embeddings.js';
-import { PixelBudget } from './pixel-budget.js';
+import { DecodeBudget } from './decode-budget.js';
 
 @Injectable()
 export class EmbeddingService implements OnApplicationShutdown {
@@ -25,7 +25,7 @@ export class EmbeddingService implements OnApplicationShutdown {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(ENCODER) encoder: Encoder,
     @Inject(METRICS) metrics: Registry,
-    @Inject(PixelBudget) private readonly pixelBudget: PixelBudget,
+    @Inject(DecodeBudget) private readonly decodeBudget: DecodeBudget,
   ) {
     this.meter = new ComputeMeter({ perRequest: config.MAX_COMPUTE, perMinute: config.COMPUTE_LIMIT });
     this.encoderMetrics = new EncoderMetrics(metrics);
@@ -75,7 +75,7 @@ export class EmbeddingService implements OnApplicationShutdown {
       cacheSize: this.config.EMBEDDING_CACHE,
       meter: this.meter,
       metrics: this.encoderMetrics,
-      pixelBudget: this.pixelBudget,
+      decodeBudget: this.decodeBudget,
     });
     this.loaded.set(encoder.model.hash, embeddings);
     return embeddings;

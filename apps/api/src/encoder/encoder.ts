@@ -24,6 +24,8 @@ export interface ImageInput {
   readonly bytes: Buffer;
   /** Width × height, from its header. */
   readonly pixels: number;
+  /** Bytes that decoding it takes. */
+  readonly memory: number;
 }
 
 /** Images are file contents (JPEG, PNG, …), with the pixels of all of them together; texts are strings. */

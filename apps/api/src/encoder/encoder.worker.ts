@@ -4,7 +4,6 @@
  */
 import { ClipEncoder, ClipError } from '@clip-ts/clip';
 import { workerData } from 'piscina';
-import sharp from 'sharp';
 import type { EncodeOutcome, EncodeTask, ModelInfo } from './encoder.js';
 import { freeDecoded } from './free-memory.js';
 
@@ -20,9 +19,6 @@ export interface EncoderWorkerData {
 
 /** A task of the pool: describe the model, or encode a batch. */
 export type WorkerTask = { kind: 'describe' } | EncodeTask;
-
-// Loading sharp in a thread turns the cache of libvips on again, for the whole process: it keeps decoded images.
-sharp.cache(false);
 
 const settings = workerData as EncoderWorkerData;
 const encoder = await ClipEncoder.load(settings.folder, {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { PixelBudget } from './pixel-budget.js';
+import { DecodeBudget } from './decode-budget.js';
 import type { RequestScope } from './scope.js';
 import type { EncodeOutcome, EncodeTask, ImageInput } from './encoder.js';
 import { MicroBatcher } from './micro-batcher.js';
@@ -25,9 +25,9 @@ function slowModel() {
   return { batches, run, finishNext, items };
 }
 
-const options = () => ({ concurrency: 1, maxBatch: 4, maxQueue: 200, pixelBudget: new PixelBudget(1000) });
+const options = () => ({ concurrency: 1, maxBatch: 4, maxQueue: 200, decodeBudget: new DecodeBudget(1000) });
 const scope = (client = 'a', signal = new AbortController().signal): RequestScope => ({ client, signal });
-const image = (pixels = 1): ImageInput => ({ bytes: Buffer.of(1), pixels });
+const image = (memory = 1): ImageInput => ({ bytes: Buffer.of(1), pixels: 1, memory });
 const many = (count: number, prefix: string) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
 
 describe('the micro-batcher', () => {
@@ -150,12 +150,12 @@ describe('the micro-batcher', () => {
     expect(batcher.queued).toBe(0);
   });
 
-  it('decodes so many pixels at one time and no more, in all its batches', async () => {
+  it('takes so much memory for decoding at one time and no more, in all its batches', async () => {
     const model = slowModel();
     const batcher = new MicroBatcher({ ...options(), concurrency: 2, run: model.run });
     const sizes = [400, 400, 400, 5000, 10];
     void batcher.images(
-      sizes.map((pixels) => image(pixels)),
+      sizes.map((memory) => image(memory)),
       scope(),
     );
     expect(model.items()).toEqual([['image', 'image']]);

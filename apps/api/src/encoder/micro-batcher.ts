@@ -12,7 +12,7 @@ import { imageCost, textCost } from './compute.js';
 import type { EncodeOutcome, EncodeTask, ImageInput } from './encoder.js';
 import { FairQueue } from './fair-queue.js';
 import type { Job, Queued } from './fair-queue.js';
-import type { PixelBudget } from './pixel-budget.js';
+import type { DecodeBudget } from './decode-budget.js';
 
 /** The client of imports and the like. */
 const BACKGROUND = 'background';
@@ -37,8 +37,8 @@ interface MicroBatcherOptions {
   maxBatch: number;
   /** Most items of requests that may wait. */
   maxQueue: number;
-  /** Room for the pixels of images that are decoded, which others use too. */
-  pixelBudget: PixelBudget;
+  /** Memory for images that are decoded, which others use too. */
+  decodeBudget: DecodeBudget;
 }
 
 /** The work was given up because nobody waits for it any more. */
@@ -53,7 +53,7 @@ export class MicroBatcher {
   private background = 0;
   private running = 0;
   /** Images wait for others to end what they decode. */
-  private waitsForPixels = false;
+  private waitsForMemory = false;
 
   constructor(private readonly options: MicroBatcherOptions) {}
 
@@ -122,14 +122,14 @@ export class MicroBatcher {
   }
 
   private dispatch(): void {
-    const { concurrency, maxBatch, pixelBudget } = this.options;
+    const { concurrency, maxBatch, decodeBudget } = this.options;
     while (this.running < concurrency) {
       const batch = this.queue.takeBatch(maxBatch, (item, taken) => this.fits(item, taken));
       if (batch.length === 0) {
-        if (this.queue.length > 0) this.waitForPixels();
+        if (this.queue.length > 0) this.waitForMemory();
         return;
       }
-      const giveBack = pixelBudget.take(pixelsOf(batch));
+      const giveBack = decodeBudget.take(memoryOf(batch));
       this.running++;
       this.background -= batch.filter(({ lane }) => lane === BACKGROUND).length;
       void this.runBatch(batch).finally(() => {
@@ -143,16 +143,16 @@ export class MicroBatcher {
   /** Images join a batch as long as all that are being decoded stay within the budget. */
   private fits({ value: { item } }: Queued<Waiting>, taken: readonly Queued<Waiting>[]): boolean {
     if (typeof item === 'string') return true;
-    const { pixelBudget } = this.options;
-    const together = pixelsOf(taken) + item.pixels;
-    return (taken.length === 0 || together <= pixelBudget.total) && pixelBudget.fits(together);
+    const { decodeBudget } = this.options;
+    const together = memoryOf(taken) + item.memory;
+    return (taken.length === 0 || together <= decodeBudget.total) && decodeBudget.fits(together);
   }
 
-  private waitForPixels(): void {
-    if (this.waitsForPixels) return;
-    this.waitsForPixels = true;
-    this.options.pixelBudget.whenIdle(() => {
-      this.waitsForPixels = false;
+  private waitForMemory(): void {
+    if (this.waitsForMemory) return;
+    this.waitsForMemory = true;
+    this.options.decodeBudget.whenIdle(() => {
+      this.waitsForMemory = false;
       this.dispatch();
     });
   }
@@ -190,8 +190,8 @@ function toTask(items: readonly (string | ImageInput)[]): EncodeTask {
   };
 }
 
-function pixelsOf(items: readonly Queued<Waiting>[]): number {
+function memoryOf(items: readonly Queued<Waiting>[]): number {
   let sum = 0;
-  for (const { value } of items) if (typeof value.item !== 'string') sum += value.item.pixels;
+  for (const { value } of items) if (typeof value.item !== 'string') sum += value.item.memory;
   return sum;
 }

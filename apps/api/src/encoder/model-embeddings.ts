@@ -11,7 +11,7 @@ import type { ComputeMeter } from './compute.js';
 import type { EncoderMetrics } from './encoder-metrics.js';
 import type { EncodeOutcome, Encoder, ImageInput, ModelInfo } from './encoder.js';
 import { Cancelled, MicroBatcher } from './micro-batcher.js';
-import type { PixelBudget } from './pixel-budget.js';
+import type { DecodeBudget } from './decode-budget.js';
 import type { RequestScope } from './scope.js';
 
 interface ModelEmbeddingsSettings {
@@ -24,7 +24,7 @@ interface ModelEmbeddingsSettings {
   /** What computing may cost, over all models. */
   meter: ComputeMeter;
   metrics: EncoderMetrics;
-  pixelBudget: PixelBudget;
+  decodeBudget: DecodeBudget;
 }
 
 export class ModelEmbeddings {
@@ -41,7 +41,7 @@ export class ModelEmbeddings {
     private readonly encoder: Encoder,
     private readonly settings: ModelEmbeddingsSettings,
   ) {
-    const { batchSize: maxBatch, maxQueue, cacheSize, meter, metrics, pixelBudget } = settings;
+    const { batchSize: maxBatch, maxQueue, cacheSize, meter, metrics, decodeBudget } = settings;
     this.model = encoder.model;
     this.meter = meter;
     this.cache = cacheSize === 0 ? undefined : new LRUCache({ max: cacheSize });
@@ -50,7 +50,7 @@ export class ModelEmbeddings {
       concurrency: encoder.concurrency,
       maxBatch,
       maxQueue,
-      pixelBudget,
+      decodeBudget,
     });
   }
 

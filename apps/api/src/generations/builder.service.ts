@@ -18,6 +18,7 @@ import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { ModelEmbeddings } from '../encoder/model-embeddings.js';
 import type { Image } from '../generated/prisma/client.js';
 import { EmbeddingRepository } from '../images/embedding.repository.js';
+import { memoryOfStored } from '../image-file/image-format.js';
 import { ImageService } from '../images/image.service.js';
 import { gauge } from '../metrics/metrics.js';
 import { Problem } from '../problems/problem.js';
@@ -186,16 +187,17 @@ export class BuilderService implements OnApplicationBootstrap, BeforeApplication
 
   /** Encodes images and stores what came of it. Returns how many could not be. */
   private async encode(embeddings: ModelEmbeddings, rows: readonly Image[]): Promise<number> {
-    const present: { row: Image; bytes: Buffer }[] = [];
+    const present: { row: Image; bytes: Buffer; memory: number }[] = [];
     for (const row of rows) {
       try {
-        present.push({ row, bytes: await this.images.read(row) });
+        const bytes = await this.images.read(row);
+        present.push({ row, bytes, memory: await memoryOfStored(bytes) });
       } catch {
         this.logger.warn(`the file of image ${row.id} cannot be read`);
       }
     }
     const results = await embeddings.images(
-      present.map(({ row, bytes }) => ({ bytes, pixels: row.width * row.height })),
+      present.map(({ row, bytes, memory }) => ({ bytes, pixels: row.width * row.height, memory })),
     );
     const encoded = present.flatMap(({ row }, index) => {
       const embedding = results[index]!;

@@ -1,14 +1,10 @@
 /** The one image of a request: a file of the form, or base64 text of a JSON body. Checked before it is used. */
 import type { ImageInput } from '../encoder/encoder.js';
 import { inspectImage } from '../image-file/image-format.js';
+import type { ImageLimits } from '../image-file/image-format.js';
 import { Problem } from '../problems/problem.js';
 import { decodeBase64 } from './base64.js';
 import type { Form } from './body/form-body.js';
-
-interface ImageLimits {
-  MAX_IMAGE_BYTES: number;
-  MAX_IMAGE_PIXELS: number;
-}
 
 /** The one file of a form. */
 export async function formImage({ files }: Form, limits: ImageLimits): Promise<ImageInput> {
@@ -29,10 +25,10 @@ export async function decodeImage(text: string, field: string, limits: ImageLimi
   return checked(bytes, limits);
 }
 
-/** Checks a file and counts its pixels. */
+/** Checks a file, and says what it costs. */
 export async function checked(bytes: Buffer, limits: ImageLimits): Promise<ImageInput> {
-  const { width, height } = await inspectImage(bytes, limits);
-  return { bytes, pixels: width * height };
+  const { width, height, memory } = await inspectImage(bytes, limits);
+  return { bytes, pixels: width * height, memory };
 }
 
 function invalid(field: string, detail: string): Problem {

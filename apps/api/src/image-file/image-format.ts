@@ -1,17 +1,30 @@
 /**
  * What an uploaded file is, judged by its first bytes and its header, never by its name or claimed type.
- * Nothing is decoded here beyond the header: the pixel limit holds before memory for pixels is taken.
+ * Nothing is decoded here beyond the header: the limits hold before memory for pixels is taken.
  */
 import { IMAGE_FORMATS, imageFormat } from '@clip-ts/clip';
 import type { ImageFormat } from '@clip-ts/clip';
 import sharp from 'sharp';
+import type { Metadata } from 'sharp';
 import { Problem } from '../problems/problem.js';
+import { decodeMemory } from './decode-memory.js';
 
-/** Header facts of an accepted image; width and height in pixels, as displayed (EXIF orientation applied). */
+/**
+ * Header facts of an accepted image; width and height in pixels, as displayed (EXIF orientation applied);
+ * memory in bytes, which decoding takes.
+ */
 export interface ImageFacts {
   mediaType: string;
   width: number;
   height: number;
+  memory: number;
+}
+
+/** What is accepted. */
+export interface ImageLimits {
+  MAX_IMAGE_BYTES: number;
+  MAX_IMAGE_PIXELS: number;
+  MAX_DECODE_BYTES: number;
 }
 
 const ascii = (bytes: Buffer, start: number, end: number) => bytes.toString('latin1', start, end);
@@ -39,12 +52,9 @@ export function extensionOf(mediaType: string): string {
 
 /**
  * Reads the header of an image file.
- * Throws image_too_large, too_many_pixels, unsupported_image_format or undecodable_image.
+ * Throws image_too_large, too_many_pixels, too_costly_to_decode, unsupported_image_format or undecodable_image.
  */
-export async function inspectImage(
-  bytes: Buffer,
-  limits: { MAX_IMAGE_BYTES: number; MAX_IMAGE_PIXELS: number },
-): Promise<ImageFacts> {
+export async function inspectImage(bytes: Buffer, limits: ImageLimits): Promise<ImageFacts> {
   if (bytes.length > limits.MAX_IMAGE_BYTES) {
     throw new Problem(
       'image_too_large',
@@ -52,18 +62,44 @@ export async function inspectImage(
     );
   }
   const mediaType = `image/${acceptedFormat(bytes)}`;
-  const { width, height, depth } = await readSize(bytes);
-  // Decoding 16 bits a channel takes twice the memory.
-  const most = depth === 'ushort' ? Math.ceil(limits.MAX_IMAGE_PIXELS / 2) : limits.MAX_IMAGE_PIXELS;
-  if (width * height > most) {
-    const kind = depth === 'ushort' ? 'with 16 bits a channel ' : '';
+  const header = await readHeader(bytes);
+  const { width, height } = header.autoOrient;
+  if (width * height > limits.MAX_IMAGE_PIXELS) {
     throw new Problem(
       'too_many_pixels',
-      `The image has ${width} × ${height} pixels; at most ${most} in all are accepted ${kind}`.trimEnd() +
-        '.',
+      `The image has ${width} × ${height} pixels; at most ${limits.MAX_IMAGE_PIXELS} in all are accepted.`,
     );
   }
-  return { mediaType, width, height };
+  const memory = decodeMemory(bytes, header);
+  if (memory > limits.MAX_DECODE_BYTES) {
+    throw new Problem(
+      'too_costly_to_decode',
+      `Decoding the image, ${width} × ${height} pixels as ${nameOf(header)}, takes ${memory} bytes of memory; at most ` +
+        `${limits.MAX_DECODE_BYTES} are allowed. Send it smaller, or saved as a JPEG that is not progressive.`,
+    );
+  }
+  return { mediaType, width, height, memory };
+}
+
+/** What of the format makes decoding costly. */
+function nameOf({ format, isProgressive, space, depth, orientation = 1 }: Metadata): string {
+  return [
+    orientation > 1 && 'turned',
+    isProgressive && (format === 'png' ? 'interlaced' : 'progressive'),
+    space === 'cmyk' && 'CMYK',
+    depth === 'ushort' && '16-bit',
+    format.toUpperCase(),
+  ]
+    .filter((word) => word !== false)
+    .join(' ');
+}
+
+/** Memory for decoding a stored file, which was accepted once; without bound when its header cannot be read. */
+export async function memoryOfStored(bytes: Buffer): Promise<number> {
+  return readHeader(bytes).then(
+    (header) => decodeMemory(bytes, header),
+    () => Infinity,
+  );
 }
 
 function acceptedFormat(bytes: Buffer): ImageFormat {
@@ -78,10 +114,9 @@ function acceptedFormat(bytes: Buffer): ImageFormat {
   throw new Problem('undecodable_image', `${what} ${accepted}`);
 }
 
-async function readSize(bytes: Buffer): Promise<{ width: number; height: number; depth: string }> {
+async function readHeader(bytes: Buffer): Promise<Metadata> {
   try {
-    const { autoOrient, depth } = await sharp(bytes, { limitInputPixels: false }).metadata();
-    return { ...autoOrient, depth };
+    return await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch (error) {
     throw new Problem('undecodable_image', 'The header of the image is damaged.', { cause: error });
   }

@@ -7,7 +7,8 @@ import { access, readFile, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip/files';
 import sharp from 'sharp';
-import { PixelBudget } from '../encoder/pixel-budget.js';
+import { DecodeBudget } from '../encoder/decode-budget.js';
+import { MOST_BYTES_PER_PIXEL } from '../image-file/decode-memory.js';
 import { extensionOf } from '../image-file/image-format.js';
 
 /** Longer side of a thumbnail, in pixels. */
@@ -45,10 +46,10 @@ export interface StoredFile {
 export class FileStore {
   private marked = false;
 
-  /** @param root DATA_DIR @param pixels room for what is decoded */
+  /** @param root DATA_DIR @param memory for what is decoded */
   constructor(
     private readonly root: string,
-    private readonly pixels = new PixelBudget(0),
+    private readonly memory = new DecodeBudget(0),
   ) {}
 
   /** Path of an image's file, whether it is there or not. */
@@ -134,7 +135,8 @@ export class FileStore {
   async thumbnail(id: string, mediaType: string, pixels: number): Promise<string> {
     const path = this.thumbnailPath(id);
     if (await exists(path)) return path;
-    await this.pixels.run(pixels, async () => {
+    // The header would say less, but reading it here would hold the files of all who wait in line.
+    await this.memory.run(MOST_BYTES_PER_PIXEL * pixels, async () => {
       // Whoever waited for the same one finds it made.
       if (!(await exists(path))) await this.makeThumbnail(path, id, mediaType);
     });
@@ -154,7 +156,7 @@ export class FileStore {
   async reencoded(id: string, mediaType: string, bytes: Uint8Array): Promise<{ path: string; size: number }> {
     const path = this.locate('reencoded', id, extensionOf(mediaType));
     // All of the budget: this is rare, and what such a file holds is not known.
-    await this.pixels.run(this.pixels.total, async () => {
+    await this.memory.run(this.memory.total, async () => {
       if (await exists(path)) return;
       const image = sharp(bytes, { failOn: 'error', limitInputPixels: false }).autoOrient().keepIccProfile();
       const format = mediaType.replace('image/', '') as 'jpeg' | 'png' | 'webp' | 'gif';

@@ -80,6 +80,7 @@ export class ImageController {
     problems: [
       'image_too_large',
       'too_many_pixels',
+      'too_costly_to_decode',
       'too_many_files',
       'unsupported_image_format',
       'undecodable_image',

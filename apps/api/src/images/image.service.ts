@@ -8,7 +8,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Mutex } from 'async-mutex';
 import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
-import { PixelBudget } from '../encoder/pixel-budget.js';
+import { DecodeBudget } from '../encoder/decode-budget.js';
 import type { UploadedFile } from '../http/body/form-body.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { Problem } from '../problems/problem.js';
@@ -53,7 +53,9 @@ type Outcome =
   { id: string; status: 'created' } | { id: string; status: 'duplicate'; merged: Merged } | Problem;
 /** `bytes` are those of an image to add, `again` is an image that is there already or comes twice. */
 type Prepared =
-  { id: string; image: NewImage; bytes: Buffer } | { id: string; again: IncomingImage } | Problem;
+  | { id: string; image: NewImage; bytes: Buffer; memory: number }
+  | { id: string; again: IncomingImage }
+  | Problem;
 
 /** Captions, and tags, that an image may gather from its duplicates. */
 const MAX_GATHERED = 100;
@@ -71,9 +73,9 @@ export class ImageService {
     @Inject(EmbeddingRepository) private readonly vectors: EmbeddingRepository,
     @Inject(EmbeddingService) private readonly embeddings: EmbeddingService,
     @Inject(SEARCH_INDEX) private readonly index: SearchIndex,
-    @Inject(PixelBudget) pixels: PixelBudget,
+    @Inject(DecodeBudget) memory: DecodeBudget,
   ) {
-    this.files = new FileStore(config.DATA_DIR, pixels);
+    this.files = new FileStore(config.DATA_DIR, memory);
     this.stripped = new StrippedFiles(this.files);
   }
 
@@ -233,9 +235,9 @@ export class ImageService {
         if (known.has(id) || ids.indexOf(id) < index) return { id, again: arrived };
         const { bytes, fileName, captions, tags } = arrived;
         try {
-          const facts = await inspectImage(bytes, this.config);
+          const { memory, ...facts } = await inspectImage(bytes, this.config);
           const rest = { bytes: bytes.length, fileName, captions, tags, addedBy, embeddings: [] };
-          return { id, image: { id, ...facts, ...rest }, bytes };
+          return { id, image: { id, ...facts, ...rest }, bytes, memory };
         } catch (error) {
           if (error instanceof Problem) return error;
           throw error;
@@ -248,7 +250,11 @@ export class ImageService {
   /** Embeds new images by the model that answers, and by the one that is to take over. */
   private async embed(prepared: Prepared[], scope: RequestScope | undefined): Promise<Prepared[]> {
     const fresh = prepared.flatMap((entry) => ('bytes' in entry ? [entry] : []));
-    const inputs = fresh.map(({ bytes, image: { width, height } }) => ({ bytes, pixels: width * height }));
+    const inputs = fresh.map(({ bytes, memory, image: { width, height } }) => ({
+      bytes,
+      pixels: width * height,
+      memory,
+    }));
     const byModel = await this.embeddings.useAll(([answering, ...others]) =>
       Promise.all([
         answering.images(inputs, scope).then((results) => ({ model: answering.model.hash, results })),

@@ -31,6 +31,7 @@ export const PROBLEMS = {
   request_too_large: { status: 413, title: 'The request body is too large' },
   image_too_large: { status: 413, title: 'An image file has too many bytes' },
   too_many_pixels: { status: 413, title: 'An image has too many pixels' },
+  too_costly_to_decode: { status: 413, title: 'Decoding an image would take too much memory' },
   too_many_files: { status: 413, title: 'The request has too many images' },
   unsupported_media_type: { status: 415, title: 'The content type of the request is not supported' },
   unsupported_image_format: { status: 415, title: 'The image format is not supported' },

@@ -15,6 +15,12 @@ import { ClipError } from '../errors.js';
 import type { JpegDecoder } from './jpeg/decoder.js';
 import type { RgbImage } from './rgb-image.js';
 
+/**
+ * Decoded images are used once, and what libvips keeps of them takes much memory: of a GIF all frames. The cache is one
+ * for the process, and each thread that loads sharp turns it on again.
+ */
+sharp.cache(false);
+
 /** Formats that are decoded. SVG, TIFF, PDF, HEIF and the rest are not: little used, and much code to attack. */
 export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
@@ -155,7 +161,8 @@ async function cmykPixels(image: Sharp): Promise<RgbImage> {
     .raw()
     .toBuffer({ resolveWithObject: true });
   if (info.channels !== 4) throw new Error(`decoded to ${info.channels} channels`);
-  const rgb = new Uint8Array(info.width * info.height * 3);
+  // In place: what is written lies behind what is read.
+  const rgb = data.subarray(0, info.width * info.height * 3);
   for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {
     const light = 255 - data[from + 3]!;
     for (let channel = 0; channel < 3; channel++) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PixelBudget } from './pixel-budget.js';
+import { DecodeBudget } from './decode-budget.js';
 
 /** Work that ends when told to. */
 function work(names: string[], name: string) {
@@ -14,9 +14,9 @@ function work(names: string[], name: string) {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('the pixel budget', () => {
+describe('the budget of decoding', () => {
   it('holds what is decoded below its total, in the order of arrival', async () => {
-    const budget = new PixelBudget(10);
+    const budget = new DecodeBudget(10);
     const started: string[] = [];
     const [a, b, c] = [work(started, 'a'), work(started, 'b'), work(started, 'c')];
     const all = [budget.run(6, a.start), budget.run(6, b.start), budget.run(1, c.start)];
@@ -33,14 +33,14 @@ describe('the pixel budget', () => {
   });
 
   it('gives all of itself to what is larger, and gives room back after a failure', async () => {
-    const budget = new PixelBudget(10);
+    const budget = new DecodeBudget(10);
     await budget.run(1000, async () => expect(budget.fits(1)).toBe(false));
     await expect(budget.run(10, () => Promise.reject(new Error('damaged')))).rejects.toThrow('damaged');
     expect(budget.fits(10)).toBe(true);
   });
 
   it('lets who waits for an idle moment take room before those behind it in line', async () => {
-    const budget = new PixelBudget(10);
+    const budget = new DecodeBudget(10);
     const started: string[] = [];
     const [a, b] = [work(started, 'a'), work(started, 'b')];
     void budget.run(3, a.start);

@@ -1,0 +1,91 @@
+/**
+ * How much memory libvips takes at most while it decodes an image file, told from its header alone.
+ *
+ * Rows of a plain JPEG or PNG go through in strips, and only the pixels that come out are held. Other files are held
+ * whole by their decoder first: the coefficients of a JPEG in several scans (libjpeg), interlaced PNG, GIF and WebP.
+ * An image that is turned is held once more. Measured with images of 32 megapixels; see docs/decisions/023.
+ */
+import type { Metadata } from 'sharp';
+
+type Header = Pick<Metadata, 'format' | 'channels' | 'depth' | 'isProgressive' | 'orientation' | 'pages'> & {
+  width: number;
+  height: number;
+};
+
+/** Bytes a pixel that strips and tables take beside what is held. */
+const STRIPS = 0.5;
+/** A coefficient of libjpeg. */
+const COEFFICIENT = 2;
+/** A pixel of a frame, RGBA. */
+const FRAME = 4;
+
+/** Most bytes a pixel that any file takes: a turned, interlaced PNG of 16-bit RGBA. */
+export const MOST_BYTES_PER_PIXEL = 16 + STRIPS;
+
+/** Bytes of memory for decoding the file, an upper bound. */
+export function decodeMemory(bytes: Buffer, header: Header): number {
+  const decoded = header.channels * (header.depth === 'ushort' ? 2 : 1);
+  const held = heldByDecoder(bytes, header, decoded);
+  const out = header.format === 'jpeg' ? header.channels : 3;
+  const isTurned = (header.orientation ?? 1) > 1;
+  const perPixel = isTurned ? Math.max(held + decoded, decoded + out) : held + out;
+  return Math.ceil(header.width * header.height * (perPixel + STRIPS));
+}
+
+/** Bytes a pixel of what the decoder holds whole before the first row comes out. */
+function heldByDecoder(bytes: Buffer, { format, isProgressive, pages = 1 }: Header, decoded: number): number {
+  switch (format) {
+    case 'jpeg':
+      return COEFFICIENT * bufferedSamples(bytes);
+    case 'png':
+      return isProgressive ? decoded : 0;
+    case 'webp':
+      // The decoder's rows, or the frame of an animation beside its canvas.
+      return pages > 1 ? 2 * FRAME : FRAME + 1;
+    default:
+      // The frame, and a copy of it for the next one to go back to.
+      return 2 * FRAME;
+  }
+}
+
+const SOS = 0xda;
+/** Frame headers, SOF0 to SOF15 without DHT, JPG and DAC. */
+const isFrame = (marker: number) =>
+  marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+/** Those of the frame headers that are progressive. */
+const PROGRESSIVE = new Set([0xc2, 0xc6, 0xca, 0xce]);
+
+/**
+ * Coefficients a pixel that libjpeg keeps of a JPEG file: 0 when all come in one scan, otherwise 1 for each component
+ * and less where it is subsampled. A file that is not built as it should be counts as the largest.
+ */
+function bufferedSamples(bytes: Buffer): number {
+  const MOST = 4;
+  let frame: { samples: number; components: number; isProgressive: boolean } | undefined;
+  for (let at = 2; at + 4 < bytes.length;) {
+    if (bytes[at] !== 0xff) return MOST;
+    const marker = bytes[at + 1]!;
+    if (marker === 0xff) {
+      at++;
+      continue;
+    }
+    if (marker === SOS) {
+      if (frame === undefined) return MOST;
+      return frame.isProgressive || bytes[at + 4]! < frame.components ? frame.samples : 0;
+    }
+    if (isFrame(marker)) {
+      const components = bytes[at + 9] ?? MOST;
+      const sizes = Array.from({ length: components }, (_, n) => bytes[at + 11 + 3 * n] ?? 0x11);
+      frame = { components, samples: samplesOf(sizes), isProgressive: PROGRESSIVE.has(marker) };
+    }
+    at += 2 + bytes.readUInt16BE(at + 2);
+  }
+  return MOST;
+}
+
+/** Samples a pixel of components with these sampling factors: horizontal in the high four bits, vertical in the low. */
+function samplesOf(sizes: readonly number[]): number {
+  const largest = (of: (size: number) => number) => Math.max(1, ...sizes.map(of));
+  const all = largest((size) => size >> 4) * largest((size) => size & 15);
+  return sizes.reduce((sum, size) => sum + ((size >> 4) * (size & 15)) / all, 0);
+}
