@@ -4,21 +4,10 @@
  */
 import { DOT_WASM } from '../generated/dot-wasm.js';
 
-/** The part of the WebAssembly API that is used here; TypeScript has it only together with the browser's DOM. */
-interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
-interface WebAssemblyApi {
-  Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
-  Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  Instance: new (module: object, imports: { env: { memory: WasmMemory } }) => { readonly exports: Kernels };
-}
 interface Kernels {
   scoreAll(vector: number, matrix: number, count: number, E: number, out: number): void;
   scoreRows(vector: number, matrix: number, rows: number, count: number, E: number, out: number): void;
 }
-const { Memory, Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
 
 const PAGE = 65_536;
 /** 4 GiB, all that 32-bit addresses reach. */
@@ -27,7 +16,7 @@ const MAX_PAGES = 65_536;
 const GROWTH = 1.5;
 
 export class VectorMatrix {
-  private readonly memory: WasmMemory;
+  private readonly memory: WebAssembly.Memory;
   private readonly kernels: Kernels;
   /** Bytes of a row. */
   private readonly stride: number;
@@ -39,9 +28,10 @@ export class VectorMatrix {
   constructor(private readonly E: number) {
     this.stride = E * 4;
     this.base = Math.ceil(this.stride / 16) * 16;
-    this.memory = new Memory({ initial: Math.ceil(this.base / PAGE), maximum: MAX_PAGES });
-    const module = new Module(Buffer.from(DOT_WASM, 'base64'));
-    this.kernels = new Instance(module, { env: { memory: this.memory } }).exports;
+    this.memory = new WebAssembly.Memory({ initial: Math.ceil(this.base / PAGE), maximum: MAX_PAGES });
+    const module = new WebAssembly.Module(Buffer.from(DOT_WASM, 'base64'));
+    this.kernels = new WebAssembly.Instance(module, { env: { memory: this.memory } })
+      .exports as unknown as Kernels;
   }
 
   /** Writes row `row`, making room for it. @throws RangeError beyond 4 GiB, which is some 2 million rows of 512 */

@@ -5,7 +5,6 @@
  * Nothing is allocated for an image once the memory has its size. That matters more than the copies that are saved: each
  * buffer outside of V8's heap counts towards its next garbage collection, which costs as much as resizing an image.
  */
-import { Instance, Memory, Module } from './webassembly.js';
 
 const PAGE = 65536;
 /** Of 64 KiB, 8 MiB in all: a photo of 12 megapixels that lies elsewhere goes through in strips of some hundred rows. */
@@ -23,14 +22,14 @@ export const alignUp = (bytes: number): number => Math.ceil(bytes / BLOCK) * BLO
 export class Workspace {
   /** Where the scratch memory ends, and what the decoder uses begins. */
   readonly scratchEnd = SCRATCH_PAGES * PAGE;
-  private readonly memory = new Memory({ initial: SCRATCH_PAGES, maximum: MAX_PAGES });
+  private readonly memory = new WebAssembly.Memory({ initial: SCRATCH_PAGES, maximum: MAX_PAGES });
   private all = new Uint8Array(this.memory.buffer);
   private next = BASE;
 
   /** The kernels of a module, working on this memory. @param base64 of the module */
   load<Kernels>(base64: string): Kernels {
-    const module = new Module(new Uint8Array(Buffer.from(base64, 'base64')));
-    return new Instance(module, { env: { memory: this.memory } }).exports as Kernels;
+    const module = new WebAssembly.Module(new Uint8Array(Buffer.from(base64, 'base64')));
+    return new WebAssembly.Instance(module, { env: { memory: this.memory } }).exports as Kernels;
   }
 
   /** All of the memory. When it grows, earlier views of it become empty. */

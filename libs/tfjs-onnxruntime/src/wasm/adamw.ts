@@ -2,7 +2,6 @@
  * AdamW (Loshchilov & Hutter 2019) in place over WebAssembly memory with 128-bit SIMD: it reads parameter, m, v and
  * gradient once and writes three of them once, where a chain of graph ops would pass over memory some forty times.
  */
-import { Instance, Module, type WasmMemory, type WasmModule } from './webassembly.js';
 import { moduleWithFunction, wasm, type LocalType } from './assemble.js';
 
 /** Scalars of one call, in PyTorch's arithmetic. */
@@ -40,7 +39,7 @@ const FACTORS = [
   'tiny',
 ] as const;
 
-function buildModule(): WasmModule {
+function buildModule(): WebAssembly.Module {
   const { get, set, tee, load, store, mul, add, sub, div, sqrt, splat, and, abs, greater } = wasm;
   const pointer = (name: (typeof POINTERS)[number]): number => POINTERS.indexOf(name);
   const scalar = (name: (typeof FACTORS)[number]): number => POINTERS.length + FACTORS.indexOf(name);
@@ -93,15 +92,15 @@ function buildModule(): WasmModule {
     ...FACTORS.flatMap((name) => [...get(scalar(name)), ...splat, ...set(lanes(name))]),
     ...wasm.loopWhile(body, [...get(pointer('param')), ...get(pointer('end')), ...wasm.lessThanUnsigned]),
   ];
-  return new Module(moduleWithFunction('adamw', params, locals, code));
+  return new WebAssembly.Module(moduleWithFunction('adamw', params, locals, code));
 }
 
-let compiled: WasmModule | undefined;
+let compiled: WebAssembly.Module | undefined;
 
 /** The kernel over one memory. */
-export function createAdamW(memory: WasmMemory): AdamWKernel {
+export function createAdamW(memory: WebAssembly.Memory): AdamWKernel {
   compiled ??= buildModule();
-  const instance = new Instance(compiled, { env: { memory } });
+  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
   const run = instance.exports.adamw as (...args: number[]) => void;
   return ({ param, m, v, grad }, paddedLength, s) => {
     if (paddedLength === 0) return;

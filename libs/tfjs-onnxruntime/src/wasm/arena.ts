@@ -3,7 +3,6 @@
  * not shared, so its buffer is an ArrayBuffer), and WebAssembly kernels update them in place.
  */
 
-import { Memory, type WasmMemory } from './webassembly.js';
 
 const PAGE = 65536;
 /** 4 GiB of 32-bit addresses. */
@@ -14,11 +13,11 @@ const ALIGNMENT = 64;
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 export class Arena {
-  readonly memory: WasmMemory;
+  readonly memory: WebAssembly.Memory;
   #used = 0;
 
   private constructor(pages: number) {
-    this.memory = new Memory({ initial: pages, maximum: pages });
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   }
 
   /** An arena for tensors of these lengths; undefined when they do not fit the address space or the system's memory. */
