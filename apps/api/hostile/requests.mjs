@@ -1,6 +1,6 @@
 /**
  * Requests that were sent, or would be, to take the service down. Each is small for its sender and was, or could be,
- * large for the service. What they have in common is told by their group.
+ * large for the service. Their group says what they have in common.
  */
 import { deflateSync } from 'node:zlib';
 import { hostileImages } from './images.mjs';

@@ -19,7 +19,7 @@ addExportCommand(program);
 for (const command of program.commands)
   command.exitOverride().showHelpAfterError(`(see: trainer ${command.name()} --help)`);
 
-// Whoever reads the output may have enough of it (`| head`), which does not end a run that takes hours.
+// The reader may close the output early (`| head`), which must not end a run that takes hours.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

@@ -1,4 +1,4 @@
-/** What the work of a run asks between two steps. */
+/** Asked between two steps of a run. */
 export interface StopRequest {
   readonly requested: boolean;
   /** Throws StoppedError when a signal has asked the run to stop. */

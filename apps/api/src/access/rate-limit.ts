@@ -2,9 +2,9 @@
  * Token buckets, for requests and for computing.
  *
  * 1. The bucket of each client holds `perMinute` units, is full at first, and fills evenly.
- * 2. Who asks for more than there is gets nothing, loses nothing, and is told when it will be there.
+ * 2. A client that asks for more than there is gets nothing, loses nothing, and learns when there will be enough.
  * 3. What costs more than a bucket holds is allowed when the bucket is full, and empties it.
- * 4. Of more clients than {@link MAX_CLIENTS} the longest unseen are forgotten: the memory is bounded.
+ * 4. Beyond {@link MAX_CLIENTS} clients, those unseen for longest are forgotten: the memory is bounded.
  */
 
 /** Clients that a limiter remembers. */

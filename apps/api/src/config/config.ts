@@ -193,7 +193,7 @@ const environmentSchema = z.object({
   SHUTDOWN_TIMEOUT: count(0, 600, 10).describe('Seconds that running requests get to finish at the end.'),
 });
 
-/** What settings must be in view of each other. */
+/** Rules between settings. */
 const checkedSchema = environmentSchema.superRefine((config, context) => {
   const atLeast = (name: keyof typeof config, least: number, why: string) => {
     if (Number(config[name]) >= least) return;

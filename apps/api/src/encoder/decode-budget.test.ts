@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DecodeBudget } from './decode-budget.js';
 
-/** Work that ends when told to. */
+/** Work that ends when asked to. */
 function work(names: string[], name: string) {
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));

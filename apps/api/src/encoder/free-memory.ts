@@ -9,8 +9,8 @@ let collect: (() => void) | undefined;
 let pixels = 0;
 
 /**
- * Tells of pixels that were decoded on this thread and are not used any more. What V8 holds for them lies outside its
- * heap, where three bytes a pixel do not move it to collect: eight images of 32 megapixels kept a gigabyte.
+ * Reports pixels that were decoded on this thread and are no longer used. What V8 holds for them lies outside its
+ * heap, and does not make it collect garbage: eight images of 32 megapixels kept a gigabyte.
  */
 export function freeDecoded(count: number): void {
   pixels += count;

@@ -35,7 +35,7 @@ const PROBLEM_HEADERS = {
   Connection: 'close',
 };
 
-/** Answers what the parser refuses. Where earlier answers of the connection are due, it is closed without a word. */
+/** Answers what the parser refuses. Where earlier answers of the connection are due, it is closed without an answer. */
 export function answerUnparsable(server: Server): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (socket.writable && !socket.writableEnded && requestsUnderWay(socket) === 0) {

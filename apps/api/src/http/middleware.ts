@@ -76,7 +76,7 @@ export function securityHeaders(corsOrigins?: readonly string[]): RequestHandler
 const PICTURE = /^\/images\/[^/]+\/(?:file|thumbnail)$/;
 
 /**
- * Who may show a picture in `<img>`. The header knows no list of sites, and such requests do not say which page they
+ * Who may show a picture in `<img>`. The header takes no list of sites, and such requests do not say which page they
  * are for: where CORS_ORIGIN names pages of other hosts, any page may show (not read) pictures whose id it knows.
  */
 function picturePolicy(request: Request, corsOrigins: readonly string[]): string {

@@ -4,7 +4,7 @@ import { clientOf } from '../access/caller.js';
 import { Problem } from '../problems/problem.js';
 import { sendProblem } from '../problems/problem.filter.js';
 
-/** Answered whatever the load: they cost nothing, and say that the service lives. */
+/** Answered whatever the load: they cost nothing, and show that the service is alive. */
 const ALWAYS = ['/healthz', '/readyz'];
 
 /** Refuses requests beyond `most` under way at the same time, and beyond half of them for one client. */

@@ -25,7 +25,10 @@ export interface Backend {
    * (docs/decisions/016-memory-of-training.md).
    */
   sharesMemory: boolean;
-  /** What a function of a program would take, told without running it; absent where the backend cannot tell. */
+  /**
+   * The memory that a function of a program would take, estimated without running it; absent where the backend has
+   * no estimate.
+   */
   estimateMemory?: EstimateMemory;
 }
 
@@ -76,7 +79,10 @@ async function memoryEstimates(): Promise<EstimateMemory> {
     estimateMemory(asOneFunction(program), signatures(state), signatures(inputsOf(name, inputs)));
 }
 
-/** Enough for a stage: steps of two or three caption lengths, the functions of a wide step, embeddings, and the loss. */
+/**
+ * Enough for a stage: steps of two or three caption lengths, the functions of a wide step, embeddings, and the
+ * loss.
+ */
 const COMPILED_SHAPES = 16;
 
 /** Runners for the onnxruntime backend, which compile each function of a program once for each set of shapes. */

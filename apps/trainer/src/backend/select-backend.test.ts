@@ -17,7 +17,7 @@ describe('selectBackend', () => {
     expect(await tf.square(tf.scalar(2)).data()).toEqual(new Float32Array([4]));
   });
 
-  // Needs `npm run native:install`, which fetches hundreds of megabytes: skipped where nobody asked for it.
+  // Needs `npm run native:install`, which fetches hundreds of megabytes: skipped where they are not installed.
   it.skipIf(!isNativeInstalled('tfjs-node'))(
     'trains on native TensorFlow with the same tfjs-core',
     async () => {

@@ -48,7 +48,7 @@ function metricsTable(best: ValidationRecord | undefined): string {
 | image → text R@10 | ${best.image_to_text_r10.toFixed(4)} |`;
 }
 
-/** What few runs set. */
+/** Rarely set. */
 function otherSettings(config: RunSettings['stages'][number]['config']): string {
   const keys = [
     'loss',

@@ -81,7 +81,7 @@ export async function pretrainedFolder(backbone: string, log: (line: string) => 
   });
 }
 
-/** Those of the named files that a folder has. */
+/** Of the named files, those that a folder has. */
 export async function readAssets(folder: string, names: readonly string[]): Promise<Assets> {
   const assets: Assets = {};
   for (const name of names) {

@@ -152,7 +152,7 @@ const BACKENDS = [
     createRunner: createEagerRunner,
     runs: ['vit-roberta-frozen'],
   },
-  // Needs `npm run native:install`, which fetches hundreds of megabytes: left out where nobody asked for it.
+  // Needs `npm run native:install`, which fetches hundreds of megabytes: left out where they are not installed.
   ...(isNativeInstalled('tfjs-node')
     ? [{ backend: 'tfjs-node', createRunner: createEagerRunner, runs: RUNS }]
     : []),

@@ -1,4 +1,4 @@
-/** One reader of datasets, with one set of rules, for whoever trains on images or imports them. */
+/** One reader of datasets, with one set of rules, for training on images and for importing them. */
 export { openDataset } from './open-dataset.js';
 export { ImageReader, readImageBytes } from './image-reader.js';
 export {

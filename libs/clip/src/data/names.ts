@@ -1,7 +1,7 @@
 /** Names and texts as they come out of annotation files. */
 import { isAbsolute, relative, sep } from 'node:path';
 
-/** Ends of the names of files that are taken for images. What they really are is told when they are decoded. */
+/** Ends of the names of files that are taken for images. Their format is determined when they are decoded. */
 const IMAGE_NAME = /\.(?:jpe?g|png|webp|gif)$/i;
 export const isImageName = (name: string): boolean => IMAGE_NAME.test(name);
 

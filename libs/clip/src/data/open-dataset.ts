@@ -1,4 +1,4 @@
-/** Opens a dataset: tells its format by what lies at the path. */
+/** Opens a dataset; its format follows from what is at the path. */
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { ClipError, isSystemError } from '../errors.js';

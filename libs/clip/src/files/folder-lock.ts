@@ -2,7 +2,7 @@
  * One process a folder: the lock of a folder that has a single writer.
  *
  * The lock is a lease, the file `lock` with a token that only its owner knows. Node can take no lock of the operating
- * system, and process ids say nothing between containers, where every service is process 1. So:
+ * system, and process ids mean nothing between containers, where every service is process 1. So:
  *
  * 1. The owner touches the file every half second, from a thread of its own that no work of the main thread delays.
  * 2. Who finds a lock watches it. When it is touched, its owner lives: the start is refused. When it is not for six
@@ -92,7 +92,10 @@ interface Sight {
   touched: number;
 }
 
-/** The lock as it is now, or undefined when there is none. It is opened, since network file systems are sure only then. */
+/**
+ * The lock as it is now, or undefined when there is none. It is opened, since network file systems are sure only
+ * then.
+ */
 async function look(path: string): Promise<Sight | undefined> {
   try {
     const file = await open(path);

@@ -89,7 +89,7 @@ export function lossOf(
 }
 
 /**
- * The loss of a model that knows nothing of which of N images and texts belong together: ln N, and for the sigmoid loss
+ * The loss of guessing which of N images and texts belong together: ln N, and for the sigmoid loss
  * what the same probability 1/N for every pair costs.
  */
 export const chanceLoss = (kind: LossKind, N: number): number =>

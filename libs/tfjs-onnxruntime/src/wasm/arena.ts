@@ -3,7 +3,6 @@
  * not shared, so its buffer is an ArrayBuffer), and WebAssembly kernels update them in place.
  */
 
-
 const PAGE = 65536;
 /** 4 GiB of 32-bit addresses. */
 const MAX_PAGES = 65536;

@@ -20,7 +20,7 @@ export function textJsonBytes(count: number, maxLength: number): number {
   return count * (maxLength * JSON_BYTES_PER_CHARACTER + 16) + FRAME;
 }
 
-/** A JSON body with one vector [E]; longer ones are let in far enough to say so. */
+/** A JSON body with one vector [E]; longer ones are read far enough to be refused for their length. */
 export function vectorJsonLimits(embeddingSize: number): JsonBodyLimits {
   const maxValues = 2 * embeddingSize + 4096;
   return { maxBytes: maxValues * BYTES_PER_NUMBER, maxValues };

@@ -1,6 +1,6 @@
 /**
- * Takes out of an image file what tells of people and places, not of the picture: GPS, camera, maker notes, XMP, IPTC,
- * comments, thumbnails, appended data. What is kept is listed, everything else goes; pixels are not touched.
+ * Removes from an image file what identifies people and places and is no part of the picture: GPS, camera, maker
+ * notes, XMP, IPTC, comments, thumbnails, appended data. What is kept is listed, everything else goes; pixels are not touched.
  */
 import type { ImageFormat } from '@clip-ts/clip';
 import { stripGif } from './gif.js';
