@@ -7,6 +7,8 @@ import type { KeyRing } from './access/api-keys.js';
 import { AuditInterceptor } from './access/audit.js';
 import { ClassifyController } from './classify/classify.controller.js';
 import { ClassifyService } from './classify/classify.service.js';
+import { CollectionController } from './collections/collection.controller.js';
+import { CollectionRepository } from './collections/collection.repository.js';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import type { Database } from './database/database.js';
@@ -64,6 +66,7 @@ export class AppModule {
         SearchController,
         SimilarController,
         ImageController,
+        CollectionController,
         ImportController,
         EmbedController,
         GenerationController,
@@ -100,6 +103,7 @@ export class AppModule {
         GenerationService,
         BuilderService,
         OrphanSweepService,
+        CollectionRepository,
         ImportRepository,
         ImportRunner,
         ImportService,

@@ -71,9 +71,14 @@ export class EmbeddingRepository {
       where: { revision: { gt: after, lte: until }, key: { gt: afterKey } },
       orderBy: { key: 'asc' },
       take: limit,
-      select: { key: true, tags: true, createdAt: true },
+      select: { key: true, tags: true, createdAt: true, collections: { select: { collectionId: true } } },
     });
-    return rows.map(({ key, tags, createdAt }) => ({ key, tags, collections: [], addedAt: createdAt }));
+    return rows.map(({ key, tags, createdAt, collections }) => ({
+      key,
+      tags,
+      collections: collections.map(({ collectionId }) => collectionId),
+      addedAt: createdAt,
+    }));
   }
 
   /** The embedding [E] of an image by a model, or undefined when the model has not made it yet. */

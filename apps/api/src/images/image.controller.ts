@@ -109,7 +109,7 @@ export class ImageController {
 
   @Get()
   @ApiRoute({
-    summary: 'List the images, newest first',
+    summary: 'List the images, all or some, newest or oldest first',
     tag: 'images',
     needsDatabase: true,
     query: listQuerySchema,

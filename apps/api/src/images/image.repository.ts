@@ -1,12 +1,15 @@
 /** The rows of the images. */
 import { Inject, Injectable } from '@nestjs/common';
 import type { Database } from '../database/database.js';
-import type { Image, PrismaClient } from '../generated/prisma/client.js';
+import type { Image, Prisma, PrismaClient } from '../generated/prisma/client.js';
 import { DATABASE } from '../providers.js';
 import { cleanTexts } from '../text/clean-text.js';
 import { changeCollection } from './collection-change.js';
 import { insertEmbeddings } from './embedding.repository.js';
 import type { ModelEmbedding } from './embedding.repository.js';
+import { timesOf } from './filter.schema.js';
+import type { FilterFields } from './filter.schema.js';
+import type { ListQuery } from './image.schema.js';
 
 export type ImageRow = Image;
 
@@ -60,14 +63,22 @@ export class ImageRepository {
     return this.client.image.findMany({ where: { key: { in: [...keys] } } });
   }
 
-  /** Newest first; those with a key below `before`, if it is given. */
-  list(page: { limit: number; offset: number; before?: number }): Promise<ImageRow[]> {
-    return this.client.image.findMany({
-      ...(page.before !== undefined && { where: { key: { lt: page.before } } }),
-      orderBy: { key: 'desc' },
-      skip: page.offset,
-      take: page.limit,
-    });
+  /** A page of the images that a filter lets pass, in the order in which they came, and how many there are in all. */
+  async list(query: ListQuery): Promise<{ rows: ImageRow[]; total: number }> {
+    const { limit, offset, cursor, order, ...filter } = query;
+    const where = whereOf(filter);
+    const isNewest = order === 'newest';
+    const page = cursor === undefined ? {} : { key: { [isNewest ? 'lt' : 'gt']: Number(cursor) } };
+    const [rows, total] = await Promise.all([
+      this.client.image.findMany({
+        where: { ...where, ...page },
+        orderBy: { key: isNewest ? 'desc' : 'asc' },
+        skip: offset,
+        take: limit,
+      }),
+      this.client.image.count({ where }),
+    ]);
+    return { rows, total };
   }
 
   count(): Promise<number> {
@@ -185,6 +196,22 @@ export class ImageRepository {
       return row;
     });
   }
+}
+
+/** The conditions of a filter, which the indexes on tags and collections answer. */
+function whereOf(filter: FilterFields): Prisma.ImageWhereInput {
+  const { tag = [], notTag = [], collection = [] } = filter;
+  const { from, to } = timesOf(filter);
+  const added = {
+    ...(from !== undefined && { gte: new Date(from) }),
+    ...(to !== undefined && { lte: new Date(to) }),
+  };
+  return {
+    ...(tag.length > 0 && { tags: { hasEvery: tag } }),
+    ...(notTag.length > 0 && { NOT: { tags: { hasSome: notTag } } }),
+    ...((from ?? to) !== undefined && { createdAt: added }),
+    AND: collection.map((collectionId) => ({ collections: { some: { collectionId } } })),
+  };
 }
 
 /** What the rows lack of their annotations; several annotations of one image add up. */

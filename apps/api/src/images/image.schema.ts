@@ -1,6 +1,7 @@
 /** What a client sees of an image, and what it may send with one. One Zod schema each: check, type, OpenAPI. */
 import { z } from 'zod';
 import { flagSchema, limitSchema, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
+import { filterFields } from './filter.schema.js';
 
 /** An image of the collection. */
 export const imageSchema = z
@@ -45,6 +46,8 @@ export const uploadResultSchema = z
 export const listQuerySchema = z.strictObject({
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
+  order: z.enum(['newest', 'oldest']).default('newest').describe('By when they were added'),
+  ...filterFields,
   cursor: z
     .string()
     .regex(/^\d{1,10}$/, 'expected the nextCursor of a page')

@@ -115,11 +115,10 @@ export class ImageService {
     return this.commit(await this.prepare(images, undefined, batch), onDuplicate);
   }
 
-  async list({ cursor, ...page }: ListQuery): Promise<Omit<ImageList, 'limit' | 'offset'>> {
-    const before = cursor === undefined ? undefined : Number(cursor);
-    const [rows, total] = await Promise.all([this.images.list({ ...page, before }), this.images.count()]);
+  async list(query: ListQuery): Promise<Omit<ImageList, 'limit' | 'offset'>> {
+    const { rows, total } = await this.images.list(query);
     const last = rows.at(-1);
-    const nextCursor = last === undefined || rows.length < page.limit ? null : String(last.key);
+    const nextCursor = last === undefined || rows.length < query.limit ? null : String(last.key);
     return { items: rows.map(toView), total, nextCursor };
   }
 

@@ -17,6 +17,7 @@ export const PROBLEMS = {
   method_not_allowed: { status: 405, title: 'The route does not take this method' },
   route_not_found: { status: 404, title: 'There is no such route' },
   image_not_found: { status: 404, title: 'There is no such image' },
+  collection_not_found: { status: 404, title: 'There is no such collection' },
   import_not_found: { status: 404, title: 'There is no such import' },
   model_not_found: { status: 404, title: 'There is no such model' },
   problem_not_found: { status: 404, title: 'There is no such problem code' },

@@ -1,41 +1,17 @@
 /** What the search routes take and answer. */
 import { z } from 'zod';
-import {
-  limitSchema,
-  modelText,
-  numeric,
-  offsetSchema,
-  storableText,
-  stringListSchema,
-} from '../http/fields.js';
+import { limitSchema, modelText, numeric, offsetSchema } from '../http/fields.js';
+import { filterFields } from '../images/filter.schema.js';
 import { imageSchema } from '../images/image.schema.js';
 
-/** Most tags of one search. */
-const MAX_TAGS = 20;
 /** Most texts of one search that images should show, and most that they should not. */
 const MAX_TEXTS = 10;
-
-const tagsSchema = stringListSchema(MAX_TAGS)
-  .pipe(z.array(storableText.min(1).max(1000)).max(MAX_TAGS))
-  .optional();
-
-/** A day, or a moment with its time zone. */
-const timeSchema = z.union([z.iso.date(), z.iso.datetime({ offset: true })], {
-  error: 'expected a day such as 2026-11-30, or a time such as 2026-11-30T12:00:00Z',
-});
 
 const page = {
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
   minScore: numeric(z.number().min(-1).max(1).optional()).describe('Leave out images with a lower cosine'),
-  tag: tagsSchema.describe('Only images that carry this tag; repeated: all of them. Also as `tag[]`'),
-  notTag: tagsSchema.describe('No images that carry this tag; repeated: any of them. Also as `-tag`'),
-  from: timeSchema
-    .optional()
-    .describe('Only images that were added at this time or later; a day begins in UTC'),
-  to: timeSchema
-    .optional()
-    .describe('Only images that were added at this time or earlier; a day ends in UTC'),
+  ...filterFields,
 };
 
 /** Up to MAX_TEXTS texts for the model, the parameter being repeated. A JSON array is one text as any other. */

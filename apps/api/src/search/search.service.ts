@@ -5,6 +5,7 @@ import type { ImageInput } from '../encoder/encoder.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { EmbeddingRepository } from '../images/embedding.repository.js';
 import { isImageId } from '../images/file-store.js';
+import { timesOf } from '../images/filter.schema.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { notFound, toView } from '../images/image.view.js';
 import { Problem } from '../problems/problem.js';
@@ -112,17 +113,12 @@ export class SearchService {
   }
 }
 
-function toFilter({ tag, notTag, from, to }: PageQuery): ImageFilter {
-  return {
-    tags: tag?.map(cleanText),
-    withoutTags: notTag?.map(cleanText),
-    from: from === undefined ? undefined : Date.parse(from),
-    to: to === undefined ? undefined : isDay(to) ? Date.parse(to) + DAY - 1 : Date.parse(to),
-  };
-}
-
-const DAY = 24 * 60 * 60 * 1000;
-const isDay = (time: string): boolean => !time.includes('T');
+const toFilter = ({ tag, notTag, collection, ...times }: PageQuery): ImageFilter => ({
+  tags: tag?.map(cleanText),
+  withoutTags: notTag?.map(cleanText),
+  collections: collection,
+  ...timesOf(times),
+});
 
 /** Rounding can carry the product of two unit vectors a little past 1. */
 function clampCosine(score: number): number {
