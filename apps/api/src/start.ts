@@ -33,7 +33,9 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   );
   // Loaded only now: a start that fails need not wait for the rest of the program.
   const { createApp } = await import('./app.js');
-  const loadEncoder = (folder: string, name: string) => EncoderPool.start(config, folder, name);
+  // A copy holds the models of one precision, whatever the setting was when it was made.
+  const loadEncoder = (folder: string, name: string) =>
+    EncoderPool.start({ ...config, PRECISION: 'auto' }, folder, name);
   const app = await createApp({ config, database, encoder, loadEncoder, keys, logger });
   const close = async () => {
     await app.close();

@@ -43,8 +43,8 @@ const byForm = await client.POST('/classify', { body: { image, labels: ['red', '
 const byJson = await client.POST('/classify', {
   body: { inputs: bytes.toString('base64'), parameters: { candidate_labels: ['red', 'blue'], multi_label: true } },
 });
-const found = await client.GET('/search', { params: { query: { q: 'red', tag: ['warm', 'plain'], limit: 5 } } });
-const refused = await client.GET('/search', { params: { query: { q: '' } } });
+const found = await client.GET('/search', { params: { query: { q: ['red'], tag: ['warm', 'plain'], limit: 5 } } });
+const refused = await client.GET('/search', { params: { query: { q: [''] } } });
 const id: string | undefined = uploaded.data?.items[0]?.id;
 const stored = await client.GET('/images/{id}/file', { params: { path: { id: id ?? '' } }, parseAs: 'blob' });
 const removed = await client.DELETE('/images/{id}', { params: { path: { id: id ?? '' } } });
@@ -76,7 +76,7 @@ await client.POST('/classify', { body: { inputs: '', parameters: { candidate_lab
 await client.GET('/search');
 await client.POST('/images', { body: { image: 'a file' } });
 await client.PUT('/images', {});
-(await client.GET('/search', { params: { query: { q: 'a' } } })).data?.items[0]?.score.trim();
+(await client.GET('/search', { params: { query: { q: ['a'] } } })).data?.items[0]?.score.trim();
 `;
 
 const folder = useFolder();

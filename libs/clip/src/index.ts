@@ -44,6 +44,7 @@ export {
   type Checkpoint,
   type CheckpointConfig,
   type OnnxPrecision,
+  type PrecisionChoice,
   type OpenCheckpointOptions,
   type Scoring,
 } from './checkpoint/index.js';

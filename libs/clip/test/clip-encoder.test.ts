@@ -1,5 +1,5 @@
 /** The public door: a real checkpoint folder, images and texts in, embeddings and labels out. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -144,6 +144,28 @@ describe('openCheckpoint', () => {
       'onnx/vision_model_quantized.onnx',
     );
     await expect(openCheckpoint(join(root, 'nowhere'))).rejects.toThrow('there is no checkpoint folder');
+  });
+
+  it('takes the most exact models that are there, and the image processor of transformers 5', async () => {
+    const quantized = await changed('quantized', async (copy) => {
+      for (const tower of ['vision', 'text']) {
+        await rename(
+          join(copy, `onnx/${tower}_model.onnx`),
+          join(copy, `onnx/${tower}_model_quantized.onnx`),
+        );
+      }
+      const processor = join(copy, 'preprocessor_config.json');
+      const image_processor: unknown = JSON.parse(await readFile(processor, 'utf8'));
+      await writeFile(join(copy, 'processor_config.json'), JSON.stringify({ image_processor }));
+      await rm(processor);
+    });
+    const checkpoint = await openCheckpoint(quantized);
+    expect(checkpoint.textModel).toBe(join(quantized, 'onnx/text_model_quantized.onnx'));
+    expect((await ImageProcessor.load(quantized)).plan).toEqual((await ImageProcessor.load(folder)).plan);
+    await writeFile(join(quantized, 'onnx/text_model_fp16.onnx'), '');
+    expect((await openCheckpoint(quantized)).textModel).toBe(checkpoint.textModel);
+    await writeFile(join(quantized, 'processor_config.json'), '{"processor_class":"CLIPProcessor"}');
+    await expect(ImageProcessor.load(quantized)).rejects.toThrow('does not say how images are prepared');
   });
 
   it('names every field of config.json that is wrong', async () => {

@@ -170,6 +170,10 @@ const environmentSchema = z.object({
     'Images and texts that may wait, at least twice as many as one request may hold; beyond it: 503.',
   ),
   EMBEDDING_CACHE: count(0, 10_000_000, 10_000).describe('Text embeddings kept in memory.'),
+  PRECISION: z
+    .enum(['auto', 'fp32', 'fp16', 'q8', 'int8', 'uint8'])
+    .default('auto')
+    .describe('Which of the ONNX models of the checkpoint to use; auto: the most exact that is there.'),
   MODEL_BUILD_RATE: count(0, 1_000_000_000, 0).describe(
     'Images a minute that a new model encodes behind the requests before it takes over; 0: as many as it can.',
   ),

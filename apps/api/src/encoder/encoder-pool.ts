@@ -5,6 +5,7 @@
 import { usableCores } from '@clip-ts/clip/system';
 import { basename } from 'node:path';
 import { resolveModelFolder } from '@clip-ts/clip';
+import type { PrecisionChoice } from '@clip-ts/clip';
 import { Logger } from '@nestjs/common';
 import { Piscina } from 'piscina';
 import { StartError } from '../start-error.js';
@@ -14,6 +15,7 @@ import type { EncoderWorkerData, WorkerTask } from './encoder.worker.js';
 const logger = new Logger('Encoder');
 
 interface EncoderSettings {
+  PRECISION: PrecisionChoice;
   ENCODER_THREADS: number;
   ENCODER_BATCH: number;
   MAX_IMAGE_BYTES: number;
@@ -50,16 +52,17 @@ export class EncoderPool implements Encoder {
    * @param name what people know it by
    */
   static async start(settings: EncoderSettings, checkpoint: string, name?: string): Promise<EncoderPool> {
-    const { ENCODER_THREADS: concurrency } = settings;
+    const { ENCODER_THREADS: concurrency, PRECISION: precision } = settings;
     let threads: EncoderThreads | undefined;
     try {
-      const folder = await resolveModelFolder(checkpoint, { files: 'onnx' });
+      const folder = await resolveModelFolder(checkpoint, { files: 'onnx', precision });
       const workerData: EncoderWorkerData = {
         folder,
         name: name ?? (basename(checkpoint) === 'checkpoint' ? checkpoint : basename(checkpoint)),
         maxImageBytes: settings.MAX_IMAGE_BYTES,
         maxImagePixels: settings.MAX_IMAGE_PIXELS,
         batchSize: settings.ENCODER_BATCH,
+        precision,
         intraOpThreads: Math.max(1, Math.floor(usableCores() / concurrency)),
       };
       threads = new Piscina<WorkerTask, ModelInfo | EncodeOutcome[]>({

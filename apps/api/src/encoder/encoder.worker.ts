@@ -3,6 +3,7 @@
  * An item that fails (a truncated image, say) must not fail the others of its batch.
  */
 import { ClipEncoder, ClipError } from '@clip-ts/clip';
+import type { PrecisionChoice } from '@clip-ts/clip';
 import { workerData } from 'piscina';
 import type { EncodeOutcome, EncodeTask, ModelInfo } from './encoder.js';
 import { freeDecoded } from './free-memory.js';
@@ -15,6 +16,7 @@ export interface EncoderWorkerData {
   maxImagePixels: number;
   intraOpThreads: number;
   batchSize: number;
+  precision: PrecisionChoice;
 }
 
 /** A task of the pool: describe the model, or encode a batch. */
@@ -26,6 +28,7 @@ const encoder = await ClipEncoder.load(settings.folder, {
   maxImagePixels: settings.maxImagePixels,
   intraOpThreads: settings.intraOpThreads,
   batchSize: settings.batchSize,
+  precision: settings.precision,
 });
 
 export default async function run(task: WorkerTask): Promise<ModelInfo | EncodeOutcome[]> {

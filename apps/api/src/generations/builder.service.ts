@@ -15,6 +15,7 @@ import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/
 import type { Registry } from 'prom-client';
 import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
+import type { ModelInfo } from '../encoder/encoder.js';
 import type { ModelEmbeddings } from '../encoder/model-embeddings.js';
 import type { Image } from '../generated/prisma/client.js';
 import { EmbeddingRepository } from '../images/embedding.repository.js';
@@ -149,7 +150,7 @@ export class BuilderService implements OnApplicationBootstrap, BeforeApplication
       (1000 * this.config.IMPORT_LEASE) / RENEWALS,
     );
     try {
-      await embeddings.use(() => this.pass(embeddings, progress));
+      await this.pass(embeddings.model, progress);
       if (!this.stopped && (await this.isWanted(model))) progress.checked = until;
     } finally {
       clearInterval(renewal);
@@ -157,8 +158,7 @@ export class BuilderService implements OnApplicationBootstrap, BeforeApplication
   }
 
   /** Goes once through the images that a model lacks. */
-  private async pass(embeddings: ModelEmbeddings, progress: Progress): Promise<void> {
-    const { hash, name } = embeddings.model;
+  private async pass({ hash, name }: ModelInfo, progress: Progress): Promise<void> {
     const count = await this.rows.countLacking(hash, progress.checked);
     this.remaining = count;
     if (count > BATCH) this.logger.log(`${count} images are to be encoded by ${name}`);
@@ -170,7 +170,10 @@ export class BuilderService implements OnApplicationBootstrap, BeforeApplication
       const last = rows.at(-1);
       if (last === undefined) break;
       afterKey = last.key;
-      failed += await this.encode(embeddings, rows);
+      // Batch by batch: a model that is not wanted any more is closed between two of them.
+      const embeddings = this.embeddings.get(hash);
+      if (embeddings === undefined) break;
+      failed += await embeddings.use(() => this.encode(embeddings, rows));
       this.remaining = Math.max(0, this.remaining - rows.length);
       await this.rest(rows.length, started);
     }

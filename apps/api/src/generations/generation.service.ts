@@ -57,7 +57,7 @@ export class GenerationService implements OnModuleInit {
     @Inject(IndexService) private readonly index: IndexService,
     @Inject(METRICS) metrics: Registry,
   ) {
-    this.store = new ModelStore(join(config.DATA_DIR, 'models'));
+    this.store = new ModelStore(join(config.DATA_DIR, 'models'), config.PRECISION);
     this.switches = new Counter({
       name: 'model_switches_total',
       help: 'How often another model has begun to answer.',
@@ -83,10 +83,10 @@ export class GenerationService implements OnModuleInit {
       await this.answer(choice);
       if (choice.next !== null) await this.isLoaded(choice.next);
       for (const hash of this.embeddings.models) {
-        if (this.isNeeded(hash, choice)) continue;
-        await this.embeddings.remove(hash);
-        await this.index.close(hash);
+        if (!this.isNeeded(hash, choice)) await this.embeddings.remove(hash);
       }
+      // Only now: requests that began with a model have ended with it.
+      await this.index.keepOnly(this.embeddings.models);
       return choice;
     });
   }

@@ -10,6 +10,7 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CONFIG_FILE, MODEL_CARD_FILE, encoderFiles } from '@clip-ts/clip';
+import type { PrecisionChoice } from '@clip-ts/clip';
 import { writeFolderAtomic } from '@clip-ts/clip/files';
 import type { Encoder } from '../encoder/encoder.js';
 
@@ -18,8 +19,11 @@ const LONGEST_CARD = 64 * 1024;
 const HASH = /^[0-9a-f]{64}$/;
 
 export class ModelStore {
-  /** @param root DATA_DIR/models */
-  constructor(private readonly root: string) {}
+  /** @param root DATA_DIR/models @param precision of the models that are copied */
+  constructor(
+    private readonly root: string,
+    private readonly precision: PrecisionChoice,
+  ) {}
 
   /** The folder of a model, or undefined when there is none. */
   async folder(hash: string): Promise<string | undefined> {
@@ -32,7 +36,7 @@ export class ModelStore {
   /** Copies the checkpoint of an encoder unless that was done. */
   async keep({ model, folder }: Pick<Encoder, 'model' | 'folder'>): Promise<void> {
     if ((await this.folder(model.hash)) !== undefined) return;
-    const names = await encoderFiles(folder);
+    const names = await encoderFiles(folder, this.precision);
     await writeFolderAtomic(join(this.root, model.hash), async (copy) => {
       for (const name of names) {
         const target = join(copy, name);

@@ -109,12 +109,14 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
     await this.indexes.get(model)?.untilBuilt(signal);
   }
 
-  /** Closes the index of a model that answers no more. */
-  async close(model: string): Promise<void> {
+  /** Closes the indexes of models that answer no more: all but these. */
+  async keepOnly(models: readonly string[]): Promise<void> {
     await this.mutex.runExclusive(async () => {
-      const index = this.indexes.get(model);
-      this.indexes.delete(model);
-      await index?.close();
+      for (const [model, index] of this.indexes) {
+        if (models.includes(model)) continue;
+        this.indexes.delete(model);
+        await index.close();
+      }
     });
   }
 

@@ -24,6 +24,7 @@ const text = (field: number, value: string): Bytes => block(field, [...Buffer.fr
 
 /** onnx.TensorProto.DataType */
 export const FLOAT = 1;
+export const FLOAT16 = 10;
 export const INT64 = 7;
 
 interface Value {

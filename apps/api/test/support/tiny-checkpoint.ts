@@ -5,7 +5,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FLOAT, INT64, onnxFile } from './onnx-file.js';
+import { FLOAT, FLOAT16, INT64, onnxFile } from './onnx-file.js';
 
 export const EMBEDDING_SIZE = 4;
 const IMAGE_SIZE = 16;
@@ -22,10 +22,27 @@ export const COLOURS: Record<string, [number, number, number]> = {
   white: [1, 1, 1],
   black: [-1, -1, -1],
 };
+const IMAGE_PROCESSOR = {
+  image_processor_type: 'ViTImageProcessor',
+  do_resize: true,
+  size: { height: IMAGE_SIZE, width: IMAGE_SIZE },
+  resample: 2,
+  do_rescale: true,
+  rescale_factor: 1 / 255,
+  do_normalize: true,
+  image_mean: [0.5, 0.5, 0.5],
+  image_std: [0.5, 0.5, 0.5],
+};
 const WORDS = ['[PAD]', '[UNK]', ...Object.keys(COLOURS)];
 
-/** Writes the checkpoint. `gain` scales the colours, which makes another model with another hash. */
-export async function writeTinyCheckpoint(folder: string, { gain = 1 } = {}): Promise<string> {
+/**
+ * Writes the checkpoint. `gain` scales the colours, which makes another model with another hash; `published` writes what
+ * transformers 5 and transformers.js publish: processor_config.json, and only models whose images are half precision.
+ */
+export async function writeTinyCheckpoint(
+  folder: string,
+  { gain = 1, published = false } = {},
+): Promise<string> {
   await mkdir(join(folder, 'onnx'), { recursive: true });
   const files: Record<string, string | Buffer> = {
     'config.json': JSON.stringify({
@@ -35,17 +52,9 @@ export async function writeTinyCheckpoint(folder: string, { gain = 1 } = {}): Pr
       vision_config: { model_type: 'vit' },
       text_config: { model_type: 'bert', max_position_embeddings: 32 },
     }),
-    'preprocessor_config.json': JSON.stringify({
-      image_processor_type: 'ViTImageProcessor',
-      do_resize: true,
-      size: { height: IMAGE_SIZE, width: IMAGE_SIZE },
-      resample: 2,
-      do_rescale: true,
-      rescale_factor: 1 / 255,
-      do_normalize: true,
-      image_mean: [0.5, 0.5, 0.5],
-      image_std: [0.5, 0.5, 0.5],
-    }),
+    ...(published
+      ? { 'processor_config.json': JSON.stringify({ image_processor: IMAGE_PROCESSOR }) }
+      : { 'preprocessor_config.json': JSON.stringify(IMAGE_PROCESSOR) }),
     'tokenizer.json': JSON.stringify(tokenizer()),
     'tokenizer_config.json': JSON.stringify({
       tokenizer_class: 'PreTrainedTokenizerFast',
@@ -53,8 +62,8 @@ export async function writeTinyCheckpoint(folder: string, { gain = 1 } = {}): Pr
       unk_token: '[UNK]',
       model_max_length: 32,
     }),
-    'onnx/vision_model.onnx': visionModel(gain),
-    'onnx/text_model.onnx': textModel(gain),
+    [`onnx/vision_model${published ? '_fp16' : ''}.onnx`]: visionModel(gain, published ? FLOAT16 : FLOAT),
+    [`onnx/text_model${published ? '_fp16' : ''}.onnx`]: textModel(gain),
   };
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
   return folder;
@@ -88,10 +97,10 @@ function tokenizer(): object {
 }
 
 /** [B, 3, 16, 16] → mean over the pixels [B, 3] × [3, 4] + constant → [B, 4] */
-function visionModel(gain: number): Buffer {
+function visionModel(gain: number, type: number): Buffer {
   return onnxFile({
-    inputs: [{ name: 'pixel_values', type: FLOAT, shape: ['batch', 3, IMAGE_SIZE, IMAGE_SIZE] }],
-    outputs: [{ name: 'image_embeds', type: FLOAT, shape: ['batch', EMBEDDING_SIZE] }],
+    inputs: [{ name: 'pixel_values', type, shape: ['batch', 3, IMAGE_SIZE, IMAGE_SIZE] }],
+    outputs: [{ name: 'image_embeds', type, shape: ['batch', EMBEDDING_SIZE] }],
     constants: [
       {
         name: 'weight',
@@ -101,10 +110,12 @@ function visionModel(gain: number): Buffer {
       { name: 'bias', shape: [4], data: Float32Array.from([0, 0, 0, CONSTANT]) },
     ],
     nodes: [
-      { op: 'GlobalAveragePool', inputs: ['pixel_values'], outputs: ['pooled'] },
+      { op: 'Cast', inputs: ['pixel_values'], outputs: ['pixels'], attributes: { to: FLOAT } },
+      { op: 'GlobalAveragePool', inputs: ['pixels'], outputs: ['pooled'] },
       { op: 'Flatten', inputs: ['pooled'], outputs: ['mean'], attributes: { axis: 1 } },
       { op: 'MatMul', inputs: ['mean', 'weight'], outputs: ['projected'] },
-      { op: 'Add', inputs: ['projected', 'bias'], outputs: ['image_embeds'] },
+      { op: 'Add', inputs: ['projected', 'bias'], outputs: ['embeds'] },
+      { op: 'Cast', inputs: ['embeds'], outputs: ['image_embeds'], attributes: { to: type } },
     ],
   });
 }

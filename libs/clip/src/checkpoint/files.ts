@@ -10,6 +10,8 @@ export const TOKENIZER_FILE = 'tokenizer.json';
 export const TOKENIZER_CONFIG_FILE = 'tokenizer_config.json';
 export const SPECIAL_TOKENS_FILE = 'special_tokens_map.json';
 export const PREPROCESSOR_CONFIG_FILE = 'preprocessor_config.json';
+/** Where transformers 5 keeps the image processor's settings, under `image_processor`. */
+export const PROCESSOR_CONFIG_FILE = 'processor_config.json';
 export const MODEL_CARD_FILE = 'README.md';
 /** Only in a checkpoint that training can resume from. */
 export const TRAINING_FOLDER = 'training';
@@ -26,6 +28,9 @@ export const ONNX_SUFFIXES = {
 } as const;
 export type OnnxPrecision = keyof typeof ONNX_SUFFIXES;
 
+/** Which of the stored ONNX models to use; `auto`: the most exact that is there. */
+export type PrecisionChoice = OnnxPrecision | 'auto';
+
 /** The two ONNX models of a precision, relative to the folder. */
 export function onnxFiles(precision: OnnxPrecision): { vision: string; text: string } {
   const suffix = `${ONNX_SUFFIXES[precision]}.onnx`;
@@ -36,24 +41,49 @@ export function onnxFiles(precision: OnnxPrecision): { vision: string; text: str
 }
 
 /**
+ * The precision to use of a folder or repository with these files: for `auto` the first of fp32, fp16, q8, int8 and uint8
+ * that has both models, or fp32 when none has, so that what is missing is named.
+ */
+export function choosePrecision(names: readonly string[], choice: PrecisionChoice): OnnxPrecision {
+  if (choice !== 'auto') return choice;
+  const all = Object.keys(ONNX_SUFFIXES) as OnnxPrecision[];
+  const isThere = (precision: OnnxPrecision) =>
+    Object.values(onnxFiles(precision)).every((name) => names.includes(name));
+  return all.find(isThere) ?? 'fp32';
+}
+
+/** The names of the files of a folder and of its folder `onnx`, relative to the folder. */
+export async function checkpointNames(folder: string): Promise<string[]> {
+  const onnx = await readdir(join(folder, 'onnx')).catch((): string[] => []);
+  const here = (await readdir(folder)).filter((name) => name !== 'onnx');
+  return [...here, ...onnx.map((name) => `onnx/${name}`)];
+}
+
+/** The file with the image processor's settings. Where a folder has both, it is the older form, which holds nothing else. */
+export const processorFile = (names: readonly string[]): string =>
+  !names.includes(PREPROCESSOR_CONFIG_FILE) && names.includes(PROCESSOR_CONFIG_FILE)
+    ? PROCESSOR_CONFIG_FILE
+    : PREPROCESSOR_CONFIG_FILE;
+
+/** Files beside an ONNX model that hold its tensors, for models of more than 2 GB. */
+export const externalData = (model: string): string[] => [`${model}_data`, `${model}.data`];
+
+/**
  * The files of a folder that an encoder needs or that describe it, relative to the folder: the ONNX models with the data
  * that lies beside them, tokenizer, preprocessor, config and model card. Not the weights of training.
- * @param precision which of the stored ONNX models. Default: fp32
  */
-export async function encoderFiles(folder: string, precision: OnnxPrecision = 'fp32'): Promise<string[]> {
-  const { vision, text } = onnxFiles(precision);
-  const plain = [
+export async function encoderFiles(folder: string, choice: PrecisionChoice = 'auto'): Promise<string[]> {
+  const names = await checkpointNames(folder);
+  const { vision, text } = onnxFiles(choosePrecision(names, choice));
+  const wanted = [
     CONFIG_FILE,
     TOKENIZER_FILE,
     TOKENIZER_CONFIG_FILE,
     SPECIAL_TOKENS_FILE,
     PREPROCESSOR_CONFIG_FILE,
+    PROCESSOR_CONFIG_FILE,
     MODEL_CARD_FILE,
+    ...[vision, text].flatMap((model) => [model, ...externalData(model)]),
   ];
-  const names = await readdir(folder);
-  const onnx = (await readdir(join(folder, 'onnx'))).map((name) => `onnx/${name}`);
-  // Models of more than 2 GB keep their tensors in files such as vision_model.onnx_data.
-  const isPart = (name: string) =>
-    [vision, text].some((model) => name === model || name.startsWith(`${model}_data`));
-  return [...plain.filter((name) => names.includes(name)), ...onnx.filter(isPart)];
+  return wanted.filter((name) => names.includes(name));
 }

@@ -1,6 +1,8 @@
 export { maxTextTokens, readsPadding, type CheckpointConfig } from './checkpoint-config.js';
 export {
   CONFIG_FILE,
+  checkpointNames,
+  choosePrecision,
   encoderFiles,
   MODEL_CARD_FILE,
   ONNX_SUFFIXES,
@@ -14,6 +16,7 @@ export {
   WEIGHTS_FILE,
   WEIGHTS_INDEX_FILE,
   type OnnxPrecision,
+  type PrecisionChoice,
 } from './files.js';
 export { openCheckpoint, type Checkpoint, type OpenCheckpointOptions } from './open.js';
 export type { Scoring } from './scoring.js';

@@ -7,13 +7,15 @@ import { pipeline } from 'node:stream/promises';
 import { ClipError, isSystemError } from '../errors.js';
 import { parseCheckpointConfig, type CheckpointConfig } from './checkpoint-config.js';
 import {
+  checkpointNames,
+  choosePrecision,
   CONFIG_FILE,
   onnxFiles,
-  PREPROCESSOR_CONFIG_FILE,
+  processorFile,
   SPECIAL_TOKENS_FILE,
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
-  type OnnxPrecision,
+  type PrecisionChoice,
 } from './files.js';
 import { readScoring, type Scoring } from './scoring.js';
 
@@ -33,8 +35,8 @@ export interface Checkpoint {
 }
 
 export interface OpenCheckpointOptions {
-  /** Which of the stored ONNX models to use. Default: fp32. */
-  precision?: OnnxPrecision;
+  /** Which of the stored ONNX models to use. Default: the most exact that is there. */
+  precision?: PrecisionChoice;
 }
 
 /**
@@ -44,10 +46,12 @@ export interface OpenCheckpointOptions {
  */
 export async function openCheckpoint(
   folder: string,
-  { precision = 'fp32' }: OpenCheckpointOptions = {},
+  { precision = 'auto' }: OpenCheckpointOptions = {},
 ): Promise<Checkpoint> {
-  const onnx = onnxFiles(precision);
-  await requireFiles(folder, [CONFIG_FILE, TOKENIZER_FILE, PREPROCESSOR_CONFIG_FILE, onnx.vision, onnx.text]);
+  const names = await checkpointNames(folder).catch((): string[] => []);
+  const onnx = onnxFiles(choosePrecision(names, precision));
+  const processor = processorFile(names);
+  await requireFiles(folder, [CONFIG_FILE, TOKENIZER_FILE, processor, onnx.vision, onnx.text]);
   const config = parseCheckpointConfig(await readJson(join(folder, CONFIG_FILE)), join(folder, CONFIG_FILE));
   const hashed = [
     onnx.vision,
@@ -55,7 +59,7 @@ export async function openCheckpoint(
     TOKENIZER_FILE,
     TOKENIZER_CONFIG_FILE,
     SPECIAL_TOKENS_FILE,
-    PREPROCESSOR_CONFIG_FILE,
+    processor,
   ];
   return {
     folder,

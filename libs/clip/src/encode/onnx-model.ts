@@ -6,6 +6,7 @@
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { ClipError } from '../errors.js';
+import { fromHalf, toHalf } from './half.js';
 
 /** An input of a run, row-major. */
 export interface Feed {
@@ -91,7 +92,7 @@ export class OnnxModel {
     const tensors: Record<string, Tensor> = {};
     for (const [name, { data, shape }] of Object.entries(feeds)) {
       tensors[name] =
-        data instanceof Float32Array ? new Tensor(data, shape) : this.integers(name, data, shape);
+        data instanceof Float32Array ? this.floats(name, data, shape) : this.integers(name, data, shape);
     }
     let result: Tensor;
     try {
@@ -99,7 +100,8 @@ export class OnnxModel {
     } catch (cause) {
       throw invalid(this.path, 'failed on its input', { found: firstLine(cause), cause });
     }
-    const { dims, data } = result;
+    const { dims } = result;
+    const data = result.type === 'float16' ? fromHalf(result.data) : result.data;
     if (dims.length !== 2 || !(data instanceof Float32Array)) {
       throw invalid(this.path, `gives ${this.output} in a form that cannot be used`, {
         expected: 'float32 [batch, size]',
@@ -111,6 +113,12 @@ export class OnnxModel {
 
   async release(): Promise<void> {
     await this.session.release();
+  }
+
+  private floats(name: string, data: Float32Array, shape: readonly number[]): Tensor {
+    const meta = this.session.inputMetadata.find((input) => input.name === name);
+    if (meta?.isTensor === true && meta.type === 'float16') return new Tensor('float16', toHalf(data), shape);
+    return new Tensor(data, shape);
   }
 
   private integers(name: string, data: Int32Array, shape: readonly number[]): Tensor {

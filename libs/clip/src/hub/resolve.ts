@@ -1,6 +1,7 @@
 /** A folder or a hub id → a folder on this disk that has what is needed. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { PrecisionChoice } from '../checkpoint/files.js';
 import { ClipError } from '../errors.js';
 import { RepositoryCache } from './cache.js';
 import { download } from './download.js';
@@ -25,6 +26,8 @@ export interface ResolveOptions {
   revision?: string;
   /** Default: `auto`. */
   files?: FileSelection;
+  /** Which of the stored ONNX models. Default: the most exact that is there. */
+  precision?: PrecisionChoice;
   onProgress?: (progress: DownloadProgress) => void;
 }
 
@@ -37,7 +40,7 @@ export interface ResolveOptions {
  *   CHECKPOINT_NOT_FOUND for a path that is not a folder
  */
 export async function resolveModelFolder(idOrFolder: string, options: ResolveOptions = {}): Promise<string> {
-  const { files = 'auto', onProgress = () => undefined } = options;
+  const { files = 'auto', precision = 'auto', onProgress = () => undefined } = options;
   const status = await stat(idOrFolder).catch(() => undefined);
   if (status?.isDirectory()) {
     await refusePickles(idOrFolder, files);
@@ -51,7 +54,7 @@ export async function resolveModelFolder(idOrFolder: string, options: ResolveOpt
   const repository = parseRepository(idOrFolder, options.revision);
   const environment = await readHubEnvironment();
   const cache = new RepositoryCache(environment.cacheFolder, repository);
-  const cached = () => cachedFolder(repository, cache, files);
+  const cached = () => cachedFolder(repository, cache, files, precision);
   if (environment.offline) return (await cached()) ?? notCached(repository, environment);
   if (isCommit(repository.revision)) {
     const folder = await cached();
@@ -70,6 +73,7 @@ export async function resolveModelFolder(idOrFolder: string, options: ResolveOpt
     remote.files.map(({ path }) => path),
     files,
     repository.id,
+    precision,
   );
   const needed = paths.map((path) => remote.files.find((file) => file.path === path)!);
   await fetchFiles(repository, remote.commit, needed, cache, environment, onProgress);
@@ -97,11 +101,12 @@ async function cachedFolder(
   repository: Repository,
   cache: RepositoryCache,
   files: FileSelection,
+  precision: PrecisionChoice,
 ): Promise<string | undefined> {
   const commit = await cache.readCommit(repository.revision);
   if (commit === undefined) return undefined;
   try {
-    selectFiles(await cache.listSnapshot(commit), files, repository.id);
+    selectFiles(await cache.listSnapshot(commit), files, repository.id, precision);
   } catch (error) {
     if (error instanceof ClipError) return undefined;
     throw error;

@@ -1,13 +1,17 @@
 /** Which files of a repository a model needs: its weights in one format, and the small files that describe it. */
 import {
+  choosePrecision,
   CONFIG_FILE,
+  externalData,
   onnxFiles,
   PREPROCESSOR_CONFIG_FILE,
+  PROCESSOR_CONFIG_FILE,
   SPECIAL_TOKENS_FILE,
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
   WEIGHTS_FILE,
   WEIGHTS_INDEX_FILE,
+  type PrecisionChoice,
 } from '../checkpoint/files.js';
 import { ClipError } from '../errors.js';
 
@@ -20,6 +24,7 @@ export type FileSelection = 'auto' | 'onnx' | 'weights' | readonly string[];
 const DESCRIPTIONS = [
   CONFIG_FILE,
   PREPROCESSOR_CONFIG_FILE,
+  PROCESSOR_CONFIG_FILE,
   TOKENIZER_FILE,
   TOKENIZER_CONFIG_FILE,
   SPECIAL_TOKENS_FILE,
@@ -33,12 +38,14 @@ const SHARD = /^model-\d{5}-of-(\d{5})\.safetensors$/;
  * Selects the files to download, the weights last: when they are there, so is the rest.
  * @param available all paths of the repository or folder
  * @param source named in errors
+ * @param precision which of the stored ONNX models
  * @throws ClipError HUB_PICKLE_ONLY, HUB_NOT_FOUND naming the files that are missing
  */
 export function selectFiles(
   available: readonly string[],
   selection: FileSelection,
   source: string,
+  precision: PrecisionChoice = 'auto',
 ): string[] {
   const has = (path: string) => available.includes(path);
   if (typeof selection !== 'string') {
@@ -46,7 +53,7 @@ export function selectFiles(
     if (missing.length > 0) throw lacks(source, missing, available);
     return [...selection];
   }
-  const { vision, text } = onnxFiles('fp32');
+  const { vision, text } = onnxFiles(choosePrecision(available, precision));
   const descriptions = DESCRIPTIONS.filter(has);
   const weights = [WEIGHTS_FILE].filter(has);
   const onnx = has(vision) && has(text);
@@ -58,7 +65,7 @@ export function selectFiles(
         available,
       );
     // Large models keep their tensors beside the graph. The safetensors hold the learned logit_scale.
-    const external = [vision, text].flatMap((path) => [`${path}_data`, `${path}.data`]).filter(has);
+    const external = [vision, text].flatMap(externalData).filter(has);
     return [...descriptions, ...external, ...weights, vision, text];
   }
   if (!has(CONFIG_FILE)) throw lacks(source, [CONFIG_FILE], available);

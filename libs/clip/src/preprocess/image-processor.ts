@@ -6,9 +6,9 @@
  *
  * Shape letters: H height, W width of the model's input.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PREPROCESSOR_CONFIG_FILE } from '../checkpoint/files.js';
+import { PROCESSOR_CONFIG_FILE, processorFile } from '../checkpoint/files.js';
 import { ClipError, isSystemError } from '../errors.js';
 import { parsePreprocessorConfig, type PreprocessPlan } from './processor-config.js';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type ImageSource, useDecoded } from './decode.js';
@@ -47,11 +47,13 @@ export class ImageProcessor {
   }
 
   /**
-   * Reads preprocessor_config.json of a folder.
+   * Reads preprocessor_config.json of a folder, or `image_processor` of processor_config.json, as transformers 5 writes it.
    * @throws ClipError CHECKPOINT_NOT_FOUND, CONFIG_INVALID
    */
   static async load(folder: string, limits?: Partial<ImageLimits>): Promise<ImageProcessor> {
-    const path = join(folder, PREPROCESSOR_CONFIG_FILE);
+    const names = await readdir(folder).catch((): string[] => []);
+    const name = processorFile(names);
+    const path = join(folder, name);
     let config: unknown;
     try {
       config = JSON.parse(await readFile(path, 'utf8'));
@@ -60,6 +62,7 @@ export class ImageProcessor {
         throw new ClipError('CHECKPOINT_NOT_FOUND', `no ${path}`, { cause });
       throw new ClipError('CONFIG_INVALID', `${path} is not valid JSON`, { cause });
     }
+    if (name === PROCESSOR_CONFIG_FILE) config = imageProcessorOf(config, path);
     return new ImageProcessor(config, limits);
   }
 
@@ -174,4 +177,16 @@ function cropRange(
   let start = Math.floor((size - target) / 2);
   if (rounding === 'even' && (size - target) % 2 === 1) start += start % 2;
   return { start, length: target, padding: 0 };
+}
+
+function imageProcessorOf(config: unknown, path: string): unknown {
+  const part: unknown =
+    typeof config === 'object' && config !== null && 'image_processor' in config
+      ? config.image_processor
+      : undefined;
+  if (typeof part === 'object' && part !== null) return part;
+  throw new ClipError('CONFIG_INVALID', `${path} does not say how images are prepared`, {
+    expected: 'an object image_processor, or the file preprocessor_config.json',
+    found: part === undefined ? 'neither' : JSON.stringify(part),
+  });
 }

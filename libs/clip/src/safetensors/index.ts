@@ -1,4 +1,4 @@
-export type { SafetensorsDtype } from './dtype.js';
+export { convertToFloat32, type SafetensorsDtype } from './dtype.js';
 export { SafetensorsFile } from './file.js';
 export type { TensorInfo } from './header.js';
 export { safetensorsHeader } from './header.js';
