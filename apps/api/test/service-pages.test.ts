@@ -50,11 +50,14 @@ describe('the pages of the service', () => {
     });
     expect(Object.keys(document.paths).sort()).toEqual([
       '/classify',
+      '/collections',
+      '/collections/{id}',
       '/embed',
       '/healthz',
       '/images',
       '/images/{id}',
       '/images/{id}/file',
+      '/images/{id}/similar',
       '/images/{id}/thumbnail',
       '/imports',
       '/imports/{id}',
@@ -76,10 +79,16 @@ describe('the pages of the service', () => {
     ]);
     expect(document.paths['/search']?.get?.parameters?.map(({ name }) => name)).toEqual([
       'q',
+      'weight',
+      'not',
       'limit',
       'offset',
       'minScore',
       'tag',
+      'notTag',
+      'collection',
+      'from',
+      'to',
     ]);
     expect(document.paths['/classify']?.post?.requestBody).toMatchObject({
       content: { 'application/json': {}, 'multipart/form-data': {} },
@@ -115,7 +124,7 @@ describe('the pages of the service', () => {
     expect(parameters?.required).toEqual(['candidate_labels']);
     expect(parameters?.properties.candidate_labels).toMatchObject({ maxItems: 20 });
     const [q] = paths['/search']!.get!.parameters;
-    expect(q).toMatchObject({ name: 'q', required: true, schema: { maxLength: 50 } });
+    expect(q).toMatchObject({ name: 'q', required: true, schema: { items: { maxLength: 50 } } });
     const exploded = { style: 'form', explode: true };
     expect(form.encoding).toEqual({ labels: exploded });
     const upload = paths['/images']!.post!.requestBody.content['multipart/form-data']!;

@@ -52,6 +52,8 @@ const tokenizerConfig = z.looseObject({
   pad_token: tokenName.nullish(),
   padding_side: z.enum(['left', 'right']).nullish(),
   truncation_side: z.enum(['left', 'right']).nullish(),
+  tokenizer_class: z.string().nullish(),
+  do_lower_case: z.boolean().nullish(),
 });
 type TokenizerConfig = z.infer<typeof tokenizerConfig>;
 
@@ -78,7 +80,22 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
     const map = await readJson(join(folder, 'special_tokens_map.json'), specialTokensMap);
     config.pad_token = map?.pad_token;
   }
-  return { json, config };
+  return { json: lowerCased(json, config), config };
+}
+
+/**
+ * SigLIP 2 was trained on lower-cased text, which its tokenizer.json, that of Gemma, does not say: its
+ * tokenizer_config.json does, and its `Siglip2Tokenizer` lower-cases. Other classes have it in tokenizer.json.
+ */
+function lowerCased(json: TokenizerJson, config: TokenizerConfig): TokenizerJson {
+  const isGemmas = /^(Gemma|Siglip2)Tokenizer(Fast)?$/.test(config.tokenizer_class ?? '');
+  if (!isGemmas || config.do_lower_case !== true) return json;
+  const lower = { type: 'Lowercase' };
+  const { normalizer } = json;
+  return {
+    ...json,
+    normalizer: normalizer === null ? lower : { type: 'Sequence', normalizers: [lower, normalizer] },
+  };
 }
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {

@@ -49,6 +49,20 @@ async function tokenizerOf(json: object, config: object = { pad_token: '[PAD]' }
 }
 
 describe('Tokenizer', () => {
+  it('lower-cases for SigLIP 2, whose tokenizer.json does not say so, and for no other', async () => {
+    const json = { ...WORD_LEVEL, normalizer: { type: 'Replace', pattern: { String: '!' }, content: '' } };
+    const idsFor = async (config: object) => {
+      const tokenizer = await tokenizerOf(json, { pad_token: '[PAD]', ...config });
+      return [...tokenizer.encode(['A DOG!']).input_ids];
+    };
+    const gemma = { tokenizer_class: 'GemmaTokenizer' };
+    expect(await idsFor({ ...gemma, do_lower_case: true })).toEqual([2, 4, 5, 3]);
+    expect(await idsFor({ ...gemma, do_lower_case: false })).toEqual([2, 1, 1, 3]);
+    expect(await idsFor({ tokenizer_class: 'XLMRobertaTokenizer', do_lower_case: true })).toEqual([
+      2, 1, 1, 3,
+    ]);
+  });
+
   it('pads to the longest text, with a mask that is 1 on tokens only', async () => {
     const tokenizer = await tokenizerOf(WORD_LEVEL);
     expect(tokenizer.encode(['a dog runs', 'DOG'])).toEqual({
