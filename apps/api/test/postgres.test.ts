@@ -1,4 +1,5 @@
 /** The service on a PostgreSQL server instead of the embedded database. */
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -117,6 +118,36 @@ describe.skipIf(!installed)(title, () => {
       });
       await server.untilReady();
       expect((await server.json<Found>('/search?q=green&tag=kept')).total).toBe(1);
+    });
+
+    it('that holds locks, with more requests than connections, is said within two seconds, and used again', async () => {
+      const image = await colourPng('magenta', 3);
+      const absent = `/images/${'0'.repeat(64)}`;
+      const requests: [string, () => RequestInit | undefined][] = [
+        ['/images', () => undefined],
+        [absent, () => undefined],
+        [`${absent}/file`, () => undefined],
+        [`${absent}/thumbnail`, () => undefined],
+        [absent, () => ({ method: 'DELETE' })],
+        ['/images', () => formRequest({ image })],
+        ['/search?q=red', () => undefined],
+        ['/imports', () => undefined],
+        [`/imports/${randomUUID()}`, () => undefined],
+        ['/imports', () => jsonRequest({ path: '.', format: 'folder' })],
+      ];
+      await postgres.lock(['images', 'import_jobs'], async () => {
+        await Promise.all(
+          [...requests, ...requests].map(async ([path, request]) => {
+            const start = performance.now();
+            const problem = await server.problem(path, request());
+            expect([path, problem.code, problem.status]).toEqual([path, 'database_unavailable', 503]);
+            expect(performance.now() - start, path).toBeLessThan(2500);
+          }),
+        );
+        expect((await server.fetch('/healthz')).status).toBe(200);
+      });
+      await vi.waitFor(async () => expect((await server.fetch('/images')).status).toBe(200), 30_000);
+      expect((await server.fetch('/images', formRequest({ image }))).status).toBeLessThan(300);
     });
 
     it('that hangs is said within two seconds on every route, and an import goes on afterwards', async () => {

@@ -1,6 +1,7 @@
 /** The program at its start: its help, and what must fail clearly. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,6 +30,20 @@ describe('the program', () => {
     expect(output).toMatch(/CLIP_CHECKPOINT is not set/);
     expect(output).toMatch(/PORT: expected a whole number; found http/);
     expect(output).not.toMatch(/\.js:\d/);
+  });
+
+  it('says which database takes connections and never answers, with exit code 2', async () => {
+    const silent = createTcpServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const { code, output } = await runToEnd({
+      CLIP_CHECKPOINT: checkpoint,
+      DATA_DIR: await freshDataFolder(join(folder, 'silent')),
+      DATABASE_URL: `postgresql://user:secret@127.0.0.1:${port}/images`,
+    });
+    silent.close();
+    expect([code, output]).toEqual([2, expect.stringMatching(/the server that DATABASE_URL names.*timeout/)]);
+    expect(output).not.toMatch(/secret|\.js:\d/);
   });
 
   it('says what is wrong with a checkpoint, with exit code 2', async () => {

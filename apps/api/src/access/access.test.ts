@@ -46,8 +46,14 @@ describe('host names', () => {
     expect(normaliseName(host)).toBeUndefined();
   });
 
-  const answer = (settings: { HOST: string; ALLOWED_HOSTS?: string[] }, host: string[], url = '/search') =>
+  const answer = (
+    settings: { HOST: string; ALLOWED_HOSTS?: string[] },
+    host: string[],
+    url = '/search',
+    httpVersion = '1.1',
+  ) =>
     hostCheck(settings)({
+      httpVersion,
       headersDistinct: { host },
       host: host[0],
       url,
@@ -119,8 +125,9 @@ describe('host names', () => {
 
   it('a missing, doubled or contradicted host is refused', () => {
     const settings = { HOST: '127.0.0.1' };
-    expect(answer(settings, [])).toBe('host_not_allowed');
-    expect(answer(settings, ['localhost', 'localhost'])).toBe('host_not_allowed');
+    expect(answer(settings, [])).toBe('malformed_request');
+    expect(answer(settings, [], '/search', '1.0')).toBe('host_not_allowed');
+    expect(answer(settings, ['localhost', 'localhost'])).toBe('malformed_request');
     expect(answer(settings, ['localhost'], 'http://evil.example/search')).toBe('host_not_allowed');
     expect(answer(settings, ['localhost'], 'http://localhost/search')).toBeUndefined();
   });

@@ -5,7 +5,8 @@
  * 1. Bound to a loopback address, the service answers to loopback names, and to ALLOWED_HOSTS for a proxy beside it.
  * 2. Bound to any other address, it answers to ALLOWED_HOSTS. Without that setting it answers to IP addresses, loopback
  *    names and the machine's own name, none of which an attacker can point anywhere.
- * 3. On such an address the health checks answer under any name: load balancers ask by address or by no name at all.
+ * 3. HTTP/1.1 has exactly one Host, and a valid one (RFC 9112, section 3.2); a request without it is malformed.
+ * 4. On such an address the health checks answer under any name: load balancers ask by address or by no name at all.
  */
 import { hostname } from 'node:os';
 import { isIPv4 } from 'node:net';
@@ -28,12 +29,16 @@ export function hostCheck(settings: HostSettings): (request: Request) => Problem
   return (request) => {
     if (!onLoopback && HEALTH_CHECKS.includes(request.path)) return undefined;
     const hosts = [...(request.headersDistinct.host ?? [])];
-    if (hosts.length !== 1) return refused(`Expected one Host header, found ${hosts.length}.`);
+    if (hosts.length !== 1) {
+      const detail = `Expected one Host header, found ${hosts.length}.`;
+      // HTTP/1.0 knows none, so that one without it is well-formed.
+      return hosts.length === 0 && request.httpVersion === '1.0' ? refused(detail) : malformed(detail);
+    }
     const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(request.url)?.[1];
     const names = [request.host ?? '', ...(absolute === undefined ? [] : [absolute])];
     for (const host of names) {
       const name = normaliseName(host);
-      if (name === undefined) return refused('The Host header is not a name or an address.');
+      if (name === undefined) return malformed('The Host header is not a name or an address.');
       if (!isAllowed(name)) {
         return refused(
           `The service does not answer to the name ${name}. ALLOWED_HOSTS lists the names it answers to.`,
@@ -46,6 +51,10 @@ export function hostCheck(settings: HostSettings): (request: Request) => Problem
 
 function refused(detail: string): Problem {
   return new Problem('host_not_allowed', detail);
+}
+
+function malformed(detail: string): Problem {
+  return new Problem('malformed_request', detail);
 }
 
 function allowedNames(settings: HostSettings, onLoopback: boolean): (name: string) => boolean {

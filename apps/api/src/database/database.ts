@@ -12,6 +12,7 @@ import { StartError } from '../start-error.js';
 import { DamagedDatabaseError, refuseIncompleteDatabase } from './damaged-database.js';
 import { DatabaseMonitor } from './database-monitor.js';
 import { applyMigrations } from './migrate.js';
+import { QUERY_PATIENCE, watchQueries } from './query-patience.js';
 
 /** Beginning of the name of a folder in which a database is being made. */
 const UNFINISHED = 'unfinished-';
@@ -122,10 +123,14 @@ const QUERY_TIMEOUT = 20_000;
 function openServer(url: string): Database {
   const connect = (pool: ConstructorParameters<typeof PrismaPg>[0]) =>
     // The long form of errors quotes the values of a failed query, and errors go to the log.
-    new PrismaClient({ adapter: new PrismaPg(pool), errorFormat: 'minimal' });
+    new PrismaClient({
+      adapter: new PrismaPg(pool),
+      errorFormat: 'minimal',
+      transactionOptions: { maxWait: QUERY_PATIENCE },
+    });
   const client = connect({
     connectionString: url,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: 5000,
     query_timeout: QUERY_TIMEOUT,
     keepAlive: true,
   });
@@ -138,7 +143,7 @@ function openServer(url: string): Database {
   });
   const monitor = new DatabaseMonitor(() => watcher.$queryRaw`SELECT 1`, { patience: true });
   return {
-    client,
+    client: watchQueries(client),
     shared: true,
     monitor,
     migrate: async () => {

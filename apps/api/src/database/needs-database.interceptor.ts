@@ -1,6 +1,6 @@
 /**
  * Answers `database_unavailable` at once while the database is away, and ends the wait of requests that it leaves
- * without an answer. What they had asked of it may still happen when it comes back.
+ * without an answer, all of them or one by one. What they had asked of it may still happen when it comes back.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
@@ -9,6 +9,7 @@ import { Observable } from 'rxjs';
 import { databaseUnavailable } from '../problems/outages.js';
 import { DATABASE } from '../providers.js';
 import type { Database } from './database.js';
+import { whenLate } from './query-patience.js';
 
 @Injectable()
 export class NeedsDatabase implements NestInterceptor {
@@ -19,11 +20,12 @@ export class NeedsDatabase implements NestInterceptor {
     if (monitor.problem !== undefined) throw monitor.problem;
     const response = context.switchToHttp().getResponse<Response>();
     return new Observable((subscriber) => {
-      const subscription = next.handle().subscribe(subscriber);
-      const forget = monitor.onOutage(() => {
+      const giveUp = () => {
         // A file that is being sent came from the disk and needs the database no more.
         if (!response.headersSent) subscriber.error(databaseUnavailable());
-      });
+      };
+      const subscription = whenLate(giveUp, () => next.handle().subscribe(subscriber));
+      const forget = monitor.onOutage(giveUp);
       return () => {
         forget();
         subscription.unsubscribe();

@@ -266,7 +266,7 @@ function failures(route: RouteDescription, need: Need, components: Components): 
   if (route.problems?.includes('overloaded')) codes.push('request_too_costly');
   const hasBody = route.json !== undefined || route.form !== undefined;
   if (hasBody) codes.push('malformed_body', 'body_too_slow', 'request_too_large', 'unsupported_media_type');
-  codes.push('host_not_allowed', 'rate_limited');
+  codes.push('malformed_request', 'host_not_allowed', 'rate_limited');
   if (route.needsDatabase) codes.push('database_unavailable');
   if (need !== 'open') codes.push('unauthorized');
   if (need === 'write' || need === 'admin') codes.push('insufficient_scope');

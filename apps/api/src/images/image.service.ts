@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { Mutex } from 'async-mutex';
 import type { Config } from '../config/config.js';
+import { behindQueries } from '../database/query-patience.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import { DecodeBudget } from '../encoder/decode-budget.js';
 import type { UploadedFile } from '../http/body/form-body.js';
@@ -194,13 +195,18 @@ export class ImageService {
   }
 
   async remove(id: string): Promise<void> {
-    await this.mutex.runExclusive(async () => {
+    await this.exclusive(async () => {
       const row = isImageId(id) ? await this.images.remove(id) : null;
       if (row === null) throw notFound(id);
       await this.files.remove(id, row.mediaType);
       this.stripped.forget(id);
     });
     await this.index.catchUp();
+  }
+
+  /** Changes files and rows after whoever does so now. */
+  private exclusive<T>(change: () => Promise<T>): Promise<T> {
+    return behindQueries(() => this.mutex.runExclusive(change));
   }
 
   private async row(id: string): Promise<ImageRow> {
@@ -275,7 +281,7 @@ export class ImageService {
   }
 
   private async commit(prepared: readonly Prepared[], onDuplicate: OnDuplicate): Promise<Outcome[]> {
-    const { added, merged } = await this.mutex.runExclusive(async () => {
+    const { added, merged } = await this.exclusive(async () => {
       const added = await this.addNew(prepared.flatMap((entry) => ('bytes' in entry ? [entry] : [])));
       const duplicates = prepared.flatMap((entry) => {
         if ('again' in entry) return [{ id: entry.id, ...entry.again }];

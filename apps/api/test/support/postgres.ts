@@ -2,7 +2,7 @@
  * A private PostgreSQL server for a test: its own folder, its own port, no superuser password, gone afterwards.
  * Uses the programs of Debian's package `postgresql` where they are; they refuse to run as root.
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { chown, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { existsSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -26,6 +26,7 @@ export function postgresPrograms(): string | undefined {
 
 export class TestPostgres {
   private constructor(
+    private readonly programs: string,
     private readonly folder: string,
     private readonly control: (...args: string[]) => Promise<unknown>,
     private readonly startArguments: readonly string[],
@@ -45,7 +46,13 @@ export class TestPostgres {
     const settings = `-p ${port} -h 127.0.0.1 -k ${folder} -c fsync=off`;
     const startArguments = ['-l', join(folder, 'log'), '-o', settings, 'start'];
     await control(...startArguments);
-    return new TestPostgres(folder, control, startArguments, `postgresql://test@127.0.0.1:${port}/postgres`);
+    return new TestPostgres(
+      bin,
+      folder,
+      control,
+      startArguments,
+      `postgresql://test@127.0.0.1:${port}/postgres`,
+    );
   }
 
   /** Stops the server, runs `during`, and starts it again. */
@@ -55,6 +62,19 @@ export class TestPostgres {
       await during();
     } finally {
       await this.control(...this.startArguments);
+    }
+  }
+
+  /** Locks tables against everybody else while `during` runs. */
+  async lock(tables: readonly string[], during: () => Promise<void>): Promise<void> {
+    const psql = spawn(join(this.programs, 'psql'), ['-q', this.url], { stdio: ['pipe', 'pipe', 'inherit'] });
+    psql.stdin.write(`BEGIN; LOCK TABLE ${tables.join(', ')} IN ACCESS EXCLUSIVE MODE;\n\\echo locked\n`);
+    await once(psql.stdout, 'data');
+    try {
+      await during();
+    } finally {
+      psql.stdin.end();
+      await once(psql, 'close');
     }
   }
 
