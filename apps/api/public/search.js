@@ -1,11 +1,15 @@
-/** The search panel: queries, the grid of images, paging, adding images, the large view. */
-import { call, callJson, showImage } from './api.js';
+/** The search panel: what is looked for, the grid that goes on by itself, adding images. */
+import { callJson, showImage } from './api.js';
 import { byId, create, filled, say } from './dom.js';
+import { startFilters } from './filters.js';
+import { addressOf, isRanked, nothing, pathOf, readQuestion } from './question.js';
+import { startSelection } from './selection.js';
+import { startViewer } from './viewer.js';
 
 /**
- * @typedef {{ id: string, url: string, thumbnailUrl: string, width: number, height: number, bytes: number,
- *   fileName: string | null, caption: string | null, captions: string[], tags: string[], score?: number }} Image
- * @typedef {{ items: Image[], total?: number }} Page
+ * @typedef {import('./question.js').Question} Question
+ * @typedef {import('./question.js').Image} Image
+ * @typedef {import('./question.js').Page} Page
  */
 
 const PAGE = 24;
@@ -22,80 +26,93 @@ export function startSearch(actions) {
   const status = byId('search-status');
   const files = /** @type {HTMLInputElement} */ (byId('add-files'));
 
-  /** Fetches one page of what is shown now. @type {(offset: number) => Promise<Page>} */
-  let source = latest;
-  /** Says what the list is. @type {(page: Page) => string} */
-  let caption = describeLatest;
-  let shown = 0;
+  /** What is shown now. */
+  let question = nothing();
+  /** Where its next page begins. @type {{ shown: number, cursor: string | null }} */
+  let next = { shown: 0, cursor: null };
+  let best = 1;
   let turn = 0;
+  let loading = false;
 
-  /**
-   * Shows a new list, or the next page of the present one.
-   * @param {(offset: number) => Promise<Page>} from
-   * @param {(page: Page) => string} describe
-   * @param {boolean} [append]
-   */
-  async function show(from, describe, append = false) {
+  /** Reads on as soon as the button comes near; the button itself is for the keyboard. */
+  const nearEnd = new IntersectionObserver(
+    ([entry]) => {
+      if (entry?.isIntersecting && !loading && !more.hidden) load(true);
+    },
+    { rootMargin: '300px' },
+  );
+  const failed = (/** @type {unknown} */ error) => say(status, messageOf(error), true);
+  const filters = startFilters({ change: (changed) => go(changed) });
+  const selection = startSelection({
+    report: (text, bad) => say(status, text, bad),
+    changed: () => Promise.all([load(), filters.refresh(), showExamples()]),
+  });
+  const view = startViewer({
+    classify: actions.classify,
+    similar: ({ id }) => go({ ...nothing(), like: id }),
+    withTag: (tag) => go({ ...question, tag: [...new Set([...question.tag, tag])] }),
+    changed: () => Promise.all([load(), showExamples()]),
+    failed,
+  });
+
+  /** Shows the first page of the present question, or its next page. */
+  async function load(append = false) {
     const mine = ++turn;
-    source = from;
-    if (!append) caption = describe;
+    loading = true;
+    if (!append) {
+      next = { shown: 0, cursor: null };
+      selection.clear();
+    }
     grid.classList.add('waiting');
     try {
-      const page = await from(append ? shown : 0);
+      /** @type {Page} */
+      const page = await callJson(pathOf(question, PAGE, next));
       if (mine !== turn) return;
       if (!append) {
         grid.replaceChildren();
-        shown = 0;
+        best = page.items[0]?.score ?? 1;
       }
-      const best = page.items[0]?.score ?? 1;
-      grid.append(...page.items.map((image) => tile(image, best)));
-      shown += page.items.length;
-      more.hidden = page.items.length < PAGE || shown === page.total;
-      if (!append) say(status, describe(page));
+      grid.append(...page.items.map(tile));
+      next = { shown: next.shown + page.items.length, cursor: page.nextCursor ?? null };
+      more.hidden = page.items.length < PAGE || next.shown === page.total;
+      if (!append) say(status, await describe(question, page));
     } catch (error) {
-      if (mine === turn) say(status, messageOf(error), true);
+      // What failed is not tried again by itself.
+      if (mine === turn) {
+        more.hidden = true;
+        failed(error);
+      }
     } finally {
-      if (mine === turn) grid.classList.remove('waiting');
+      if (mine === turn) {
+        grid.classList.remove('waiting');
+        loading = false;
+        // Observed anew, it is looked at anew, also when it is still near.
+        nearEnd.unobserve(more);
+        nearEnd.observe(more);
+      }
     }
   }
 
-  /** @param {string} query */
-  function search(query) {
-    input.value = query;
-    history.replaceState(null, '', `?q=${encodeURIComponent(query)}${location.hash}`);
-    say(status, 'Searching…');
-    return show(
-      (offset) =>
-        callJson(`/search?${new URLSearchParams({ q: query, limit: `${PAGE}`, offset: `${offset}` })}`),
-      (page) =>
-        page.items.length === 0
-          ? 'There are no images to search yet. Add some.'
-          : `Best matches for “${query}”`,
-    );
+  /** Shows a question, without a new entry in the history. @param {Question} shown */
+  function show(shown) {
+    question = shown;
+    input.value = question.q.join(', ');
+    filters.show(question);
+    say(status, isRanked(question) ? 'Searching…' : 'Loading…');
+    return load();
+  }
+
+  /** Shows a question and gives it an address that Back, Forward and others can use. @param {Question} asked */
+  function go(asked) {
+    history.pushState(null, '', `${location.pathname}${addressOf(asked)}${location.hash}`);
+    return show(asked);
   }
 
   /** @param {Image} image */
-  async function similar(image) {
-    say(status, 'Searching…');
-    const blob = await (await call(image.url)).blob();
-    await show(
-      (offset) => {
-        const body = new FormData();
-        body.append('image', blob, 'image');
-        return callJson(`/search/image?limit=${PAGE}&offset=${offset}`, { method: 'POST', body });
-      },
-      () => `Images like ${image.caption ?? image.fileName ?? 'this one'}`,
-    );
-  }
-
-  function showLatest() {
-    return show(latest, describeLatest);
-  }
-
-  /** @param {Image} image @param {number} best */
-  function tile(image, best) {
+  function tile(image) {
+    const title = image.caption ?? image.fileName ?? 'Image';
     const picture = create('img');
-    picture.alt = image.caption ?? image.fileName ?? 'Image';
+    picture.alt = title;
     picture.loading = 'lazy';
     picture.width = 320;
     picture.height = 320;
@@ -114,40 +131,11 @@ export function startSearch(actions) {
     const button = create('button', { class: 'tile' }, [picture, text]);
     button.type = 'button';
     button.addEventListener('click', () => view(image));
-    return create('li', {}, [button]);
-  }
-
-  /** @param {Image} image */
-  function view(image) {
-    const dialog = /** @type {HTMLDialogElement} */ (byId('viewer'));
-    const picture = /** @type {HTMLImageElement} */ (byId('viewer-image'));
-    picture.alt = image.caption ?? '';
-    showImage(picture, image.url);
-    byId('viewer-title').textContent = image.caption ?? image.fileName ?? 'Image';
-    const size = `${image.width} × ${image.height}`;
-    const score = image.score === undefined ? [] : [`score ${image.score.toFixed(4)}`];
-    byId('viewer-facts').textContent = [...score, size, image.fileName].filter(Boolean).join(' · ');
-    byId('viewer-tags').replaceChildren(...image.tags.map((tag) => create('span', { text: tag })));
-    /** @type {HTMLAnchorElement} */ (byId('viewer-file')).href = image.url;
-    byId('viewer-similar').onclick = () => {
-      dialog.close();
-      similar(image).catch((error) => say(status, messageOf(error), true));
-    };
-    byId('viewer-classify').onclick = () => {
-      dialog.close();
-      call(image.url)
-        .then((response) => response.blob())
-        .then((blob) => actions.classify(blob, image.fileName ?? 'image'))
-        .catch((error) => say(status, messageOf(error), true));
-    };
-    byId('viewer-remove').onclick = () => {
-      if (!confirm('Remove this image from the collection?')) return;
-      dialog.close();
-      call(`/images/${image.id}`, { method: 'DELETE' })
-        .then(() => Promise.all([show(source, caption), showExamples()]))
-        .catch((error) => say(status, messageOf(error), true));
-    };
-    dialog.showModal();
+    const box = create('input', { class: 'tile-check' });
+    box.type = 'checkbox';
+    box.setAttribute('aria-label', `Select ${title}`);
+    box.addEventListener('change', () => selection.toggle(image.id, box));
+    return create('li', {}, [button, box]);
   }
 
   /**
@@ -172,7 +160,7 @@ export function startSearch(actions) {
         refused.push(`${file.name}: ${messageOf(error)}`);
       }
     }
-    await Promise.all([showLatest(), showExamples().catch(() => undefined)]);
+    await Promise.all([go(nothing()), showExamples().catch(() => undefined)]);
     byId('refused').replaceChildren(...refused.map((text) => create('li', { text })));
     say(status, addedText(counts, refused.length), counts.created + counts.duplicate === 0);
   }
@@ -187,7 +175,7 @@ export function startSearch(actions) {
       ...captions.map((caption) => {
         const chip = create('button', { text: caption });
         chip.type = 'button';
-        chip.addEventListener('click', () => search(caption));
+        chip.addEventListener('click', () => go({ ...nothing(), q: [caption] }));
         return chip;
       }),
     );
@@ -196,9 +184,10 @@ export function startSearch(actions) {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const query = input.value.trim();
-    if (query !== '') search(query);
+    go({ ...question, like: '', q: query === '' ? [] : [query] });
   });
-  more.addEventListener('click', () => show(source, () => '', true));
+  more.addEventListener('click', () => load(true));
+  window.addEventListener('popstate', () => show(readQuestion(location.search)));
   files.addEventListener('change', () => {
     if (files.files !== null && files.files.length > 0) add(files.files).finally(() => (files.value = ''));
   });
@@ -211,22 +200,25 @@ export function startSearch(actions) {
     }
   });
 
-  const query = new URLSearchParams(location.search).get('q');
-  if (query) search(query);
-  else showLatest();
+  show(readQuestion(location.search));
+  filters.refresh().catch(() => undefined);
   showExamples().catch(() => undefined);
 }
 
-/** @param {number} offset @returns {Promise<Page>} */
-function latest(offset) {
-  return callJson(`/images?limit=${PAGE}&offset=${offset}`);
-}
-
-/** @param {Page} page */
-function describeLatest({ total = 0 }) {
-  return total === 0
-    ? 'The collection is empty. Add some images.'
-    : `${total.toLocaleString('en')} images, newest first`;
+/** What the list is. @param {Question} question @param {Page} page */
+async function describe({ q, like, order, ...narrowed }, { items, total = 0 }) {
+  const conditions = Object.values(narrowed).some((value) => value.length > 0);
+  if (items.length === 0) {
+    return conditions ? 'No image fits. Remove a condition.' : 'The collection is empty. Add some images.';
+  }
+  if (q.length > 0) return `Best matches for “${q.join('” and “')}”`;
+  if (like !== '') {
+    /** @type {Image} */
+    const { caption, fileName } = await callJson(`/images/${encodeURIComponent(like)}`);
+    return `Images like ${caption ?? fileName ?? 'this one'}`;
+  }
+  const first = order === 'oldest' ? 'oldest' : 'newest';
+  return `${total.toLocaleString('en')} ${total === 1 ? 'image' : 'images'}, ${first} first`;
 }
 
 /**

@@ -1,0 +1,67 @@
+/** What is looked for: its form in the address of the page, and the requests that answer it. Pure. */
+
+/**
+ * @typedef {{ q: string[], not: string[], tag: string[], notTag: string[], collection: string[], minScore: string,
+ *   from: string, to: string, order: string, like: string }} Question `like` is the id of an image
+ * @typedef {{ id: string, url: string, thumbnailUrl: string, width: number, height: number, bytes: number,
+ *   fileName: string | null, caption: string | null, captions: string[], tags: string[], revision?: number,
+ *   score?: number }} Image
+ * @typedef {{ items: Image[], total?: number, nextCursor?: string | null }} Page
+ */
+
+export const LISTS = /** @type {const} */ (['q', 'not', 'tag', 'notTag', 'collection']);
+export const SINGLES = /** @type {const} */ (['minScore', 'from', 'to', 'order', 'like']);
+
+/** @returns {Question} */
+export const nothing = () => ({
+  ...{ q: [], not: [], tag: [], notTag: [], collection: [] },
+  ...{ minScore: '', from: '', to: '', order: '', like: '' },
+});
+
+/** @param {string} search the query of an address @returns {Question} */
+export function readQuestion(search) {
+  const given = new URLSearchParams(search);
+  const question = nothing();
+  for (const name of LISTS) question[name] = given.getAll(name).filter((value) => value.trim() !== '');
+  for (const name of SINGLES) question[name] = given.get(name) ?? '';
+  return question;
+}
+
+/** The query of the address that shows a question, '' for none. @param {Question} question */
+export function addressOf(question) {
+  const parameters = parametersOf(question);
+  return parameters.size === 0 ? '' : `?${parameters}`;
+}
+
+/** Whether images are ranked, by words or by an image, or only listed. @param {Question} question */
+export const isRanked = ({ q, like }) => q.length > 0 || like !== '';
+
+/**
+ * The path of one page of the answer. A list continues after a cursor, so that what comes or goes meanwhile neither
+ * repeats nor hides an image; a ranking is read by offset, in which its order is stable.
+ * @param {Question} question @param {number} limit @param {{ shown: number, cursor: string | null }} after
+ */
+export function pathOf(question, limit, { shown, cursor }) {
+  const { q, like } = question;
+  const parameters = parametersOf(question);
+  parameters.delete('like');
+  parameters.set('limit', `${limit}`);
+  const unknown = isRanked(question) ? ['order'] : ['minScore', 'not'];
+  if (q.length === 0) unknown.push('not');
+  for (const name of unknown) parameters.delete(name);
+  if (!isRanked(question)) {
+    if (cursor !== null) parameters.set('cursor', cursor);
+    return `/images?${parameters}`;
+  }
+  parameters.set('offset', `${shown}`);
+  if (q.length > 0) return `/search?${parameters}`;
+  return `/images/${encodeURIComponent(like)}/similar?${parameters}`;
+}
+
+/** @param {Question} question */
+function parametersOf(question) {
+  const parameters = new URLSearchParams();
+  for (const name of LISTS) for (const value of question[name]) parameters.append(name, value);
+  for (const name of SINGLES) if (question[name] !== '') parameters.set(name, question[name]);
+  return parameters;
+}

@@ -1,0 +1,97 @@
+/** One image, large, with what is known of it, which can be changed here. */
+import { call, showImage } from './api.js';
+import { byId, create, say } from './dom.js';
+import { send } from './selection.js';
+
+/** @typedef {import('./question.js').Image} Image */
+
+/**
+ * @param {{ classify: (image: Blob, name: string) => void, similar: (image: Image) => void,
+ *   withTag: (tag: string) => void, changed: () => Promise<unknown>, failed: (error: unknown) => void }} actions
+ * @returns {(image: Image) => void} shows an image
+ */
+export function startViewer(actions) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId('viewer'));
+  const captions = /** @type {HTMLTextAreaElement} */ (byId('edit-captions'));
+  const tags = /** @type {HTMLTextAreaElement} */ (byId('edit-tags'));
+  const status = byId('edit-status');
+  /** @type {Image | undefined} */
+  let shown;
+
+  const then = (/** @type {(image: Image) => void | Promise<unknown>} */ work) => () => {
+    if (shown === undefined) return;
+    dialog.close();
+    Promise.resolve(work(shown)).catch(actions.failed);
+  };
+  byId('viewer-similar').addEventListener('click', then(actions.similar));
+  byId('viewer-classify').addEventListener(
+    'click',
+    then(async ({ url, fileName }) => {
+      const response = await call(url);
+      actions.classify(await response.blob(), fileName ?? 'image');
+    }),
+  );
+  byId('viewer-remove').addEventListener('click', () => {
+    if (confirm('Remove this image from the collection?')) {
+      then(async ({ id }) => {
+        await call(`/images/${id}`, { method: 'DELETE' });
+        await actions.changed();
+      })();
+    }
+  });
+  byId('edit-form').addEventListener('submit', async (event) => {
+    event.preventDefault();
+    if (shown === undefined) return;
+    const body = { captions: lines(captions.value), tags: lines(tags.value) };
+    say(status, 'Saving…');
+    try {
+      shown = /** @type {Image} */ (await send(`/images/${shown.id}`, 'PATCH', body));
+      describe(shown);
+      say(status, 'Saved.');
+      await actions.changed();
+    } catch (error) {
+      say(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+    }
+  });
+
+  /** @param {Image} image */
+  function describe(image) {
+    byId('viewer-title').textContent = image.caption ?? image.fileName ?? 'Image';
+    byId('viewer-tags').replaceChildren(
+      ...image.tags.map((tag) => {
+        const chip = create('button', { text: tag });
+        chip.type = 'button';
+        chip.title = 'Show only images with this tag';
+        chip.addEventListener('click', () => {
+          dialog.close();
+          actions.withTag(tag);
+        });
+        return chip;
+      }),
+    );
+    captions.value = image.captions.join('\n');
+    tags.value = image.tags.join('\n');
+  }
+
+  return (image) => {
+    shown = image;
+    const picture = /** @type {HTMLImageElement} */ (byId('viewer-image'));
+    picture.alt = image.caption ?? '';
+    showImage(picture, image.url);
+    const size = `${image.width} × ${image.height}`;
+    const score = image.score === undefined ? [] : [`score ${image.score.toFixed(4)}`];
+    byId('viewer-facts').textContent = [...score, size, image.fileName].filter(Boolean).join(' · ');
+    /** @type {HTMLAnchorElement} */ (byId('viewer-file')).href = image.url;
+    /** @type {HTMLDetailsElement} */ (byId('edit')).open = false;
+    say(status, '');
+    describe(image);
+    dialog.showModal();
+  };
+}
+
+/** @param {string} text */
+const lines = (text) =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
