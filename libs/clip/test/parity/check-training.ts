@@ -17,14 +17,11 @@ import {
 import { readConfig } from '../../src/model/load-model.js';
 import { loadWeights } from '../../src/model/weights/load-weights.js';
 import {
-  concatenateRows,
   contrastiveProgram,
   createEagerRunner,
   initialState,
-  intScalar,
   int32,
   numberOf,
-  sliceRows,
   updateInputs,
   type ContrastiveProgram,
   type HostTensors,
@@ -34,6 +31,7 @@ import {
 import { valueAndGradients } from '../../src/train/gradients.js';
 import { lossOf } from '../../src/train/loss.js';
 import { largest, readSections, toTensor, worstDifference, type Difference, type Section } from './golden.js';
+import { INPUTS, makeStep, type Batch } from './make-step.js';
 import { learningOf, lossOptions, rateOf, readTrajectory, type Trajectory } from './trajectory.js';
 
 export type CreateRunner = (program: ContrastiveProgram, state: HostTensors) => Runner<ContrastiveProgram>;
@@ -119,9 +117,6 @@ function assertNoDropout({ config }: DualEncoder): void {
           found: String(value),
         });
 }
-
-const INPUTS = ['pixel_values', 'input_ids', 'attention_mask'] as const;
-type Batch = Record<(typeof INPUTS)[number], HostTensors[string]>;
 
 /** The micro-batches of all steps. A batch without attention_mask has no padding to leave out. */
 async function readBatches(
@@ -284,37 +279,6 @@ const nothing = (): Difference => ({ tensor: '-', value: 0 });
 
 const larger = (worst: Difference, tensor: string, value: number): Difference =>
   value <= worst.value ? worst : { tensor, value };
-
-/** One update, of one micro-batch or of several (GradCache). */
-async function makeStep(
-  { run }: Runner<ContrastiveProgram>,
-  batches: readonly Batch[],
-  update: ReturnType<typeof updateInputs>,
-) {
-  const seed = intScalar(0);
-  if (batches.length === 1) {
-    const { loss, grad_norm, logit_scale } = await run.step({ ...batches[0]!, seed, ...update });
-    return { loss: numberOf(loss), grad_norm: numberOf(grad_norm), logit_scale: numberOf(logit_scale) };
-  }
-  const embedded = [];
-  for (const batch of batches) embedded.push(await run.embedPairs({ ...batch, seed }));
-  const { loss, image_grads, text_grads, logit_scale_grad, logit_bias_grad } = await run.lossOfEmbeddings({
-    image_embeds: concatenateRows(embedded.map(({ image_embeds }) => image_embeds)),
-    text_embeds: concatenateRows(embedded.map(({ text_embeds }) => text_embeds)),
-  });
-  let row = 0;
-  for (const batch of batches) {
-    const rows = batch.input_ids.shape[0]!;
-    const grads = {
-      image_grads: sliceRows(image_grads, row, rows),
-      text_grads: sliceRows(text_grads, row, rows),
-    };
-    await run.accumulate({ ...batch, seed, ...grads });
-    row += rows;
-  }
-  const { grad_norm, logit_scale } = await run.applySum({ logit_scale_grad, logit_bias_grad, ...update });
-  return { loss: numberOf(loss), grad_norm: numberOf(grad_norm), logit_scale: numberOf(logit_scale) };
-}
 
 /** One line: the verdict, the folder, and the worst difference of each kind with where it is. */
 export function describeTraining(result: TrainingParityResult): string {
