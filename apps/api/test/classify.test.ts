@@ -244,6 +244,40 @@ describe('POST /classify', () => {
     }
     expect(codes).toEqual(['invalid_request', 'invalid_request', 'invalid_request']);
   });
+
+  it('takes several templates, or a named set: each label is the mean over them', async () => {
+    const image = await colourPng('red');
+    const classify = (fields: Parameters<typeof formRequest>[0]) =>
+      server.json<{ label: string; similarity: number }[]>(
+        '/classify',
+        formRequest({ image, labels: ['red', 'green'], ...fields }),
+      );
+    const unit = (vector: number[]) => vector.map((value) => value / Math.hypot(...vector));
+    const dot = (a: number[], b: number[]) => a.reduce((sum, value, e) => sum + value * b[e]!, 0);
+    const embed = async (request: RequestInit) =>
+      (await server.json<{ embeddings: number[][] }>('/embed', request)).embeddings;
+    const [own] = await embed(formRequest({ image }));
+    const [plain, bluish] = await embed(jsonRequest({ texts: ['red', 'red with blue'] }));
+    const mean = unit(plain!.map((value, e) => value + bluish![e]!));
+    const answer = await classify({ templates: ['{}', '{} with blue'] });
+    expect(answer[0]).toEqual({
+      label: 'red',
+      score: expect.any(Number) as number,
+      similarity: expect.closeTo(dot(own!, mean), 5) as number,
+    });
+    // The words of the sets mean nothing to this model.
+    const [alone] = await classify({});
+    for (const templates of ['clip-7', 'clip-80']) {
+      expect((await classify({ templates }))[0]?.similarity).toBeCloseTo(alone!.similarity, 5);
+    }
+    const refused = async (fields: Parameters<typeof formRequest>[0]) => {
+      const request = formRequest({ image, labels: ['red', 'green'], ...fields });
+      return (await server.problem('/classify', request)).errors?.[0]?.field;
+    };
+    expect(await refused({ templates: ['{}'], hypothesis_template: 'a {}' })).toBe('templates');
+    expect(await refused({ templates: 'no place' })).toBe('templates.0');
+    expect(await refused({ templates: 'clip-80', background: 'true' })).toBe('templates');
+  });
 });
 
 describe('POST /embed', () => {

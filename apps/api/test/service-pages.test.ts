@@ -126,7 +126,7 @@ describe('the pages of the service', () => {
     const [q] = paths['/search']!.get!.parameters;
     expect(q).toMatchObject({ name: 'q', required: true, schema: { items: { maxLength: 50 } } });
     const exploded = { style: 'form', explode: true };
-    expect(form.encoding).toEqual({ labels: exploded });
+    expect(form.encoding).toEqual({ labels: exploded, templates: exploded });
     const upload = paths['/images']!.post!.requestBody.content['multipart/form-data']!;
     expect(upload.encoding).toEqual({ captions: exploded, tags: exploded });
     const ids = Object.values(paths).flatMap((item) => Object.values(item).map((one) => one.operationId));

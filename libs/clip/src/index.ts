@@ -51,10 +51,12 @@ export {
 export { ClipEncoder, type ClipEncoderOptions } from './encode/index.js';
 export {
   DEFAULT_HYPOTHESIS_TEMPLATE,
+  ensembleEmbeds,
   labelPrompts,
   NONE_OF_THE_ABOVE,
   REFERENCE_LABELS,
   rankLabels,
+  TEMPLATE_SETS,
   textCenter,
   type RankedLabel,
   type RankLabelsOptions,

@@ -19,7 +19,7 @@ import type { ClassifyParameters } from './classify.schema.js';
 import { ClassifyService } from './classify.service.js';
 
 /** Values of a body beside its labels, with room to spare. */
-const FURTHER_VALUES = 64;
+const FURTHER_VALUES = 192;
 
 @Controller('classify')
 export class ClassifyController {

@@ -1,12 +1,16 @@
 /** What POST /classify takes, as JSON in the form of Hugging Face's zero-shot pipelines or as a form, and answers. */
-import { NONE_OF_THE_ABOVE } from '@clip-ts/clip';
+import { NONE_OF_THE_ABOVE, REFERENCE_LABELS, TEMPLATE_SETS } from '@clip-ts/clip';
 import { z } from 'zod';
 import { flagSchema, numeric, stringListSchema, modelText } from '../http/fields.js';
 
 interface TextLimits {
   MAX_LABELS: number;
   MAX_TEXT_LENGTH: number;
+  MAX_COMPUTE: number;
 }
+
+/** Most templates of one request: as many as the largest set has, and some more. */
+const MAX_TEMPLATES = 100;
 
 const DEFAULT_TEMPLATE = '{}';
 
@@ -53,6 +57,26 @@ function parameterFields(limits: TextLimits) {
           .default(DEFAULT_TEMPLATE),
       )
       .describe('Text around each label, e.g. "a photo of a {}"'),
+    templates: stringListSchema(MAX_TEMPLATES)
+      .pipe(
+        z
+          .array(
+            z
+              .string()
+              .max(limits.MAX_TEXT_LENGTH)
+              .refine(
+                (template) => template.includes('{}') || Object.hasOwn(TEMPLATE_SETS, template),
+                `expected {} where the label goes, or a set: ${Object.keys(TEMPLATE_SETS).join(', ')}`,
+              ),
+          )
+          .min(1)
+          .max(MAX_TEMPLATES),
+      )
+      .optional()
+      .describe(
+        'Several templates, or the name of a set (clip-7, clip-80), instead of hypothesis_template: each label is the ' +
+          'mean over them',
+      ),
     multi_label: flagSchema(false).describe(
       'Judge each label by itself: the probability that it describes the image, whatever the others are',
     ),
@@ -69,23 +93,57 @@ function parameterFields(limits: TextLimits) {
 
 const RESTS_NAME = `"${NONE_OF_THE_ABOVE}" is the class that background adds; leave it out of the labels`;
 
+interface LabelsInTemplates {
+  labels: readonly string[];
+  hypothesis_template: string;
+  templates?: readonly string[];
+  multi_label: boolean;
+  background: boolean;
+}
+
+/** The templates of a request, sets by their members. */
+export function templatesOf({
+  templates,
+  hypothesis_template,
+}: Pick<LabelsInTemplates, 'templates' | 'hypothesis_template'>): string[] {
+  if (templates === undefined) return [hypothesis_template];
+  return [...new Set(templates.flatMap((template) => TEMPLATE_SETS[template] ?? [template]))];
+}
+
 /**
- * The longest text that the template makes of a label must not be longer than a text may be. Judged before any is
+ * The texts that the templates make of the labels must be neither too long nor too many. Judged before any is
  * made: 1,000 labels in a template of 500 places are a thousand times the request.
  */
-function requireShortPrompts(
-  labels: readonly string[],
-  template: string,
-  { MAX_TEXT_LENGTH }: TextLimits,
-  refuse: (message: string) => void,
+function requireModestPrompts(
+  request: LabelsInTemplates,
+  { MAX_TEXT_LENGTH, MAX_COMPUTE }: TextLimits,
+  refuse: (field: 'hypothesis_template' | 'templates', message: string) => void,
 ): void {
-  const places = template.split('{}').length - 1;
-  const longest = labels.reduce((length, label) => Math.max(length, label.length), 0);
-  const length = template.length + places * (longest - '{}'.length);
-  if (length <= MAX_TEXT_LENGTH) return;
-  refuse(
-    `with the longest label in it a text of ${length} characters; at most ${MAX_TEXT_LENGTH} are accepted`,
-  );
+  const { labels, templates, hypothesis_template, multi_label, background } = request;
+  const field = templates === undefined ? 'hypothesis_template' : 'templates';
+  if (templates !== undefined && hypothesis_template !== DEFAULT_TEMPLATE) {
+    refuse('templates', 'expected hypothesis_template or templates, found both');
+  }
+  const longestLabel = labels.reduce((length, label) => Math.max(length, label.length), 0);
+  const all = templatesOf(request);
+  const longest = all.reduce((length, template) => {
+    const places = template.split('{}').length - 1;
+    return Math.max(length, template.length + places * (longestLabel - '{}'.length));
+  }, 0);
+  if (longest > MAX_TEXT_LENGTH) {
+    refuse(
+      field,
+      `with the longest label in it a text of ${longest} characters; at most ${MAX_TEXT_LENGTH} are accepted`,
+    );
+  }
+  const referenceLabels = multi_label || background ? REFERENCE_LABELS.length : 0;
+  const texts = (labels.length + referenceLabels) * all.length;
+  if (all.length > 1 && texts > MAX_COMPUTE) {
+    refuse(
+      field,
+      `${all.length} templates make ${texts} texts; at most ${MAX_COMPUTE} are accepted (MAX_COMPUTE)`,
+    );
+  }
 }
 
 /** Fields of a form beside its file `image`. */
@@ -96,9 +154,9 @@ export function classifyFormSchema(limits: TextLimits) {
       message: RESTS_NAME,
       path: ['labels'],
     })
-    .superRefine(({ labels, hypothesis_template }, context) => {
-      requireShortPrompts(labels, hypothesis_template, limits, (message) =>
-        context.addIssue({ code: 'custom', path: ['hypothesis_template'], message }),
+    .superRefine((request, context) => {
+      requireModestPrompts(request, limits, (field, message) =>
+        context.addIssue({ code: 'custom', path: [field], message }),
       );
     });
 }
@@ -116,9 +174,9 @@ export function classifyBodySchema(limits: TextLimits) {
         ({ background, candidate_labels }) => !(background && candidate_labels.includes(NONE_OF_THE_ABOVE)),
         { message: RESTS_NAME, path: ['candidate_labels'] },
       )
-      .superRefine(({ candidate_labels, hypothesis_template }, context) => {
-        requireShortPrompts(candidate_labels, hypothesis_template, limits, (message) =>
-          context.addIssue({ code: 'custom', path: ['hypothesis_template'], message }),
+      .superRefine(({ candidate_labels, ...request }, context) => {
+        requireModestPrompts({ labels: candidate_labels, ...request }, limits, (field, message) =>
+          context.addIssue({ code: 'custom', path: [field], message }),
         );
       }),
     options: z

@@ -1,0 +1,87 @@
+/**
+ * Prompt ensembles: a label's embedding as the direction of the mean over several templates
+ * (Radford et al. 2021, arXiv:2103.00020, section 3.1.4). The named sets are those that OpenAI published with CLIP for
+ * ImageNet: all 80, and the 7 that were chosen among them.
+ *
+ * Shape letters: L labels, E embedding.
+ */
+import { ClipError } from '../errors.js';
+
+const CLIP_7 = [
+  'itap of a {}.',
+  'a bad photo of the {}.',
+  'a origami {}.',
+  'a photo of the large {}.',
+  'a {} in a video game.',
+  'art of the {}.',
+  'a photo of the small {}.',
+] as const;
+
+const CLIP_80 = [
+  ...[
+    'a bad photo of a {}.',
+    'a photo of many {}.',
+    'a sculpture of a {}.',
+    'a photo of the hard to see {}.',
+  ],
+  ...[
+    'a low resolution photo of the {}.',
+    'a rendering of a {}.',
+    'graffiti of a {}.',
+    'a bad photo of the {}.',
+  ],
+  ...[
+    'a cropped photo of the {}.',
+    'a tattoo of a {}.',
+    'the embroidered {}.',
+    'a photo of a hard to see {}.',
+  ],
+  ...[
+    'a bright photo of a {}.',
+    'a photo of a clean {}.',
+    'a photo of a dirty {}.',
+    'a dark photo of the {}.',
+  ],
+  ...['a drawing of a {}.', 'a photo of my {}.', 'the plastic {}.', 'a photo of the cool {}.'],
+  ...['a close-up photo of a {}.', 'a black and white photo of the {}.', 'a painting of the {}.'],
+  ...['a painting of a {}.', 'a pixelated photo of the {}.', 'a sculpture of the {}.'],
+  ...['a bright photo of the {}.', 'a cropped photo of a {}.', 'a plastic {}.', 'a photo of the dirty {}.'],
+  ...['a jpeg corrupted photo of a {}.', 'a blurry photo of the {}.', 'a photo of the {}.'],
+  ...['a good photo of the {}.', 'a rendering of the {}.', 'a {} in a video game.', 'a photo of one {}.'],
+  ...['a doodle of a {}.', 'a close-up photo of the {}.', 'a photo of a {}.', 'the origami {}.'],
+  ...['the {} in a video game.', 'a sketch of a {}.', 'a doodle of the {}.', 'a origami {}.'],
+  ...['a low resolution photo of a {}.', 'the toy {}.', 'a rendition of the {}.', 'a photo of the clean {}.'],
+  ...['a photo of a large {}.', 'a rendition of a {}.', 'a photo of a nice {}.', 'a photo of a weird {}.'],
+  ...['a blurry photo of a {}.', 'a cartoon {}.', 'art of a {}.', 'a sketch of the {}.', 'a embroidered {}.'],
+  ...['a pixelated photo of a {}.', 'itap of the {}.', 'a jpeg corrupted photo of the {}.'],
+  ...['a good photo of a {}.', 'a plushie {}.', 'a photo of the nice {}.', 'a photo of the small {}.'],
+  ...['a photo of the weird {}.', 'the cartoon {}.', 'art of the {}.', 'a drawing of the {}.'],
+  ...['a photo of the large {}.', 'a black and white photo of a {}.', 'the plushie {}.'],
+  ...['a dark photo of a {}.', 'itap of a {}.', 'graffiti of the {}.', 'a toy {}.', 'itap of my {}.'],
+  ...['a photo of a cool {}.', 'a photo of a small {}.', 'a tattoo of the {}.'],
+] as const;
+
+/** Sets of templates by name. */
+export const TEMPLATE_SETS: Readonly<Record<string, readonly string[]>> = {
+  'clip-7': CLIP_7,
+  'clip-80': CLIP_80,
+};
+
+/**
+ * One unit vector [E] for each of L labels.
+ * @param embeds for each template the unit vectors [E] of the L labels in it
+ * @throws ClipError LABELS_INVALID without templates, or when the vectors of a label cancel each other
+ */
+export function ensembleEmbeds(embeds: readonly (readonly Float32Array[])[]): Float32Array[] {
+  const [first] = embeds;
+  if (first === undefined)
+    throw new ClipError('LABELS_INVALID', 'there are no templates', { expected: 'one or more' });
+  if (embeds.length === 1) return [...first];
+  return first.map((one, label) => {
+    const sum = new Float64Array(one.length);
+    for (const row of embeds) row[label]!.forEach((value, e) => (sum[e]! += value));
+    const norm = Math.hypot(...sum);
+    if (norm === 0) throw new ClipError('LABELS_INVALID', 'the templates of a label cancel each other');
+    return Float32Array.from(sum, (value) => value / norm);
+  });
+}
