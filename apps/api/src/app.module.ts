@@ -28,6 +28,9 @@ import type { LoadEncoder } from './generations/generation.service.js';
 import { EmbeddingRepository } from './images/embedding.repository.js';
 import { ImageController } from './images/image.controller.js';
 import { ImageRepository } from './images/image.repository.js';
+import { CollectionLock } from './images/collection-lock.js';
+import { FileStore } from './images/file-store.js';
+import { ImageIntake } from './images/image-intake.js';
 import { ImageService } from './images/image.service.js';
 import { OrphanSweepService } from './images/orphan-sweep.service.js';
 import { SEARCH_INDEX } from './images/search-index.js';
@@ -98,6 +101,13 @@ export class AppModule {
         { provide: EMBEDDING_SOURCE, useExisting: EmbeddingRepository },
         IndexService,
         { provide: SEARCH_INDEX, useExisting: IndexService },
+        {
+          provide: FileStore,
+          useFactory: (memory: DecodeBudget) => new FileStore(config.DATA_DIR, memory),
+          inject: [DecodeBudget],
+        },
+        CollectionLock,
+        ImageIntake,
         ImageService,
         GenerationRepository,
         GenerationService,

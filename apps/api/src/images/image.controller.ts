@@ -41,6 +41,7 @@ import {
   uploadResultSchema,
 } from './image.schema.js';
 import type { FileQuery, ImageParams, ListQuery } from './image.schema.js';
+import { ImageIntake } from './image-intake.js';
 import { ImageService } from './image.service.js';
 import { fileGone } from './image.view.js';
 import { sendParts } from './served-file.js';
@@ -50,6 +51,7 @@ import { sendParts } from './served-file.js';
 export class ImageController {
   constructor(
     @Inject(ImageService) private readonly images: ImageService,
+    @Inject(ImageIntake) private readonly intake: ImageIntake,
     @Inject(AccessGuard) private readonly access: AccessGuard,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -102,7 +104,7 @@ export class ImageController {
         errors: [{ field: 'image', detail: 'expected at least one file' }],
       });
     }
-    const items = await this.images.upload(files, fields, scope);
+    const items = await this.intake.upload(files, fields, scope);
     response.status(items.some(({ status }) => status === 'created') ? 201 : 200);
     return { items };
   }

@@ -18,8 +18,8 @@ import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/
 import type { Config } from '../config/config.js';
 import type { ImportJob } from '../generated/prisma/client.js';
 import { imageId } from '../images/file-store.js';
-import { ImageService } from '../images/image.service.js';
-import type { IncomingImage } from '../images/image.service.js';
+import { ImageIntake } from '../images/image-intake.js';
+import type { IncomingImage } from '../images/image-intake.js';
 import { isTemporary } from '../problems/outages.js';
 import { Problem } from '../problems/problem.js';
 import { toProblem } from '../problems/translate.js';
@@ -57,7 +57,7 @@ export class ImportRunner implements OnApplicationBootstrap, BeforeApplicationSh
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(ImportRepository) private readonly jobs: ImportRepository,
-    @Inject(ImageService) private readonly images: ImageService,
+    @Inject(ImageIntake) private readonly images: ImageIntake,
   ) {}
 
   private get stopped(): boolean {

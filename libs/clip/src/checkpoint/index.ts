@@ -1,8 +1,6 @@
 export { maxTextTokens, readsPadding, type CheckpointConfig } from './checkpoint-config.js';
 export {
   CONFIG_FILE,
-  checkpointNames,
-  choosePrecision,
   encoderFiles,
   MODEL_CARD_FILE,
   ONNX_SUFFIXES,
