@@ -1,153 +1,101 @@
 /**
- * Reads what an import is to bring in: the images of a folder, or of a COCO dataset with captions and
- * category names (https://cocodataset.org/#format-data). COCO folders differ in where the images lie,
- * so they are found by name anywhere below the folder, a folder with the split's name first.
+ * What an import is to bring in, as the reader of datasets finds it (libs/clip/data): the rules by which an annotation's image
+ * is found are those of training.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { z } from 'zod';
+import { stat } from 'node:fs/promises';
+import { ClipError } from '@clip-ts/clip/preprocess';
+import {
+  openDataset,
+  openImageFolder,
+  type Dataset,
+  type DatasetProblemCode,
+  type ImageLocation,
+} from '@clip-ts/clip/data';
 import { Problem } from '../problems/problem.js';
 import { cleanText } from '../text/clean-text.js';
 
-/** One image to import. */
+/** One image to import, or why one cannot be. */
+export type SourceItem = SourceImage | { file: string; failure: string };
 export interface SourceImage {
-  path: string;
+  /** Its path below the folder of the import; its archive and name where it lies in one. */
+  file: string;
+  location: ImageLocation;
   captions: string[];
   tags: string[];
 }
 
-const IMAGE_NAME = /\.(jpe?g|png|webp|gif)$/i;
-const ANNOTATIONS = /^(?:captions|instances)_(.+)\.json$/;
+export interface SourceOptions {
+  format: 'auto' | 'coco' | 'folder';
+  split?: string;
+  limit?: number;
+}
 
-const cocoSchema = z.object({
-  images: z.array(z.object({ id: z.union([z.number(), z.string()]), file_name: z.string().min(1) })),
-  annotations: z
-    .array(
-      z.object({
-        image_id: z.union([z.number(), z.string()]),
-        caption: z.string().optional(),
-        category_id: z.number().optional(),
-      }),
-    )
-    .default([]),
-  categories: z.array(z.object({ id: z.number(), name: z.string() })).default([]),
-});
-type Coco = z.infer<typeof cocoSchema>;
+/** Problems of a dataset with which an image, or several, cannot be taken. */
+const FAILURES: readonly DatasetProblemCode[] = [
+  'image_missing',
+  'image_ambiguous',
+  'id_repeated',
+  'name_invalid',
+  'folder_unreadable',
+  'link_outside',
+  'format_unsupported',
+];
 
 /**
- * The images at `path` (a folder, or a COCO annotation file), always in the same order.
- * Throws `import_unreadable` when there is nothing to import or an annotation file is not COCO.
+ * The images at `path` (a folder, or an annotation file), always in the same order, and what is no image of it by then.
+ * Throws `import_unreadable` when there is nothing to import or an annotation file cannot be read.
  */
-export async function readSource(
-  path: string,
-  options: { format: 'auto' | 'coco' | 'folder'; split?: string; limit?: number },
-): Promise<SourceImage[]> {
-  const images = await readImages(path, options);
-  if (images.length === 0) throw unreadable(`There are no images in ${path}.`);
-  return images.sort((a, b) => (a.path < b.path ? -1 : 1)).slice(0, options.limit);
-}
-
-async function readImages(
-  path: string,
-  { format, split }: { format: 'auto' | 'coco' | 'folder'; split?: string },
-): Promise<SourceImage[]> {
-  if (!(await stat(path)).isDirectory()) {
-    if (format === 'folder' || !path.endsWith('.json')) throw unreadable(`${path} is not a folder.`);
-    const above = dirname(path);
-    return readCoco(basename(above) === 'annotations' ? dirname(above) : above, [path]);
-  }
-  const files = format === 'folder' ? [] : await annotationFiles(path, split);
-  if (files.length > 0) return readCoco(path, files);
-  if (format === 'coco' || split !== undefined) {
-    const name = split ?? '*';
-    throw unreadable(`There is no annotations/captions_${name}.json or instances_${name}.json in ${path}.`);
-  }
-  return (await walk(path)).map((file) => ({ path: file, captions: [], tags: [] }));
-}
-
-async function annotationFiles(folder: string, split: string | undefined): Promise<string[]> {
-  const names = await readdir(join(folder, 'annotations')).catch(() => []);
-  return names
-    .filter((name) => {
-      const found = ANNOTATIONS.exec(name)?.[1];
-      return found !== undefined && (split === undefined || found === split);
-    })
-    .sort()
-    .map((name) => join(folder, 'annotations', name));
-}
-
-async function readCoco(folder: string, files: readonly string[]): Promise<SourceImage[]> {
-  const locate = locator(await walk(folder));
-  const images = new Map<string, SourceImage>();
-  for (const file of files) {
-    const split = ANNOTATIONS.exec(basename(file))?.[1] ?? '';
-    const coco = await readCocoFile(file);
-    const byId = new Map<string | number, SourceImage>();
-    for (const { id, file_name } of coco.images) {
-      const path = locate(file_name, split) ?? join(folder, 'images', split, basename(file_name));
-      const image = images.get(path) ?? { path, captions: [], tags: [] };
-      images.set(path, image);
-      byId.set(id, image);
-    }
-    annotate(byId, coco);
-  }
-  return [...images.values()];
-}
-
-function annotate(byId: ReadonlyMap<string | number, SourceImage>, { annotations, categories }: Coco): void {
-  const names = new Map(categories.map(({ id, name }) => [id, cleanText(name)]));
-  for (const { image_id, caption, category_id } of annotations) {
-    const image = byId.get(image_id);
-    if (image === undefined) continue;
-    const text = cleanText(caption ?? '').trim();
-    if (text && !image.captions.includes(text)) image.captions.push(text);
-    const name = category_id === undefined ? undefined : names.get(category_id);
-    if (name !== undefined && !image.tags.includes(name)) image.tags.push(name);
-  }
-}
-
-async function readCocoFile(path: string): Promise<Coco> {
-  let value: unknown;
+export async function readSource(path: string, options: SourceOptions): Promise<SourceItem[]> {
   try {
-    value = JSON.parse(await readFile(path, 'utf8'));
+    const items = await readItems(path, options);
+    if (items.length === 0) throw unreadable(`There are no images in ${path}.`);
+    return items.slice(0, options.limit);
   } catch (error) {
-    throw unreadable(`${path} is not JSON: ${error instanceof Error ? error.message : String(error)}.`);
+    throw error instanceof ClipError ? unreadable(`${error.message}.`) : error;
   }
-  const parsed = cocoSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw unreadable(`${path} is not a COCO file: ${issue?.path.join('.')}: ${issue?.message}.`);
 }
 
-/** Finds a file by its name; among several of that name, one in a folder called `split`. */
-function locator(paths: readonly string[]): (fileName: string, split: string) => string | undefined {
-  const byName = new Map<string, string[]>();
-  for (const path of paths) {
-    const name = basename(path);
-    const same = byName.get(name);
-    if (same === undefined) byName.set(name, [path]);
-    else same.push(path);
+async function readItems(path: string, { format, split }: SourceOptions): Promise<SourceItem[]> {
+  const dataset = await openSource(path, format);
+  if (split !== undefined && !dataset.splits.includes(split)) {
+    const there = dataset.splits.join(', ');
+    throw unreadable(`There is no split ${split} in ${path}. It has ${there === '' ? 'none' : there}.`);
   }
-  return (fileName, split) => {
-    const candidates = byName.get(basename(fileName)) ?? [];
-    return candidates.find((path) => basename(dirname(path)) === split) ?? candidates[0];
-  };
-}
-
-/** All image files below a folder. Links are not followed. */
-async function walk(folder: string): Promise<string[]> {
-  const found: string[] = [];
-  const pending = [folder];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    for (const entry of await readdir(next, { withFileTypes: true })) {
-      if (entry.name.startsWith('.')) continue;
-      const path = join(next, entry.name);
-      if (entry.isDirectory()) pending.push(path);
-      else if (entry.isFile() && IMAGE_NAME.test(entry.name)) found.push(path);
+  // Names of folders are no captions of what lies in them, unless someone says so.
+  const described = dataset.format !== 'class-folders' && dataset.format !== 'images';
+  const images = new Map<string, SourceImage>();
+  const failures = new Map<string, { file: string; failure: string }>();
+  for (const each of split === undefined ? dataset.splits : [split]) {
+    const read = await dataset.read(each);
+    for (const { name, location, captions, tags } of read.images) {
+      const image = images.get(name) ?? { file: name, location, captions: [], tags: [] };
+      images.set(name, image);
+      if (!described) continue;
+      image.captions = joined(image.captions, captions);
+      image.tags = joined(image.tags, tags);
     }
+    for (const { code, name, detail } of read.problems)
+      if (FAILURES.includes(code)) failures.set(`${code} ${name}`, { file: name, failure: `${detail}.` });
   }
-  return found;
+  const items = [...images.values(), ...failures.values()];
+  return items.sort((a, b) => (a.file < b.file ? -1 : 1));
 }
+
+async function openSource(path: string, format: SourceOptions['format']): Promise<Dataset> {
+  const isFolder = (await stat(path)).isDirectory();
+  if (format === 'folder') {
+    if (!isFolder) throw unreadable(`${path} is not a folder.`);
+    return openImageFolder(path);
+  }
+  const dataset = await openDataset(path);
+  if (format === 'coco' && dataset.format !== 'coco')
+    throw unreadable(`There is no annotations/captions_*.json or instances_*.json in ${path}.`);
+  return dataset;
+}
+
+const joined = (known: readonly string[], more: readonly string[]): string[] => [
+  ...new Set([...known, ...more.map((text) => cleanText(text).trim()).filter((text) => text !== '')]),
+];
 
 function unreadable(detail: string): Problem {
   return new Problem('import_unreadable', detail);

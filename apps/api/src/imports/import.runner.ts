@@ -11,8 +11,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { basename, relative } from 'node:path';
+import { basename } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readImageBytes } from '@clip-ts/clip/data';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Config } from '../config/config.js';
@@ -25,11 +26,11 @@ import { Problem } from '../problems/problem.js';
 import { toProblem } from '../problems/translate.js';
 import { CONFIG } from '../providers.js';
 import { isBelow, resolveImportPath } from './import-root.js';
-import { readSource } from './import-source.js';
-import type { SourceImage } from './import-source.js';
+import type { SourceImage, SourceItem } from './import-source.js';
 import { ImportRepository } from './import.repository.js';
 import { failuresSchema } from './import.schema.js';
 import type { ImportFailure } from './import.schema.js';
+import { readSourceInThread } from './source-thread.js';
 
 const BATCH = 32;
 /** How often leases are renewed and jobs of services that have died are looked for, while one lease lasts. */
@@ -151,10 +152,13 @@ export class ImportRunner implements OnApplicationBootstrap, BeforeApplicationSh
 
   private async run(job: ImportJob): Promise<void> {
     const path = await resolveImportPath(job.path, this.config.IMPORT_ROOT);
-    const source = await readSource(path, {
+    const options = {
       format: job.format,
       split: job.split ?? undefined,
       limit: job.maxImages ?? undefined,
+    };
+    const source = await readSourceInThread(path, options, this.stop.signal).catch((error: unknown) => {
+      throw this.stopped ? new Stopped() : error;
     });
     const counts = {
       processed: job.processed,
@@ -168,7 +172,7 @@ export class ImportRunner implements OnApplicationBootstrap, BeforeApplicationSh
     for (let isFirst = true; counts.processed < source.length; isFirst = false) {
       if (this.stopped) return;
       const batch = source.slice(counts.processed, counts.processed + BATCH);
-      const failures = await this.takeBatch(batch, path, { ...job, startedAt }, counts, isFirst);
+      const failures = await this.takeBatch(batch, { ...job, startedAt }, counts, isFirst);
       counts.processed += batch.length;
       counts.failed += failures.length;
       counts.failures = [...counts.failures, ...failures].slice(0, MAX_FAILURES);
@@ -192,21 +196,22 @@ export class ImportRunner implements OnApplicationBootstrap, BeforeApplicationSh
    * @param mayBeAgain whether the batch may have been taken in before without being counted
    */
   private async takeBatch(
-    batch: readonly SourceImage[],
-    root: string,
+    batch: readonly SourceItem[],
     { startedAt, ...job }: ImportJob & { startedAt: Date },
     counts: { added: number; duplicates: number; processed: number },
     mayBeAgain: boolean,
   ): Promise<ImportFailure[]> {
     const failures: ImportFailure[] = [];
     const images: IncomingImage[] = [];
-    const paths: string[] = [];
-    for (const image of batch) {
+    const files: string[] = [];
+    for (const item of batch) {
+      const { file } = item;
       try {
-        images.push(await this.load(image));
-        paths.push(image.path);
+        if ('failure' in item) throw new Problem('import_unreadable', item.failure);
+        images.push(await this.load(item));
+        files.push(file);
       } catch (error) {
-        failures.push(describeFailure(image.path, root, error));
+        failures.push(describeFailure(file, error));
       }
     }
     const added: string[] = [];
@@ -225,7 +230,7 @@ export class ImportRunner implements OnApplicationBootstrap, BeforeApplicationSh
     });
     const uncounted = outcomes.before ?? new Set<string>();
     for (const [index, outcome] of outcomes.all.entries()) {
-      if (outcome instanceof Problem) failures.push(describeFailure(paths[index]!, root, outcome));
+      if (outcome instanceof Problem) failures.push(describeFailure(files[index]!, outcome));
       else if (outcome.status === 'created' || uncounted.delete(outcome.id)) {
         counts.added++;
         added.push(outcome.id);
@@ -238,22 +243,26 @@ export class ImportRunner implements OnApplicationBootstrap, BeforeApplicationSh
     return failures;
   }
 
-  private async load({ path, captions, tags }: SourceImage): Promise<IncomingImage> {
-    const real = await realpath(path);
+  private async load({ file, location, captions, tags }: SourceImage): Promise<IncomingImage> {
+    const part = typeof location === 'string' ? undefined : location;
+    const real = await realpath(typeof location === 'string' ? location : location.archive);
     const roots = await Promise.all(this.config.IMPORT_ROOT.map((root) => realpath(root).catch(() => root)));
     if (!roots.some((root) => isBelow(real, root))) {
       throw new Problem('import_forbidden', 'A link leads out of the folders that imports may read.');
     }
-    const { size } = await stat(real);
+    const size = part?.size ?? (await stat(real)).size;
     if (size > this.config.MAX_IMAGE_BYTES) {
       throw new Problem('image_too_large', `The file has ${size} bytes.`);
     }
-    return { bytes: await readFile(real), fileName: basename(path), captions, tags };
+    const bytes =
+      part === undefined
+        ? await readFile(real)
+        : Buffer.from(await readImageBytes({ ...part, archive: real }));
+    return { bytes, fileName: basename(file), captions, tags };
   }
 }
 
-function describeFailure(path: string, root: string, error: unknown): ImportFailure {
-  const file = relative(root, path) || basename(path);
+function describeFailure(file: string, error: unknown): ImportFailure {
   if (error instanceof Problem) return { file, code: error.code, detail: error.message };
   const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
   return {

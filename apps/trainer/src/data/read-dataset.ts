@@ -36,6 +36,9 @@ const LEFT_OUT: Partial<Record<DatasetProblemCode, string>> = {
   caption_missing: 'images have no caption and are left out',
   caption_invalid: 'captions are empty or not texts and are left out',
   annotation_orphaned: 'annotations name images that are not listed and are left out',
+  folder_unreadable: 'folders cannot be read and are left out',
+  link_outside: 'links lead out of the dataset or to nothing and are left out',
+  format_unsupported: 'images are of formats that are not read and are left out',
 };
 
 /** Fraction of the images that is kept for validation where the dataset has one split only. */

@@ -2,8 +2,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byCodeUnits, imageFiles } from './file-index.js';
-import { cleanText } from './names.js';
-import { ONLY_SPLIT, type Dataset, type DatasetImage } from './types.js';
+import { cleanText, isImageName } from './names.js';
+import { ONLY_SPLIT, type Dataset, type DatasetImage, type DatasetProblem } from './types.js';
 
 /** Names of folders that are splits, not classes. */
 const SPLIT_NAME = /^(?:train|training|val|valid|validation|dev|test|testing)(?:[-_]?\d{4})?$/i;
@@ -24,16 +24,23 @@ export async function openImageFolder(
   const folders = entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name);
+  // Images beside such folders belong to none of the splits.
+  const isSplit = !entries.some((entry) => entry.isFile() && isImageName(entry.name));
   const splits =
-    folders.length > 0 && folders.every((name) => SPLIT_NAME.test(name))
+    isSplit && folders.length > 0 && folders.every((name) => SPLIT_NAME.test(name))
       ? folders.sort(byCodeUnits)
       : undefined;
   const roots = new Map(
     (splits ?? [ONLY_SPLIT]).map((split) => [split, splits ? join(folder, split) : folder]),
   );
   const images = new Map<string, DatasetImage[]>();
+  const problems = new Map<string, DatasetProblem[]>();
   for (const [split, root] of roots) {
-    const files = await imageFiles(root);
+    const { files, problems: found } = await imageFiles(root);
+    problems.set(
+      split,
+      found.map((problem) => (splits ? { ...problem, name: `${split}/${problem.name}` } : problem)),
+    );
     images.set(
       split,
       files.map((file) => ({
@@ -49,14 +56,14 @@ export async function openImageFolder(
     splits: [...roots.keys()],
     read: async (split) => {
       const found = images.get(split) ?? [];
-      const problems = found
+      const uncaptioned = found
         .filter(({ captions }) => captions.length === 0)
         .map(({ name }) => ({
           code: 'caption_missing' as const,
           name,
           detail: 'it lies in no class folder',
         }));
-      return { split, images: found, classes, problems };
+      return { split, images: found, classes, problems: [...uncaptioned, ...(problems.get(split) ?? [])] };
     },
   };
 }

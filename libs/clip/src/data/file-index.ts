@@ -7,7 +7,8 @@
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { baseName, isImageName, relativeName, withForwardSlashes } from './names.js';
+import { baseName, isImageName, isOtherImageName, relativeName, withForwardSlashes } from './names.js';
+import type { DatasetProblem } from './types.js';
 
 /** A file, or why there is none. */
 export type Located =
@@ -27,25 +28,26 @@ export class FileIndex {
   /** For each spelling: bare name → files. */
   private readonly byName = SPELLINGS.map(() => new Map<string, string[]>());
 
-  /**
-   * @param folder the dataset's folder
-   * @param files paths below it, with `/` between their parts
-   */
-  constructor(
-    private readonly folder: string,
-    readonly files: readonly string[],
-  ) {
-    for (const file of files) {
-      SPELLINGS.forEach((spell, i) => {
-        push(this.byPath[i]!, spell(file), file);
-        push(this.byName[i]!, spell(baseName(file)), file);
-      });
-    }
+  private readonly known = new Set<string>();
+
+  private constructor(private readonly folder: string) {}
+
+  private add({ path, real }: FoundFile): void {
+    const isNew = !this.known.has(real);
+    this.known.add(real);
+    SPELLINGS.forEach((spell, i) => {
+      push(this.byPath[i]!, spell(path), path);
+      // A file that links lead to as well is one file.
+      if (isNew) push(this.byName[i]!, spell(baseName(path)), path);
+    });
   }
 
   /** The index of all image files below a folder; links are followed as long as they stay inside it. */
   static async of(folder: string): Promise<FileIndex> {
-    return new FileIndex(folder, await imageFiles(folder));
+    const index = new FileIndex(folder);
+    const { files } = await walk(folder, 'followed');
+    for (const file of files) if (isImageName(file.path)) index.add(file);
+    return index;
   }
 
   /**
@@ -87,43 +89,91 @@ function push(map: Map<string, string[]>, key: string, file: string): void {
 }
 
 function ambiguous(files: readonly string[]): Located {
-  const named = files.slice(0, 3).join(', ') + (files.length > 3 ? ', …' : '');
+  const named = [...files].sort(byCodeUnits).slice(0, 3).join(', ') + (files.length > 3 ? ', …' : '');
   return { problem: 'image_ambiguous', detail: `${files.length} files could be meant: ${named}` };
 }
 
-/** Image files below a folder, sorted, as paths with `/`; hidden files and folders are left out. */
-export async function imageFiles(folder: string): Promise<string[]> {
-  const found: string[] = [];
-  await walk(folder, (file) => {
-    if (isImageName(file)) found.push(file);
-  });
-  return found.sort(byCodeUnits);
+/**
+ * Image files below a folder, sorted, as paths with `/`; hidden files and folders are left out. Each is there once, also
+ * where a link leads to its folder; a link to a file is a file of its own.
+ */
+export async function imageFiles(folder: string): Promise<{ files: string[]; problems: DatasetProblem[] }> {
+  const { files, problems } = await walk(folder, 'once');
+  const paths = files.map(({ path }) => path);
+  const others = paths.filter(isOtherImageName).map((name) => ({
+    code: 'format_unsupported' as const,
+    name,
+    detail: 'expected .jpg, .png, .webp or .gif',
+  }));
+  return { files: paths.filter(isImageName).sort(byCodeUnits), problems: [...problems, ...others] };
 }
 
-/** Calls `visit` with every file below a folder. A folder that is reached twice, by links, is visited once. */
-async function walk(folder: string, visit: (file: string) => void): Promise<void> {
+interface FoundFile {
+  /** Below the folder, with `/` between its parts. */
+  path: string;
+  /** Where it really lies. */
+  real: string;
+}
+
+/**
+ * Every file below a folder. Links are followed where they stay inside it.
+ * @param linked whether a folder that is reached directly is visited again by a link to it, so that its files are known by
+ *   both paths; two links to one folder count once in any case
+ */
+async function walk(
+  folder: string,
+  linked: 'followed' | 'once',
+): Promise<{ files: FoundFile[]; problems: DatasetProblem[] }> {
   const root = await realpath(folder);
+  const files: FoundFile[] = [];
+  const problems: DatasetProblem[] = [];
   const visited = new Set([root]);
-  const pending = [''];
-  for (let below = pending.pop(); below !== undefined; below = pending.pop()) {
-    for (const entry of await readdir(join(folder, below), { withFileTypes: true })) {
+  const pending = [{ path: '', real: root }];
+  const links: FoundFile[] = [];
+  // What is reached directly comes first, so that it has the path by which it is found in any case.
+  for (let next = pending.pop(); next !== undefined; next = pending.pop() ?? (await followed())) {
+    const { path: below, real } = next;
+    if (linked === 'once') visited.add(real);
+    const entries = await readdir(real, { withFileTypes: true }).catch((error: unknown) => {
+      if (below === '') throw error;
+      problems.push({ code: 'folder_unreadable', name: below, detail: reasonOf(error) });
+      return [];
+    });
+    for (const entry of entries) {
       if (entry.name.startsWith('.')) continue;
-      const path = below === '' ? entry.name : `${below}/${entry.name}`;
-      if (entry.isFile()) visit(path);
-      else if (entry.isDirectory()) pending.push(path);
-      else if (entry.isSymbolicLink()) {
-        const target = await realpath(join(folder, path)).catch(() => undefined);
-        if (target === undefined || !isInside(target, root)) continue;
-        const status = await stat(target);
-        if (status.isFile()) visit(path);
-        else if (status.isDirectory() && !visited.has(target)) {
-          visited.add(target);
-          pending.push(path);
-        }
-      }
+      const found = {
+        path: below === '' ? entry.name : `${below}/${entry.name}`,
+        real: join(real, entry.name),
+      };
+      if (entry.isFile()) files.push(found);
+      else if (entry.isDirectory()) pending.push(found);
+      else if (entry.isSymbolicLink()) links.push(found);
     }
   }
+  return { files, problems };
+
+  /** The next folder that a link leads to. */
+  async function followed(): Promise<FoundFile | undefined> {
+    for (let link = links.shift(); link !== undefined; link = links.shift()) {
+      const { path, real } = link;
+      const target = await realpath(real).catch(() => undefined);
+      if (target === undefined || !isInside(target, root)) {
+        const detail = target === undefined ? 'it leads to nothing' : 'it leads out of the dataset';
+        problems.push({ code: 'link_outside', name: path, detail });
+        continue;
+      }
+      const status = await stat(target);
+      if (status.isFile()) files.push({ path, real: target });
+      else if (status.isDirectory() && !visited.has(target)) {
+        visited.add(target);
+        return { path, real: target };
+      }
+    }
+    return undefined;
+  }
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function isInside(path: string, folder: string): boolean {
   const below = relative(folder, path);

@@ -5,6 +5,10 @@ import { isAbsolute, relative, sep } from 'node:path';
 const IMAGE_NAME = /\.(?:jpe?g|png|webp|gif)$/i;
 export const isImageName = (name: string): boolean => IMAGE_NAME.test(name);
 
+/** Ends of the names of images that are not read. */
+const OTHER_IMAGE_NAME = /\.(?:tiff?|bmp|heic|heif|avif|jxl|jp2|svg|ico|dng|cr2|nef|arw)$/i;
+export const isOtherImageName = (name: string): boolean => OTHER_IMAGE_NAME.test(name);
+
 /**
  * The name's path below the dataset's folder with `/` between its parts.
  * @returns undefined for what leads out of the folder, is empty or holds a zero character

@@ -182,6 +182,13 @@ describe('a dataset in COCO format', () => {
     expect(split.images.map(({ captions }) => captions[0])).toEqual(['caption 1', 'caption 3']);
     expect(problemsOf(split)).toEqual(['image_missing passwd.jpg']);
   });
+
+  it('takes a file that links lead to as well for one file where its bare name is looked up', async () => {
+    await coco([[1, 'elsewhere/1.jpg']], ['store/1.jpg']);
+    await symlink('store', join(root, 'alias'));
+    const split = await read('val');
+    expect(split.images.map(({ name }) => name)).toEqual(['store/1.jpg']);
+  });
 });
 
 describe('a table', () => {

@@ -23,6 +23,9 @@ export const DATASET_PROBLEMS = {
   caption_missing: 'an image has no caption',
   caption_invalid: 'a caption is null, empty or not a text',
   annotation_orphaned: 'an annotation names an image that is not listed',
+  folder_unreadable: 'a folder cannot be read',
+  link_outside: 'a link leads out of the dataset, or to nothing',
+  format_unsupported: 'a file is an image of a format that is not read',
 } as const;
 export type DatasetProblemCode = keyof typeof DATASET_PROBLEMS;
 
