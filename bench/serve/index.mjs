@@ -2,6 +2,10 @@
  * The service under load: latency of its routes, throughput, and whether its memory stays flat.
  *
  *   npm run bench -- serve --checkpoint FOLDER [--images 500] [--requests 10000] [--concurrency 8]
+ *   npm run bench -- serve --beside-bare [--checkpoint FOLDER] [--rounds 5] [--images 64] [--texts 20000]
+ *
+ * With --beside-bare: the service in turns with the bare session of its vision model, of the size of CLIP ViT-B/32 unless
+ * a folder is named; then the health check during 400 uploads at once, and memory over many POST /embed of random texts.
  *
  * Starts the built service on a free port and an empty data folder, adds images, sends the requests
  * (a mix of searches, classifications and thumbnails) from this process, and prints `name: value unit` lines.
@@ -11,6 +15,7 @@ import { parseArgs } from 'node:util';
 import pMap from 'p-map';
 import sharp from 'sharp';
 import { withService } from '../shared/service.mjs';
+import { besideBare } from './beside-bare.mjs';
 
 /** @typedef {{ url: string, pictures: Buffer<ArrayBuffer>[], ids: string[] }} Filled */
 
@@ -32,17 +37,29 @@ const PARTS = 10;
 
 const { values } = parseArgs({
   options: {
-    checkpoint: { type: 'string', default: process.env.CLIP_CHECKPOINT ?? 'data/sample/run/checkpoint' },
-    images: { type: 'string', default: '500' },
+    checkpoint: { type: 'string' },
+    images: { type: 'string' },
     requests: { type: 'string', default: '10000' },
     concurrency: { type: 'string', default: '8' },
+    'beside-bare': { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    texts: { type: 'string', default: '20000' },
   },
 });
 
 const started = performance.now();
-await withService(values.checkpoint, async (url, pid) => {
+if (values['beside-bare']) {
+  await besideBare(values.checkpoint, {
+    rounds: Number(values.rounds),
+    images: Number(values.images ?? '64'),
+    texts: Number(values.texts),
+  });
+  process.exit();
+}
+const checkpoint = values.checkpoint ?? process.env.CLIP_CHECKPOINT ?? 'data/sample/run/checkpoint';
+await withService(checkpoint, async (url, pid) => {
   print('serve.start', (performance.now() - started) / 1000, 's');
-  const filled = await fill(url, Number(values.images));
+  const filled = await fill(url, Number(values.images ?? '500'));
   for (const [name, send] of Object.entries(kinds(filled))) {
     const times = await pMap(range(0, 200), (n) => timed(() => send(n)), { concurrency: 1 });
     report(`serve.${name}`, times.slice(20));

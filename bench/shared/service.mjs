@@ -13,8 +13,9 @@ const MAIN = fileURLToPath(new URL('../../apps/api/dist/main.js', import.meta.ur
  * Runs `work` with the address and process id of a service that is ready; ends the service and removes its data.
  * @param {string} checkpoint
  * @param {(url: string, pid: number) => Promise<void>} work
+ * @param {Record<string, string>} [settings] environment variables besides
  */
-export async function withService(checkpoint, work) {
+export async function withService(checkpoint, work, settings = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'clip-bench-'));
   const service = spawn(process.execPath, [MAIN], {
     env: {
@@ -22,6 +23,7 @@ export async function withService(checkpoint, work) {
       MALLOC_ARENA_MAX: '2',
       MALLOC_MMAP_THRESHOLD_: '1048576',
       ...process.env,
+      ...settings,
       CLIP_CHECKPOINT: checkpoint,
       DATA_DIR: folder,
       PORT: '0',
