@@ -2,11 +2,13 @@
  * The backend that a command computes on, with the way to run a program there: compiled and replayed on onnxruntime, op
  * by op elsewhere.
  */
+import * as tf from '@tensorflow/tfjs-core';
 import {
   asOneFunction,
   createEagerRunner,
   createReplayedRunner,
   inputsOf,
+  toTensors,
   type HostTensors,
   type Program,
   type Runner,
@@ -15,11 +17,21 @@ import type { MemoryEstimate } from 'tfjs-onnxruntime';
 import type { BackendName } from './names.js';
 import { selectBackend, type SelectedBackend } from './select-backend.js';
 
+type CreateFixedRunner = <P extends Program<P>>(program: P, state: HostTensors) => FixedRunner<P>;
+
+/** Without a state to read. */
+export type FixedRunner<P> = Omit<Runner<P>, 'readState'>;
+
 type CreateRunner = <P extends Program<P>>(program: P, initialState: HostTensors) => Runner<P>;
 
 export interface Backend {
   name: SelectedBackend['name'];
   createRunner: CreateRunner;
+  /**
+   * Runs programs whose state never changes. Where they are compiled, weights become constants of what runs, which is
+   * faster; of the shapes that occur, the last few stay compiled.
+   */
+  createFixedRunner: CreateFixedRunner;
   /**
    * Whether programs of several shapes use the same memory. Otherwise each shape that is compiled keeps what it needed
    * (docs/decisions/016-memory-of-training.md).
@@ -60,9 +72,11 @@ export async function openBackend(name: BackendName, { device, log }: OpenBacken
   if (device === 'cuda' && !['tfjs-node-gpu', 'onnxruntime-webgpu'].includes(selected))
     log('device is "cuda" in the configuration; this runs on the CPU');
   const replays = selected === 'onnxruntime' || selected === 'onnxruntime-webgpu';
+  const createRunner = replays ? await replayedRunners() : createEagerRunner;
   return {
     name: selected,
-    createRunner: replays ? await replayedRunners() : createEagerRunner,
+    createRunner,
+    createFixedRunner: selected === 'onnxruntime' ? await fixedRunners() : createRunner,
     ...(selected === 'onnxruntime' ? { estimateMemory: await memoryEstimates() } : {}),
     sharesMemory:
       !replays || (selected === 'onnxruntime' && (await import('tfjs-onnxruntime')).hasNativeAddon()),
@@ -92,5 +106,26 @@ export async function replayedRunners(): Promise<CreateRunner> {
     const options = { name: 'contrastive program', maxSignatures: COMPILED_SHAPES };
     const state = initialState as ConstructorParameters<typeof ReplayedFunction>[1];
     return createReplayedRunner(program, new ReplayedFunction(asOneFunction(program), state, options));
+  };
+}
+
+/** Enough for a function of images and one of texts, whose lengths come one after the other. */
+const FIXED_SHAPES = 2;
+
+async function fixedRunners(): Promise<CreateFixedRunner> {
+  const { ReplayedFunction } = await import('tfjs-onnxruntime');
+  return (program, state) => {
+    const constants = toTensors(state);
+    const applied = asOneFunction(program);
+    const options = { name: 'program of fixed weights', maxSignatures: FIXED_SHAPES };
+    const replayed = new ReplayedFunction((_, inputs) => applied(constants, inputs), {}, options);
+    const { run, dispose } = createReplayedRunner(program, replayed);
+    return {
+      run,
+      dispose: () => {
+        dispose();
+        tf.dispose(constants);
+      },
+    };
   };
 }

@@ -71,18 +71,22 @@ export function paddedToOneLength(store: CaptionStore): CaptionStore {
   return { ...store, minLength: longest };
 }
 
-/** input_ids and attention_mask [B, T] of some captions. @param minLength of T, beside the store's own */
+/**
+ * input_ids and attention_mask [B, T] of some captions.
+ * @param minLength of T, beside the store's own
+ * @param step T is a multiple of it, where captions may be that long
+ */
 export function captionBatch(
   store: CaptionStore,
   captions: ArrayLike<number>,
-  minLength = 1,
+  { minLength = 1, step = LENGTH_STEP }: { minLength?: number; step?: number } = {},
 ): { input_ids: HostTensor; attention_mask: HostTensor } {
   const B = captions.length;
   let longest = Math.max(minLength, store.minLength);
   for (let b = 0; b < B; b++) {
     longest = Math.max(longest, store.starts[captions[b]! + 1]! - store.starts[captions[b]!]!);
   }
-  const T = Math.min(store.maxLength, Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP);
+  const T = Math.min(store.maxLength, Math.ceil(longest / step) * step);
   const ids = new Int32Array(B * T).fill(store.padTokenId);
   const mask = new Int32Array(B * T);
   for (let b = 0; b < B; b++) {

@@ -1,5 +1,6 @@
 /** Embeds a split's images and captions with the program's evaluation mode. B batch, T tokens, E embedding. */
-import { splitRows, type EmbeddingProgram, type Runner } from '@clip-ts/clip/train';
+import { splitRows, type EmbeddingProgram } from '@clip-ts/clip/train';
+import type { FixedRunner } from '../backend/open-backend.js';
 import { filledUp, imageBatch } from '../data/batches.js';
 import { prefetch } from '../data/prefetch.js';
 import { batchesAhead } from '../data/images/pixel-source.js';
@@ -23,7 +24,7 @@ function* fullBatches(
  * @param keep whether the images will be wanted again
  */
 export async function embedImages(
-  runner: Runner<EmbeddingProgram>,
+  runner: FixedRunner<EmbeddingProgram>,
   source: PairSource,
   batchSize: number,
   keep: boolean,
@@ -48,7 +49,7 @@ export async function embedImages(
 
 /** text_embeds of the given captions of a store, in order. */
 export async function embedCaptions(
-  runner: Runner<EmbeddingProgram>,
+  runner: FixedRunner<EmbeddingProgram>,
   store: CaptionStore,
   captions: readonly number[] | Int32Array,
   batchSize: number,
@@ -58,7 +59,7 @@ export async function embedCaptions(
     longest = Math.max(longest, store.starts[caption + 1]! - store.starts[caption]!);
   const embeds: Float32Array[] = [];
   for (const { batch, used } of fullBatches(captions, Math.min(batchSize, captions.length))) {
-    const { text_embeds } = await runner.run.embedTexts(captionBatch(store, batch, longest));
+    const { text_embeds } = await runner.run.embedTexts(captionBatch(store, batch, { minLength: longest }));
     embeds.push(...splitRows(text_embeds, used));
   }
   return embeds;
@@ -66,7 +67,7 @@ export async function embedCaptions(
 
 /** text_embeds of all captions of a store, in order. */
 export const embedAllCaptions = (
-  runner: Runner<EmbeddingProgram>,
+  runner: FixedRunner<EmbeddingProgram>,
   store: CaptionStore,
   batchSize: number,
 ): Promise<Float32Array[]> =>

@@ -1,7 +1,7 @@
 /** Evaluates a checkpoint on a dataset: retrieval recall on one split, zero-shot accuracy on those with instances. */
-import { embeddingProgram, type EmbeddingProgram, type Runner } from '@clip-ts/clip/train';
+import { embeddingProgram, type EmbeddingProgram } from '@clip-ts/clip/train';
 import type { BackendName } from '../backend/names.js';
-import { openBackend } from '../backend/open-backend.js';
+import { openBackend, type FixedRunner } from '../backend/open-backend.js';
 import { tokenizeCaptions, type CaptionStore } from '../data/caption-store.js';
 import { openPairSources } from '../data/pair-source.js';
 import { openData, pickEvaluationSplit, readCaptioned, type CaptionedSplit } from '../data/read-dataset.js';
@@ -41,7 +41,7 @@ export interface Evaluation {
 interface Evaluator {
   options: EvaluateOptions;
   assembled: AssembledModel;
-  runner: Runner<EmbeddingProgram>;
+  runner: FixedRunner<EmbeddingProgram>;
   /** Each split is decoded and embedded once. */
   embed: (split: CaptionedSplit) => Promise<EmbeddedSplit>;
 }
@@ -65,7 +65,7 @@ export async function evaluateCheckpoint(options: EvaluateOptions): Promise<Eval
   for (const warning of retrievalSplit.warnings) printer.log(`warning: ${warning}`);
   const assembled = await reopenModel(checkpoint);
   const backend = await openBackend(options.backend, { log: printer.log });
-  const runner = backend.createRunner(embeddingProgram(assembled.model), assembled.weights);
+  const runner = backend.createFixedRunner(embeddingProgram(assembled.model), assembled.weights);
   try {
     const evaluator = { options, assembled, runner, embed: splitEmbedder(options, assembled, runner) };
     const retrieval = await evaluateRetrieval(evaluator, retrievalSplit);
@@ -85,7 +85,7 @@ export async function evaluateCheckpoint(options: EvaluateOptions): Promise<Eval
 function splitEmbedder(
   { workers, batchSize }: EvaluateOptions,
   assembled: AssembledModel,
-  runner: Runner<EmbeddingProgram>,
+  runner: FixedRunner<EmbeddingProgram>,
 ): Evaluator['embed'] {
   const embedded = new Map<string, EmbeddedSplit>();
   return async (split) => {

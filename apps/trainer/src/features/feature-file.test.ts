@@ -18,9 +18,9 @@ afterEach(() => rm(folder, { recursive: true }));
 
 async function fill(unfinished: UnfinishedFeatures): Promise<void> {
   for (let n = unfinished.done.image_features; n < 4; n++)
-    await unfinished.write('image_features', [n], row(n, 3));
+    unfinished.write('image_features', [n], row(n, 3));
   for (let n = unfinished.done.text_features; n < 3; n++)
-    await unfinished.write('text_features', [n], row(10 + n, 2));
+    unfinished.write('text_features', [n], row(10 + n, 2));
   await unfinished.finish();
 }
 
@@ -39,9 +39,9 @@ describe('a feature file', () => {
 
   it('is not there until it is whole, and goes on from what was noted', async () => {
     const killed = await UnfinishedFeatures.open(file, SHAPES);
-    await killed.write('image_features', [0, 1], new Float32Array([0, 0, 0, 1, 1, 1]));
+    killed.write('image_features', [0, 1], new Float32Array([0, 0, 0, 1, 1, 1]));
     await killed.note({ image_features: 2, text_features: 0 });
-    await killed.write('image_features', [2], row(99, 3));
+    killed.write('image_features', [2], row(99, 3));
     await killed.close();
     expect(await openFeatureFile(file, SHAPES)).toBeUndefined();
 

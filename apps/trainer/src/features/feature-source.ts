@@ -6,6 +6,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { ClipError } from '@clip-ts/clip';
+import type { DualEncoder } from '@clip-ts/clip/model';
 import { featureProgram, type HostTensors } from '@clip-ts/clip/train';
 import type { Backend } from '../backend/open-backend.js';
 import { filledUp, viewBatch } from '../data/batches.js';
@@ -56,6 +57,8 @@ export interface OpenFeaturesOptions {
 
 const IMAGES_AT_A_TIME = 64;
 const CAPTIONS_AT_A_TIME = 256;
+/** Captions come sorted, so padding to fewer tokens than in training costs few shapes. */
+const FEATURE_LENGTH_STEP = 4;
 /** Seconds after which a computation notes how far it is: what a kill costs. */
 const NOTE_SECONDS = 10;
 
@@ -109,7 +112,10 @@ function sourceOf(
 async function compute(file: string, shapes: FeatureShapes, options: OpenFeaturesOptions): Promise<void> {
   const { source, views, assembled, weights, backend, stop } = options;
   const unfinished = await UnfinishedFeatures.open(file, shapes);
-  const runner = backend.createRunner(featureProgram(assembled.model), weights);
+  const runner = backend.createFixedRunner(
+    featureProgram(assembled.model),
+    towerWeights(assembled.model, weights),
+  );
   try {
     const done = { ...unfinished.done };
     const fill = async <Inputs>(
@@ -128,7 +134,7 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
       );
       let noted = performance.now();
       for await (const { rows, inputs } of batches) {
-        await unfinished.write(kind, rows, await run(inputs));
+        unfinished.write(kind, rows, await run(inputs));
         done[kind] += rows.length;
         progress(done[kind]);
         if (stop.requested || performance.now() - noted > NOTE_SECONDS * 1000) {
@@ -152,7 +158,7 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
     const { captions } = source;
     await fill('text_features', byLength(captions), CAPTIONS_AT_A_TIME, {
       ahead: 1,
-      prepare: async (batch) => captionBatch(captions, batch),
+      prepare: async (batch) => captionBatch(captions, batch, { step: FEATURE_LENGTH_STEP }),
       run: async (texts) => (await runner.run.featuresOfTexts(texts)).text_features.data as Float32Array,
     });
     await unfinished.finish();
@@ -163,6 +169,10 @@ async function compute(file: string, shapes: FeatureShapes, options: OpenFeature
     runner.dispose();
   }
 }
+
+/** The weights that features come from. */
+const towerWeights = ({ towerTensors }: DualEncoder, weights: HostTensors): HostTensors =>
+  Object.fromEntries(Object.entries(weights).filter(([name]) => towerTensors.has(name)));
 
 /** How a batch of rows becomes features. */
 interface BatchWork<Inputs> {
