@@ -25,7 +25,10 @@ describe('the plan of a run', () => {
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
-      /stage 2 \(everything\): 2 steps .* 100\.0 % of the parameters learn, up to about [\d.]+ GB/,
+      /stage 2 \(everything\): 2 steps .* 100\.0 % of the parameters learn, up to about [\d.]+ GB of memory \(.* free\), about \d+:\d\d/,
+    );
+    expect(stdout).toMatch(
+      /stage 1 \(heads\): .* from features that the towers give once \(about \d+:\d\d\), about \d+:\d\d for the steps/,
     );
     const { width, height, channels } = await sharp(path.join(run, 'first-batch.png')).metadata();
     expect({ width, height, channels }).toEqual({ width: 1160, height: 504, channels: 3 });

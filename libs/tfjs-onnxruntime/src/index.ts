@@ -47,5 +47,6 @@ export {
   type StatefulFunction,
   type StatefulResult,
 } from './replay/replayed-function.js';
-export { estimateMemory, type MemoryEstimate } from './replay/estimate-memory.js';
+export { estimateCost, type CostEstimate } from './replay/estimate-cost.js';
+export { measureRates, secondsOfWork, type MachineRates } from './replay/measure-rates.js';
 export { exportOnnx, type ExportSpec } from './export/export-onnx.js';

@@ -13,7 +13,7 @@ import {
   type Program,
   type Runner,
 } from '@clip-ts/clip/train';
-import type { MemoryEstimate } from 'tfjs-onnxruntime';
+import type { CostEstimate, MachineRates } from 'tfjs-onnxruntime';
 import type { BackendName } from './names.js';
 import { selectBackend, type SelectedBackend } from './select-backend.js';
 
@@ -37,19 +37,22 @@ export interface Backend {
    * (docs/decisions/016-memory-of-training.md).
    */
   sharesMemory: boolean;
-  /**
-   * The memory that a function of a program would take, estimated without running it; absent where the backend has
-   * no estimate.
-   */
-  estimateMemory?: EstimateMemory;
+  /** Absent where the backend cannot tell what a program would take. */
+  estimates?: Estimates;
 }
 
-type EstimateMemory = <P extends Program<P>>(
-  program: P,
-  state: HostTensors,
-  name: keyof P & string,
-  inputs: HostTensors,
-) => MemoryEstimate;
+export interface Estimates {
+  /** What a function of a program would take, estimated without running it. */
+  cost: <P extends Program<P>>(
+    program: P,
+    state: HostTensors,
+    name: keyof P & string,
+    inputs: HostTensors,
+  ) => CostEstimate;
+  /** What this machine computes in a second, measured now. */
+  measureRates: () => Promise<MachineRates>;
+  secondsOfWork: (work: CostEstimate['work'], rates: MachineRates) => number;
+}
 
 export interface OpenBackendOptions {
   /**
@@ -77,20 +80,24 @@ export async function openBackend(name: BackendName, { device, log }: OpenBacken
     name: selected,
     createRunner,
     createFixedRunner: selected === 'onnxruntime' ? await fixedRunners() : createRunner,
-    ...(selected === 'onnxruntime' ? { estimateMemory: await memoryEstimates() } : {}),
+    ...(selected === 'onnxruntime' ? { estimates: await estimatesOf() } : {}),
     sharesMemory:
       !replays || (selected === 'onnxruntime' && (await import('tfjs-onnxruntime')).hasNativeAddon()),
   };
 }
 
-async function memoryEstimates(): Promise<EstimateMemory> {
-  const { estimateMemory } = await import('tfjs-onnxruntime');
+async function estimatesOf(): Promise<Estimates> {
+  const { estimateCost, measureRates, secondsOfWork } = await import('tfjs-onnxruntime');
   const signatures = (tensors: HostTensors) =>
     Object.fromEntries(
       Object.entries(tensors).map(([name, { dtype, shape }]) => [name, { type: dtype, shape }]),
     );
-  return (program, state, name, inputs) =>
-    estimateMemory(asOneFunction(program), signatures(state), signatures(inputsOf(name, inputs)));
+  return {
+    measureRates,
+    secondsOfWork,
+    cost: (program, state, name, inputs) =>
+      estimateCost(asOneFunction(program), signatures(state), signatures(inputsOf(name, inputs))),
+  };
 }
 
 /**

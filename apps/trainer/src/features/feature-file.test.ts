@@ -17,8 +17,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 async function fill(unfinished: UnfinishedFeatures): Promise<void> {
-  for (let n = unfinished.done.image_features; n < 4; n++)
-    unfinished.write('image_features', [n], row(n, 3));
+  for (let n = unfinished.done.image_features; n < 4; n++) unfinished.write('image_features', [n], row(n, 3));
   for (let n = unfinished.done.text_features; n < 3; n++)
     unfinished.write('text_features', [n], row(10 + n, 2));
   await unfinished.finish();

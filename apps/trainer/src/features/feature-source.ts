@@ -3,7 +3,7 @@
  * earlier run left them there, computed now otherwise.
  * N images, V views of each, C captions, D tower width (each tower's own), T tokens.
  */
-import { rm } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { ClipError } from '@clip-ts/clip';
 import type { DualEncoder } from '@clip-ts/clip/model';
@@ -55,8 +55,9 @@ export interface OpenFeaturesOptions {
   printer: ProgressPrinter;
 }
 
-const IMAGES_AT_A_TIME = 64;
-const CAPTIONS_AT_A_TIME = 256;
+/** What goes through a tower at a time. */
+export const IMAGES_AT_A_TIME = 64;
+export const CAPTIONS_AT_A_TIME = 256;
 /** Captions come sorted, so padding to fewer tokens than in training costs few shapes. */
 const FEATURE_LENGTH_STEP = 4;
 /** Seconds after which a computation notes how far it is: what a kill costs. */
@@ -64,13 +65,13 @@ const NOTE_SECONDS = 10;
 
 /** @throws StoppedError when the user asked to stop; what is computed so far is kept */
 export async function openFeatures(options: OpenFeaturesOptions): Promise<FeatureSource> {
-  const { source, views, assembled, weights, folder, fingerprint, printer, split } = options;
+  const { source, views, assembled, printer, split } = options;
   const { model } = assembled;
   const shapes: FeatureShapes = {
     image_features: [source.pixels.count * views.count, model.vision.outputSize],
     text_features: [source.captions.count, model.text.outputSize],
   };
-  const file = path.join(folder, `${featureKey({ assembled, weights, fingerprint, views })}.safetensors`);
+  const file = fileOf(options);
   let features = await openFeatureFile(file, shapes).catch(async (error: unknown) => {
     if (!(error instanceof ClipError)) throw error;
     printer.log(`${split}: ${error.message}; the features are computed again`);
@@ -86,6 +87,21 @@ export async function openFeatures(options: OpenFeaturesOptions): Promise<Featur
   }
   return sourceOf(features, shapes, source, views.count);
 }
+
+type FeatureLocation = Pick<
+  OpenFeaturesOptions,
+  'assembled' | 'weights' | 'fingerprint' | 'views' | 'folder'
+>;
+
+const fileOf = ({ folder, ...inputs }: FeatureLocation): string =>
+  path.join(folder, `${featureKey(inputs)}.safetensors`);
+
+/** Whether an earlier run left them. */
+export const featuresAreKept = (location: FeatureLocation): Promise<boolean> =>
+  access(fileOf(location)).then(
+    () => true,
+    () => false,
+  );
 
 function sourceOf(
   features: FeatureFile,

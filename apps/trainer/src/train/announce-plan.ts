@@ -1,4 +1,4 @@
-/** What a run is about to do, said before its first step: who learns, for how many steps, in how much memory. */
+/** What a run is about to do, said before its first step: who learns, for how many steps, in how much memory and time. */
 import type { Backend } from '../backend/open-backend.js';
 import type { RunSettings, Stage } from '../config/run-settings.js';
 import type { TrainingState } from '../checkpoint/training-state.js';
@@ -6,10 +6,15 @@ import { InputError } from '../errors.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { freeMemory } from '@clip-ts/clip/system';
 import type { PairSource } from '../data/pair-source.js';
+import { featuresAreKept } from '../features/feature-source.js';
+import { duration } from '../logging/progress.js';
+import { trainingViews } from './feature-work.js';
 import { learningOf } from './learning.js';
 import { stageMemory } from './memory-estimate.js';
 import { usesFeatures } from './open-stage-work.js';
 import { planStage } from './plan-stage.js';
+import { stepCost } from './stage-cost.js';
+import { featureSeconds, measureImageSeconds, towerSeconds, type TimeOptions } from './time-estimate.js';
 
 export interface PlanOptions {
   settings: RunSettings;
@@ -17,18 +22,23 @@ export interface PlanOptions {
   backend: Backend;
   assembled: AssembledModel;
   training: PairSource;
+  validation: PairSource;
+  /** Of the training split's content. */
+  fingerprint: string;
+  featureFolder: string;
   /** Start although the memory may not suffice. */
   ignoreMemory: boolean;
   log: (line: string) => void;
 }
 
 /** @throws InputError memory_insufficient, with advice */
-export function announcePlan(options: PlanOptions): void {
+export async function announcePlan(options: PlanOptions): Promise<void> {
   const { settings, state, assembled, log } = options;
   log(`plan: ${describeParts(assembled)}`);
+  const speed = await measureSpeed(options);
   for (const [index, stage] of settings.stages.entries()) {
     if (index >= state.stage)
-      log(`plan: stage ${index + 1} (${stage.name}): ${describeStage(stage, options)}`);
+      log(`plan: stage ${index + 1} (${stage.name}): ${await describeStage(stage, options, speed)}`);
   }
 }
 
@@ -53,8 +63,18 @@ function describeParts(assembled: AssembledModel): string {
   );
 }
 
-function describeStage(stage: Stage, options: PlanOptions): string {
-  const { settings, backend, assembled, training } = options;
+/** How fast this machine is; undefined where the backend cannot tell what it will compute. */
+type Speed = Pick<TimeOptions, 'backend' | 'rates' | 'imageSeconds'> | undefined;
+
+async function measureSpeed({ backend, training }: PlanOptions): Promise<Speed> {
+  const { estimates } = backend;
+  if (estimates === undefined) return undefined;
+  const rates = await estimates.measureRates();
+  return { backend: { ...backend, estimates }, rates, imageSeconds: await measureImageSeconds(training) };
+}
+
+async function describeStage(stage: Stage, options: PlanOptions, speed: Speed): Promise<string> {
+  const { settings, assembled, training, validation } = options;
   const plan = planStage(stage.config, training.pixels.count);
   const learning = learningOf(stage, assembled, settings.model.temperature);
   const learns = new Set(learning.trainable);
@@ -63,14 +83,32 @@ function describeStage(stage: Stage, options: PlanOptions): string {
   const steps =
     `${count(plan.schedule.totalSteps)} steps of ${plan.pairs} pairs (${epochs} epochs of ${plan.stepsPerEpoch}), ` +
     `${(100 * share).toFixed(1)} % of the parameters learn`;
-  if (usesFeatures(stage)) return `${steps}, from features that the towers give once`;
-  const needed = stageMemory({ backend, assembled, learning, stage, plan, training });
-  if (needed === undefined) return steps;
+  const fromFeatures = `${steps}, from features that the towers give once`;
+  if (speed === undefined) return usesFeatures(stage) ? fromFeatures : steps;
+  const parts = { ...speed, assembled, learning, stage, plan, training, validation };
+  if (usesFeatures(stage)) {
+    const seconds = featureSeconds(parts);
+    const kept = await featuresAreKept({ ...featuresIn(options), views: trainingViews(stage) });
+    const ofFeatures = kept ? 'there already' : `about ${duration(seconds.features)}`;
+    return `${fromFeatures} (${ofFeatures}), about ${duration(seconds.steps)} for the steps`;
+  }
+  const cost = stepCost(parts);
+  const needed = stageMemory({ assembled, learning, plan, image: training.pixels, cost });
   const free = freeMemory();
   const peak = needed + process.memoryUsage.rss();
   if (needed > free && !options.ignoreMemory) throw new InputError(refusal(stage, peak, needed, free));
-  return `${steps}, up to about ${gigabytes(peak)} of memory (${gigabytes(free)} free)`;
+  return (
+    `${steps}, up to about ${gigabytes(peak)} of memory (${gigabytes(free)} free), ` +
+    `about ${duration(towerSeconds(parts, cost))}`
+  );
 }
+
+const featuresIn = ({ assembled, fingerprint, featureFolder: folder }: PlanOptions) => ({
+  assembled,
+  weights: assembled.weights,
+  fingerprint,
+  folder,
+});
 
 const refusal = ({ name, config, file }: Stage, peak: number, needed: number, free: number): string =>
   `memory_insufficient: stage "${name}" would take about ${gigabytes(needed)} more (${gigabytes(peak)} in all), and ` +

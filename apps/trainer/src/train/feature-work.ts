@@ -11,6 +11,7 @@ import {
   type HostTensors,
   type Runner,
 } from '@clip-ts/clip/train';
+import type { Stage } from '../config/run-settings.js';
 import { shownCaptions } from '../data/caption-store.js';
 import { batchOf, epochOrder, viewChoice } from '../data/sampler.js';
 import { validationOf } from '../evaluation/validate.js';
@@ -25,9 +26,8 @@ import { maskSeed, stepResult } from './train-step.js';
 
 export async function openFeatureWork(options: StageWorkOptions): Promise<StageWork> {
   const { stage, plan, start } = options;
-  const { seed, augmentation, cached_views } = stage.config;
-  const views: FeatureViews =
-    augmentation === 'none' ? AS_THEY_ARE : { augmentation, count: cached_views, seed };
+  const { seed } = stage.config;
+  const views = trainingViews(stage);
   const training = await featuresOf('training', views, options);
   const validation = await featuresOf('validation', AS_THEY_ARE, options);
   const { runner, trainable, loss } = openHeads(options);
@@ -85,6 +85,12 @@ export async function openFeatureWork(options: StageWorkOptions): Promise<StageW
     },
   };
 }
+
+/** How the images of training are shown to the towers. */
+export const trainingViews = ({ config }: Stage): FeatureViews =>
+  config.augmentation === 'none'
+    ? AS_THEY_ARE
+    : { augmentation: config.augmentation, count: config.cached_views, seed: config.seed };
 
 /** [n, D] */
 function rows({ widths }: FeatureSource, kind: FeatureKind, values: Float32Array) {

@@ -73,9 +73,11 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   for (const stage of settings.stages) learningOf(stage, assembled, settings.model.temperature);
   const sources = openSources(splits, assembled, settings, options.imageMemory);
   try {
-    const { training } = sources;
-    const { ignoreMemory } = options;
-    announcePlan({ settings, state, backend, assembled, training, ignoreMemory, log: printer.log });
+    const { training, validation } = sources;
+    const { ignoreMemory, featureFolder } = options;
+    const fingerprint = splits.fingerprints.training;
+    const run = { settings, state, backend, assembled, training, validation, fingerprint, featureFolder };
+    await announcePlan({ ...run, ignoreMemory, log: printer.log });
     if (options.dryRun)
       return await drawFirstBatch(settings, state, sources.training, assembled, printer.log);
     await trainAndReport({ options, splits, sources, backend, assembled, printer, stop }, state);

@@ -1,6 +1,6 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { estimateMemory, hasNativeAddon, ReplayedFunction, type HostTensor } from 'tfjs-onnxruntime';
+import { estimateCost, hasNativeAddon, ReplayedFunction, type HostTensor } from 'tfjs-onnxruntime';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createDualEncoder, dualEncoderSpecs, initWeights } from '../model/index.js';
 import { contrastiveProgram, type ContrastiveProgram } from './contrastive-program.js';
@@ -181,7 +181,7 @@ it.each(['vit and bert', 'mobilenet_v2 and clip'] as const)(
       const signatures = (tensors: HostTensors) =>
         Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, signature(tensor)]));
       const inputs = signatures(inputsOf('accumulate', INPUTS));
-      return estimateMemory(asOneFunction(program), signatures(state), inputs).workingBytes;
+      return estimateCost(asOneFunction(program), signatures(state), inputs).workingBytes;
     };
     expect(bytes(true)).toBeLessThan(0.8 * bytes(false));
   },

@@ -2,6 +2,7 @@
 import { fuse } from '../graph/fuse.js';
 import { bytesOf, executionOrder, peakBytes } from '../graph/memory.js';
 import { order } from '../graph/order.js';
+import { workOf, type Work } from '../graph/work.js';
 import { hasNativeAddon } from '../session/native.js';
 import { resultsOf } from './compile-step.js';
 import type { TensorSignature } from './host-tensor.js';
@@ -9,17 +10,21 @@ import { addPrefix, stripPrefix } from './prefix.js';
 import type { StatefulFunction } from './replayed-function.js';
 import { trace } from './trace.js';
 
-export interface MemoryEstimate {
+export interface CostEstimate {
   /** State and its second buffers, and the gradients of what AdamW updates. */
   stateBytes: number;
   /** Intermediate values that are alive at once, at the worst moment. */
   workingBytes: number;
+  work: Work;
 }
+
+/** AdamW reads a gradient, a parameter and two moments, and writes three of them. */
+const UPDATE_PASSES = 7;
 
 type Signatures = Readonly<Record<string, TensorSignature>>;
 
 /** @throws EngineError READ_DURING_TRACE, … as the function's first run would */
-export function estimateMemory(fn: StatefulFunction, state: Signatures, inputs: Signatures): MemoryEstimate {
+export function estimateCost(fn: StatefulFunction, state: Signatures, inputs: Signatures): CostEstimate {
   const signatures = { ...addPrefix(state, 'state/'), ...addPrefix(inputs, 'input/') };
   const traced = trace({ name: 'estimate', native: hasNativeAddon() }, signatures, (tensors) => {
     const result = fn(stripPrefix(tensors, 'state/'), stripPrefix(tensors, 'input/'));
@@ -31,8 +36,10 @@ export function estimateMemory(fn: StatefulFunction, state: Signatures, inputs: 
   const buffers = [...written.map(([, value]) => value), ...updates.map(({ grad }) => grad)];
   const sum = (values: readonly TensorSignature[]) =>
     values.reduce((bytes, value) => bytes + bytesOf(value), 0);
+  const work = workOf(graph.nodes);
   return {
     stateBytes: sum(Object.values(state)) + sum(buffers),
+    work: { ...work, bytes: work.bytes + UPDATE_PASSES * sum(updates.map(({ grad }) => grad)) },
     workingBytes: peakBytes(executionOrder(graph.nodes), new Set(results), new Set(buffers)),
   };
 }
