@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { configFlags, temporaryFolder, trainer } from './cli.js';
+import { configFlags, start, temporaryFolder, trainer } from './cli.js';
 import { COUNTERS, type BatchMessage } from '../dist/data/images/batch-message.js';
 import { ImagePipeline } from '../dist/data/images/image-pipeline.js';
 import { createRandom } from '../dist/random.js';
@@ -36,10 +37,25 @@ afterAll(() => remove());
 const pretrain = (run: string, flags: string[], ...more: string[]) =>
   trainer('pretrain', '--data', inFolder('photos'), '--output', inFolder(run), ...flags, ...more);
 
+/** Starts a run and kills it at a random moment after its next step, with images under way. */
+async function killAtRandom(run: string, args: readonly string[]): Promise<void> {
+  const { child, finished } = start(args);
+  const steps = () =>
+    readFile(inFolder(run, 'metrics.jsonl'), 'utf8').then(
+      (text) => text.split('\n').length,
+      () => 0,
+    );
+  const before = await steps();
+  while (child.exitCode === null && (await steps()) <= before) await delay(5);
+  await delay(100 * Math.random());
+  child.kill('SIGKILL');
+  await finished;
+}
+
 describe('training from files', () => {
-  it('gives the same weights with 1, 2 and 4 threads, whatever fits the memory, and notes the time spent waiting', async () => {
+  it('gives the same weights with 1, 2 and 4 threads, whatever fits the memory, also when it was killed, and notes the time spent waiting', async () => {
     // Stage 1 with its towers run at each step, stage 2 and the validations: all from files.
-    const augmented = { augmentation: 'photo', epochs: 2 };
+    const augmented = { augmentation: 'photo', epochs: 2, checkpoint_seconds: 0.001 };
     const flags = await configFlags(folder, { heads: augmented, everything: augmented });
     const hashes: string[] = [];
     for (const [threads, memory] of [
@@ -47,14 +63,11 @@ describe('training from files', () => {
       ['2', '1e-5'],
       ['4', '20'],
     ] as const) {
-      const { code, stdout, stderr } = await pretrain(
-        `threads-${threads}`,
-        flags,
-        '--workers',
-        threads,
-        '--image-memory',
-        memory,
-      );
+      const run = `threads-${threads}`;
+      const more = ['--workers', threads, '--image-memory', memory];
+      const args = ['--data', inFolder('photos'), '--output', inFolder(run), ...flags, ...more];
+      if (threads === '4') for (let n = 0; n < 2; n++) await killAtRandom(run, ['pretrain', ...args]);
+      const { code, stdout, stderr } = await trainer('pretrain', ...args);
       expect([code, stderr]).toEqual([0, '']);
       expect(stdout).toMatch(/images\/s {2}\d+ % waiting for data/);
       const weights = await readFile(inFolder(`threads-${threads}`, 'last', 'model.safetensors'));
