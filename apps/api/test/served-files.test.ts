@@ -154,6 +154,12 @@ describe('a stored picture', () => {
     expect(await ask(`bytes=${total}-`)).toMatchObject({ status: 416, range: `bytes */${total}` });
     for (const range of ['bytes=0-1,5-6', 'bytes=x', 'lines=0-1'])
       expect(await ask(range)).toMatchObject({ status: 200, bytes: whole });
+    const thumbnail = await server.problem(`${path.replace('/file', '/thumbnail')}`, {
+      headers: { Range: 'bytes=9999999-' },
+    });
+    expect([thumbnail.status, thumbnail.code]).toEqual([416, 'range_not_satisfiable']);
+    expect((await server.problem('/images/%F0%9F%92')).code).toBe('malformed_request');
+    expect(server.output()).not.toContain('MaxListeners');
     expect(await ask('bytes=0-1', { 'If-Range': `"${id}-stripped"` })).toMatchObject({ status: 206 });
     expect(await ask('bytes=0-1', { 'If-Range': `"${id}"` })).toMatchObject({ status: 200, bytes: whole });
     // Not by fetch, which asks caches on the way not to answer such a request.

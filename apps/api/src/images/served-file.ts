@@ -18,6 +18,8 @@ export interface ServedFile {
  */
 export async function sendParts(request: Request, response: Response, file: ServedFile): Promise<void> {
   const total = file.parts.reduce((sum, part) => sum + lengthOf(part), 0);
+  // Middleware, logs and the pipeline listen for the end of one answer; Node takes more than ten for a leak.
+  response.setMaxListeners(20);
   response.setHeader('Accept-Ranges', 'bytes');
   if (request.fresh) {
     response.status(304).end();

@@ -36,6 +36,7 @@ export const PROBLEMS = {
   too_many_files: { status: 413, title: 'The request has too many images' },
   unsupported_media_type: { status: 415, title: 'The content type of the request is not supported' },
   unsupported_image_format: { status: 415, title: 'The image format is not supported' },
+  range_not_satisfiable: { status: 416, title: 'The file has no such range' },
   host_not_allowed: { status: 421, title: 'The service does not answer to this host name' },
   undecodable_image: { status: 422, title: 'An image cannot be decoded' },
   import_unreadable: { status: 422, title: 'The folder holds nothing that can be imported' },
