@@ -41,7 +41,7 @@ export interface Backend {
   estimates?: Estimates;
 }
 
-export interface Estimates {
+interface Estimates {
   /** What a function of a program would take, estimated without running it. */
   cost: <P extends Program<P>>(
     program: P,

@@ -21,7 +21,7 @@ import type { Learning } from './learning.js';
 import type { StagePlan } from './plan-stage.js';
 
 /** A backend that can tell. */
-export type EstimatingBackend = Backend & Required<Pick<Backend, 'estimates'>>;
+type EstimatingBackend = Backend & Required<Pick<Backend, 'estimates'>>;
 
 export interface StageCostOptions {
   backend: EstimatingBackend;
