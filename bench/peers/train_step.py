@@ -3,6 +3,7 @@ torch.optim.AdamW as the trainer uses them.
 
 Protocol: a line `run N` on standard input is answered by one line of JSON with the milliseconds of N steps; `run N T` takes
 texts of T tokens instead of the shape's.
+The shape's "fused" asks for AdamW's fused kernel.
 Usage: train_step.py '<shape as JSON>'
 """
 
@@ -54,6 +55,7 @@ optimizer = torch.optim.AdamW(
     lr=settings["learningRate"],
     betas=(settings["beta1"], settings["beta2"]),
     eps=settings["epsilon"],
+    fused=shape.get("fused", False),
 )
 
 B, T, size = shape["batch"], shape["tokens"], shape["image"]

@@ -10,7 +10,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,22 +40,24 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
 const print = (/** @type {string} */ key, /** @type {string | number} */ value) =>
   console.log(`stage1.${key}: ${value}`);
 
-/** A COCO folder with some of the images. @param {string} folder @param {string} source */
+/** A COCO folder with some of the images. @param {string} folder @param {string} source with its images in images/SPLIT */
 async function writeSubset(folder, source) {
   await mkdir(join(folder, 'annotations'), { recursive: true });
-  await symlink(join(source, 'images'), join(folder, 'images'));
   for (const [split, share] of /** @type {const} */ ([
     ['train2017', 1],
     ['val2017', 1 / 6],
   ])) {
     const name = `captions_${split}.json`;
-    /** @type {{ images: { id: number }[], annotations: { image_id: number }[] }} */
+    /** @type {{ images: { id: number, file_name: string }[], annotations: { image_id: number }[] }} */
     const content = JSON.parse(await readFile(join(source, 'annotations', name), 'utf8'));
     const count = values.images === undefined ? Infinity : Math.ceil(Number(values.images) * share);
     const images = content.images.slice(0, count);
     const ids = new Set(images.map(({ id }) => id));
     const annotations = content.annotations.filter(({ image_id }) => ids.has(image_id));
     await writeFile(join(folder, 'annotations', name), JSON.stringify({ ...content, images, annotations }));
+    await mkdir(join(folder, 'images', split), { recursive: true });
+    for (const { file_name } of images)
+      await copyFile(join(source, 'images', split, file_name), join(folder, 'images', split, file_name));
     print(`${split}.images`, images.length);
     print(`${split}.captions`, annotations.length);
   }

@@ -1,7 +1,7 @@
 /**
  * Milliseconds of the trainer's training step (forward, loss, backward, clipped gradients, AdamW), beside others'.
  *
- *   npm run bench -- train-step [--shape a|b|c|d|all] [--peer torch] [--peer tfjs-node] [--steps 4] [--rounds 5]
+ *   npm run bench -- train-step [--shape a|b|c|d|all] [--peer torch] [--peer torch-fused] [--peer tfjs-node] [--steps 4] [--rounds 5]
  *
  * Our towers leave out what no output depends on: the last block of a tower that pools its first token is computed for
  * that token. Shapes a+, b+, c+ compute all of it, as PyTorch's modules do.
@@ -18,18 +18,25 @@ import { startSide } from '../shared/side.mjs';
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
+/**
+ * PyTorch's eager mode, and with AdamW's fused kernel.
+ * @type {Record<string, { fused?: boolean }>}
+ */
+const TORCH = { torch: {}, 'torch-fused': { fused: true } };
+
 /** @param {string} peer @param {string} name */
 function startPeer(peer, name) {
-  if (peer === 'torch') {
+  const torch = TORCH[peer];
+  if (torch !== undefined) {
     const python = process.env.PYTHON ?? 'python3';
     return startSide(peer, python, [
       here('../peers/train_step.py'),
-      JSON.stringify({ ...shapeNamed(name), optimizer: OPTIMIZER }),
+      JSON.stringify({ ...shapeNamed(name), optimizer: OPTIMIZER, ...torch }),
     ]);
   }
   if (peer === 'tfjs-node')
     return startSide(peer, process.execPath, [here('./eager.mjs'), name, 'tfjs-node']);
-  throw new Error(`unknown peer "${peer}": torch or tfjs-node`);
+  throw new Error(`unknown peer "${peer}": ${Object.keys(TORCH).join(', ')} or tfjs-node`);
 }
 
 /** @param {string} name @param {string[]} peers @param {number} steps @param {number} rounds */
