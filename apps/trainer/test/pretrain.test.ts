@@ -3,7 +3,7 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SafetensorsFile } from '@clip-ts/clip';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { configFlags, start, temporaryFolder, trainer } from './cli.js';
+import { configFlags, start, temporaryFolder, trainer, type Finished } from './cli.js';
 
 interface StepLine {
   kind: 'step' | 'validation';
@@ -86,30 +86,48 @@ describe('pretrain', () => {
     expect(await readFile(path.join(run, 'checkpoint', 'README.md'), 'utf8')).toContain('R@10');
   });
 
-  it('trains the heads alone in stage 1', async () => {
-    const only = inFolder('heads-only');
-    await trainer(...pretrainArgs(only, await configFlags(folder, { everything: { epochs: 0 } })));
-    const none = inFolder('everything-only');
-    await trainer(...pretrainArgs(none, await configFlags(folder, { heads: { epochs: 0 } })));
-    const [heads, everything] = [
-      await weights(path.join(only, 'last')),
-      await weights(path.join(none, 'last')),
-    ];
-    const first = 'vision_model.encoder.layer.0.attention.attention.query.weight';
-    expect(heads.get(first)).not.toEqual(everything.get(first));
-    expect(heads.get('visual_projection.weight')).not.toEqual(everything.get('visual_projection.weight'));
-  });
+  describe('of one stage alone', () => {
+    const only = () => inFolder('heads-only');
+    const none = () => inFolder('everything-only');
+    let heads: Finished;
+    let everything: Finished;
+    let headFlags: string[];
+    beforeAll(async () => {
+      headFlags = await configFlags(folder, { heads: { learning_rate: 5e-4 }, everything: { epochs: 0 } });
+      heads = await trainer(...pretrainArgs(only(), headFlags));
+      const wide = await configFlags(folder, { everything: { gradient_accumulation_steps: 4 } });
+      everything = await trainer(...pretrainArgs(none(), wide), '--freeze-epochs', '0');
+    });
 
-  it('computes the features of frozen towers once for all runs on the same towers and data', async () => {
-    const again = inFolder('same-towers');
-    const other = await configFlags(folder, { heads: { learning_rate: 5e-4 }, everything: { epochs: 0 } });
-    const reused = await trainer(...pretrainArgs(again, other));
-    expect([reused.code, reused.stdout]).toEqual([
-      0,
-      expect.stringMatching(/training: features of the frozen towers from .*\.safetensors/),
-    ]);
-    const otherSeed = await trainer(...pretrainArgs(inFolder('other-towers'), [...other, '--seed', '6']));
-    expect(otherSeed.stdout).toMatch(/training: features of 64 of 64 images .*images\/s .*left/);
+    it('trains the heads alone in stage 1', async () => {
+      const [headsOnly, everythingOnly] = [
+        await weights(path.join(only(), 'last')),
+        await weights(path.join(none(), 'last')),
+      ];
+      const first = 'vision_model.encoder.layer.0.attention.attention.query.weight';
+      expect(headsOnly.get(first)).not.toEqual(everythingOnly.get(first));
+      expect(headsOnly.get('visual_projection.weight')).not.toEqual(
+        everythingOnly.get('visual_projection.weight'),
+      );
+    });
+
+    it('computes the features of frozen towers once for all runs on the same towers and data', async () => {
+      expect([heads.code, heads.stdout]).toEqual([
+        0,
+        expect.stringMatching(/training: features of the frozen towers from .*\.safetensors/),
+      ]);
+      const otherSeed = await trainer(
+        ...pretrainArgs(inFolder('other-towers'), [...headFlags, '--seed', '6']),
+      );
+      expect(otherSeed.stdout).toMatch(/training: features of 64 of 64 images .*images\/s .*left/);
+    });
+
+    it('takes a contrastive batch wider than what goes through the towers at a time', () => {
+      expect([everything.code, everything.stdout]).toEqual([
+        0,
+        expect.stringContaining(`chance ${Math.log(32).toFixed(3)}`),
+      ]);
+    });
   });
 
   it('keeps features of several views of each image where the images are changed', async () => {
@@ -195,13 +213,6 @@ describe('pretrain', () => {
       );
       expect(worst, name).toBeLessThan(1e-4);
     }
-  });
-
-  it('takes a contrastive batch wider than what goes through the towers at a time', async () => {
-    const wide = await configFlags(folder, { everything: { gradient_accumulation_steps: 4 } });
-    const { code, stdout } = await trainer(...pretrainArgs(inFolder('wide'), wide), '--freeze-epochs', '0');
-    expect(code).toBe(0);
-    expect(stdout).toContain(`chance ${Math.log(32).toFixed(3)}`);
   });
 
   it('stops with a clear error when the loss is not finite, and keeps the last checkpoint', async () => {
