@@ -45,12 +45,12 @@ function setUp(length: number) {
 
 describe('the optimiser outside the graph', () => {
   for (const length of [1, 3, 4, 1023, 20_000]) {
-    it(`updates ${length} elements in place as the formula says`, () => {
+    it(`updates ${length} elements in place as the formula says`, async () => {
       const { slots, planned, expected, grad } = setUp(length);
       const home = new LazyOptimizer();
       home.prepare([planned], slots);
       home.gradientOf('p').set(grad);
-      home.apply([planned], slots, () => scalars);
+      await home.apply([planned], slots, () => scalars);
       ['p', 'm', 'v'].forEach((name, k) => {
         slots.get(name)!.current.forEach((x, i) => {
           expect(Number(x)).toBeCloseTo(expected[k]![i]!, 5);
@@ -59,13 +59,13 @@ describe('the optimiser outside the graph', () => {
     });
   }
 
-  it('copies blocks through a small memory when a buffer lies elsewhere', () => {
+  it('copies blocks through a small memory when a buffer lies elsewhere', async () => {
     const { slots, planned, expected, grad } = setUp(20_001);
     const home = new LazyOptimizer();
     home.prepare([planned], slots);
     slots.get('m')!.current = slots.get('m')!.current.slice();
     home.gradientOf('p').set(grad);
-    home.apply([planned], slots, () => scalars);
+    await home.apply([planned], slots, () => scalars);
     ['p', 'm', 'v'].forEach((name, k) => {
       slots.get(name)!.current.forEach((x, i) => {
         expect(Number(x)).toBeCloseTo(expected[k]![i]!, 5);
