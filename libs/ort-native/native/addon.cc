@@ -316,12 +316,9 @@ napi_value Init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
     napi_callback door;
-  } doors[] = {{"open", Door<1, Open>},
-               {"createSession", Door<2, CreateSession>},
-               {"run", Door<3, Run>},
-               {"runAsync", Door<3, RunAsync>},
-               {"endProfiling", Door<1, EndProfiling>},
-               {"release", Door<1, Release>}};
+  } doors[] = {
+      {"open", Door<1, Open>},         {"createSession", Door<2, CreateSession>}, {"run", Door<3, Run>},
+      {"runAsync", Door<3, RunAsync>}, {"endProfiling", Door<1, EndProfiling>},   {"release", Door<1, Release>}};
   for (const auto& [name, door] : doors) {
     napi_value function;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, door, nullptr, &function);
