@@ -179,7 +179,7 @@ async function untilListening(child: ChildProcess, output: () => string): Promis
   for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await delay(50)) {
     const url = /served at (http:\/\/\S+)/.exec(output())?.[1];
     if (url !== undefined) return url;
-    if (child.exitCode !== null) break;
+    if (child.exitCode !== null || child.signalCode !== null) break;
   }
   child.kill('SIGKILL');
   throw new Error(`the service did not start:\n${output()}`);
