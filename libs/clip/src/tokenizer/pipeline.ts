@@ -4,17 +4,33 @@
  */
 import * as library from '@huggingface/tokenizers';
 
+interface Model {
+  _call(words: string[]): string[];
+  encode(words: string[]): string[];
+  /** Of Unigram models: the tokens of one word. */
+  tokenize?(word: string): string[];
+  tokens_to_ids: ReadonlyMap<string, number>;
+}
+
 /** A subword pipeline. Each step is null when tokenizer.json has none. */
 export interface Pipeline {
   decode(ids: number[], options: { skip_special_tokens: boolean }): string;
   normalizer: { _call(text: string): string } | null;
   pre_tokenizer: { _call(text: string, options: { section_index: number }): string[] } | null;
-  model: { _call(words: string[]): string[]; tokens_to_ids: ReadonlyMap<string, number> };
+  model: Model;
   token_to_id(token: string): number | undefined;
 }
 
 /** Builds a pipeline from the content of tokenizer.json. */
 export function createPipeline(json: object): Pipeline {
   const { Tokenizer } = library as unknown as { Tokenizer: new (json: object, config: object) => Pipeline };
-  return new Tokenizer(json, {});
+  const pipeline = new Tokenizer(json, {});
+  liftUnigramLimit(pipeline.model);
+  return pipeline;
+}
+
+/** The library hands the tokens of a word on as arguments of a call: beyond some 120,000 the stack has no room for them. */
+function liftUnigramLimit(model: Model): void {
+  const tokenize = model.tokenize?.bind(model);
+  if (tokenize !== undefined) model.encode = (words) => words.flatMap(tokenize);
 }

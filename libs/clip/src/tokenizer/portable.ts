@@ -49,6 +49,13 @@ function mapSteps(step: Step | null, children: string, map: (step: Step) => Step
   return { ...step, [children]: steps.map((child) => mapSteps(child, children, map)) };
 }
 
+/** Whether a pipeline has a step of one of these types. */
+export function hasStep(step: Step | null, children: string, types: readonly string[]): boolean {
+  if (step === null) return false;
+  if (step.type !== 'Sequence') return types.includes(step.type);
+  return (step[children] as Step[]).some((child) => hasStep(child, children, types));
+}
+
 function portableNormalizer(step: Step): Step {
   const lowers = step.type === 'Lowercase' || (step.type === 'BertNormalizer' && step.lowercase !== false);
   if (!lowers) return step;

@@ -91,7 +91,8 @@ function splitAddedTokens(
     if (start < done) continue; // inside the white space that the previous token took
     if (
       token.single_word &&
-      (/[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u.test(text.slice(0, start)) ||
+      // One character, which is one or two units: a search of all that comes before would be quadratic.
+      (/[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u.test(text.slice(Math.max(0, start - 2), start)) ||
         /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u.test(text.slice(end)))
     )
       continue;

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { goldenFolders } from '../../test/golden-folders.js';
+import { GOLDEN, goldenFolders } from '../../test/golden-folders.js';
 import { loadTokenizer, type Tokenizer } from './tokenizer.js';
 
 const KINDS = ['clip', 'wordpiece', 'byte-level-bpe', 'unigram', 'word-level'];
@@ -179,4 +179,17 @@ describe('tokenizers of every kind', () => {
       expect(ids.at(-1)).toBe(tokenizer.tokenIds('').at(-1));
     }
   });
+
+  const own = goldenFolders('tokenizers', KINDS).filter(({ path }) => path.startsWith(GOLDEN));
+  it.each(own)(
+    '$name: words of 100,000 characters, which must not take quadratic time',
+    async ({ path: root }) => {
+      const tokenizer = await loadTokenizer(root);
+      for (const unit of ['dogs', '\u00e9', '\ud83d\udc36', '\u0344\u0316']) {
+        const ids = tokenizer.tokenIds(unit.repeat(100_000 / unit.length));
+        expect(ids.length, unit).toBeLessThanOrEqual(tokenizer.maxLength);
+        expect(ids.at(-1), unit).toBe(tokenizer.tokenIds('').at(-1));
+      }
+    },
+  );
 });

@@ -8,9 +8,10 @@
  * Shape letters: B texts, T tokens.
  */
 import { ClipError } from '../errors.js';
+import { orderMarks } from './combining-marks.js';
 import { readTokenizerFiles, type TokenizerFiles } from './files.js';
 import { createPipeline, type Pipeline } from './pipeline.js';
-import { portableTokenizer } from './portable.js';
+import { hasStep, portableTokenizer } from './portable.js';
 import {
   addedTokenSplitter,
   singleTextTemplate,
@@ -20,6 +21,8 @@ import {
 
 /** A model_max_length above this is a way of writing "none" (transformers writes 1e30). */
 const NO_MAX_LENGTH = 1e9;
+/** Normalisers that bring combining marks into their canonical order. */
+const ORDERING = ['NFC', 'NFD', 'NFKC', 'NFKD', 'BertNormalizer', 'StripAccents', 'Precompiled'];
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 export interface TokenIdsOptions {
@@ -74,6 +77,8 @@ export class Tokenizer {
 
   private readonly pipeline: Pipeline;
   private readonly template: Template;
+  /** Whether the normaliser brings combining marks into their canonical order. */
+  private readonly ordersMarks: boolean;
   /** Tokens beside the vocabulary's own, by id. */
   private readonly added: ReadonlyMap<number, { content: string; special: boolean }>;
   private readonly paddingSide: 'left' | 'right';
@@ -86,6 +91,7 @@ export class Tokenizer {
   constructor({ json, config }: TokenizerFiles) {
     const portable = portableTokenizer(json);
     this.pipeline = createPipeline(portable);
+    this.ordersMarks = hasStep(portable.normalizer, 'normalizers', ORDERING);
     this.template = singleTextTemplate(json.post_processor);
     this.paddingSide = config.padding_side ?? 'right';
     this.truncationSide = config.truncation_side ?? 'right';
@@ -210,7 +216,9 @@ export class Tokenizer {
   }
 
   private normalize(text: string): string {
-    return this.pipeline.normalizer?._call(text) ?? text;
+    const { normalizer } = this.pipeline;
+    if (normalizer === null) return text;
+    return normalizer._call(this.ordersMarks ? orderMarks(text) : text);
   }
 
   private idOf(token: string): number {
