@@ -132,7 +132,16 @@ describe('another checkpoint over a collection', () => {
     // What a model took is freed, but not of the one that answers.
     const remove = { method: 'DELETE' };
     expect((await server.problem(`/models/${b}`, remove)).code).toBe('model_in_use');
-    expect((await server.problem(`/models/${'0'.repeat(64)}`, remove)).code).toBe('model_not_found');
+    for (const none of ['0'.repeat(64), '%00', `${b}%00`]) {
+      for (const [path, method] of [
+        ['', 'GET'],
+        ['', 'DELETE'],
+        ['/activate', 'POST'],
+      ] as const) {
+        const { code } = await server.problem(`/models/${none}${path}`, { method });
+        expect([none, method, code]).toEqual([none, method, 'model_not_found']);
+      }
+    }
     expect((await server.fetch(`/models/${a}`, remove)).status).toBe(204);
     expect((await server.problem(`/models/${a}`)).code).toBe('model_not_found');
     await vi.waitFor(async () => expect(await readdir(join(data, 'models'))).toEqual([b]), 10_000);
