@@ -1,6 +1,6 @@
 /**
  * What hostile requests do to the service: for each the statuses of its answers, the time, the longest wait of
- * /healthz meanwhile, how much of it the service's main thread was computing, and the most memory.
+ * /healthz meanwhile, how much of it the service took and not other programs, and the most memory.
  *
  *   npm run bench -- hostile --checkpoint FOLDER [--generated 5000] [--seed 13] [--flood 5]
  *
@@ -54,14 +54,14 @@ function print(name, { statuses, milliseconds, seen }) {
   const { wait, blocked, memory } = seen;
   console.log(
     `${name}: status ${answers}, ${milliseconds.toFixed(0)} ms, healthz ${wait.toFixed(0)} ms ` +
-      `(${blocked.toFixed(0)} ms computing), ${memory.toFixed(0)} MiB`,
+      `(${blocked.toFixed(0)} ms by the service), ${memory.toFixed(0)} MiB`,
   );
 }
 
 /** @param {string} name @param {Worst} worst */
 function summary(name, { wait, blocked, memory, faults }) {
   console.log(`${name}.healthz.longest_wait: ${wait.toFixed(0)} ms`);
-  console.log(`${name}.healthz.computing: ${blocked.toFixed(0)} ms`);
+  console.log(`${name}.healthz.by_the_service: ${blocked.toFixed(0)} ms`);
   console.log(`${name}.rss.peak: ${memory.toFixed(0)} MiB`);
   console.log(`${name}.server_faults: ${faults} requests`);
 }

@@ -167,8 +167,8 @@ function unreadBodies() {
     hostile('100 MB with a GET', () => ({
       parts: [head('GET', '/search?q=a', { 'Content-Length': large.length }), large],
     })),
-    hostile('15 half-sent forms of 60 MB', () =>
-      texts(15, () => '').map(() => ({
+    hostile('20 half-sent forms of 60 MB', () =>
+      texts(20, () => '').map(() => ({
         parts: [
           head('POST', '/images', {
             'Content-Type': 'multipart/form-data; boundary=b',

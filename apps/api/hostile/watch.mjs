@@ -1,7 +1,7 @@
 /**
  * Watches a service from a thread of its own, so that neither the sender's work nor the service's hides a wait:
- * how long /healthz takes, how much processor time the service's main thread used during the longest wait (which
- * tells a blocked event loop from a busy machine), and the most memory.
+ * how long /healthz takes, how much of that the service itself took (which tells a blocked event loop from a busy
+ * machine), and the most memory.
  */
 import { readFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
@@ -11,14 +11,13 @@ import { Worker, isMainThread, parentPort, workerData } from 'node:worker_thread
 /**
  * @typedef {object} Report
  * @property {number} wait Longest wait for /healthz, in milliseconds.
- * @property {number} blocked Processor time of the service's main thread during it, in milliseconds.
+ * @property {number} blocked Longest wait less the time when the service's main thread, or the one that asks, was ready
+ *   to run while other programs had the processors, in milliseconds. Elsewhere than on Linux the wait itself.
  * @property {number} memory Most resident memory, in MiB.
  * @property {number} failures Health checks that failed.
  */
 
 const INTERVAL = 20;
-/** Clock ticks of /proc, in milliseconds. */
-const TICK = 10;
 
 export class Watch {
   /** @param {string} url @param {number} pid */
@@ -49,20 +48,16 @@ async function watch() {
   const { url, pid } = workerData;
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let seen = empty();
-  let since = performance.now();
-  let usedBefore = mainThreadTime(pid);
   let asked = false;
   parentPort?.on('message', () => (asked = true));
   for (;;) {
-    since = performance.now();
-    usedBefore = mainThreadTime(pid);
+    const since = performance.now();
+    const queuedBefore = timeInQueue(pid);
     const ok = await healthy(url, agent);
     const wait = performance.now() - since;
     if (!ok) seen.failures++;
-    if (wait > seen.wait) {
-      seen.wait = wait;
-      seen.blocked = Math.min(wait, mainThreadTime(pid) - usedBefore);
-    }
+    seen.wait = Math.max(seen.wait, wait);
+    seen.blocked = Math.max(seen.blocked, wait - (timeInQueue(pid) - queuedBefore));
     seen.memory = Math.max(seen.memory, residentMemory(pid));
     if (asked) {
       asked = false;
@@ -85,11 +80,19 @@ function healthy(url, agent) {
   });
 }
 
-/** Processor time of the main thread of a process, in milliseconds. @param {number} pid */
-function mainThreadTime(pid) {
+/**
+ * How long the main thread of a process and the calling thread have been ready to run without a processor, in
+ * milliseconds. A thread that sleeps, or waits for a disk or a lock, is not ready: that counts as blocked.
+ * @param {number} pid
+ */
+function timeInQueue(pid) {
+  return queued(`/proc/${pid}/task/${pid}`) + queued('/proc/thread-self');
+}
+
+/** @param {string} thread Its folder in /proc. */
+function queued(thread) {
   try {
-    const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * TICK;
+    return Number(readFileSync(`${thread}/schedstat`, 'latin1').split(' ')[1]) / 1e6;
   } catch {
     return 0;
   }
