@@ -69,6 +69,13 @@ const require = createRequire(import.meta.url);
 const ADDON =
   process.env.ORT_NATIVE_ADDON ?? fileURLToPath(new URL('../build/ort-native.node', import.meta.url));
 
+interface NativeAddon extends NativeRuntime {
+  /** Opens ONNX Runtime's library and returns its version. */
+  open(library: string): string;
+}
+/** What a build has; one that is older than these sources may not. */
+const FUNCTIONS = ['open', 'createSession', 'run', 'runAsync', 'endProfiling', 'release'] as const;
+
 export type NativeLoad =
   | { runtime: NativeRuntime; version: string }
   /** Why the addon is not there, in a sentence. */
@@ -93,7 +100,12 @@ function load(): NativeLoad {
     };
   }
   try {
-    const addon = require(ADDON) as NativeRuntime & { open(path: string): string };
+    const addon = require(ADDON) as NativeAddon;
+    const missing = FUNCTIONS.filter((name) => typeof addon[name] !== 'function');
+    if (missing.length > 0) {
+      const reason = `the native addon was compiled from other sources (it lacks ${missing.join(', ')}); npm run native -w libs/ort-native compiles it.`;
+      return { runtime: undefined, reason };
+    }
     return { runtime: addon, version: addon.open(library) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -47,7 +47,8 @@ const HELD_OUT = 0.05;
 /** Opens what `--data` names. @throws InputError */
 export async function openData(path: string): Promise<Dataset> {
   try {
-    return await openDataset(path);
+    // Folders of images often lie on another disk.
+    return await openDataset(path, { links: 'anywhere' });
   } catch (error) {
     if (!(error instanceof ClipError)) throw error;
     const help = error.code === 'DATASET_NOT_FOUND' ? `\n${cocoHelp(path)}` : '';

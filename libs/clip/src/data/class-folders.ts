@@ -1,29 +1,33 @@
 /** Image files without annotations: one sub-folder a class, perhaps below a folder for each split; or just images. */
-import { readdir } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byCodeUnits, imageFiles } from './file-index.js';
 import { cleanText, isImageName } from './names.js';
-import { ONLY_SPLIT, type Dataset, type DatasetImage, type DatasetProblem } from './types.js';
+import {
+  ONLY_SPLIT,
+  type Dataset,
+  type DatasetImage,
+  type DatasetOptions,
+  type DatasetProblem,
+} from './types.js';
 
 /** Names of folders that are splits, not classes. */
 const SPLIT_NAME = /^(?:train|training|val|valid|validation|dev|test|testing)(?:[-_]?\d{4})?$/i;
 /** What a class is captioned with when nothing else is said; `{}` stands for its name. */
 const DEFAULT_TEMPLATES = ['a photo of a {}.'] as const;
 
-export interface ClassFolderOptions {
-  /** Captions of every image, `{}` for the name of its class. */
-  templates?: readonly string[];
-}
-
 /** The images of a folder: by class where they lie in sub-folders, without captions where they do not. */
 export async function openImageFolder(
   folder: string,
-  { templates = DEFAULT_TEMPLATES }: ClassFolderOptions = {},
+  { templates = DEFAULT_TEMPLATES, links = 'inside' }: DatasetOptions = {},
 ): Promise<Dataset> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const folders = entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map(({ name }) => name);
+  const folders: string[] = [];
+  for (const entry of entries) {
+    const isFolder = entry.isDirectory() || (links === 'anywhere' && (await isLinkToFolder(folder, entry)));
+    if (isFolder && !entry.name.startsWith('.')) folders.push(entry.name);
+  }
   // Images beside such folders belong to none of the splits.
   const isSplit = !entries.some((entry) => entry.isFile() && isImageName(entry.name));
   const splits =
@@ -36,7 +40,7 @@ export async function openImageFolder(
   const images = new Map<string, DatasetImage[]>();
   const problems = new Map<string, DatasetProblem[]>();
   for (const [split, root] of roots) {
-    const { files, problems: found } = await imageFiles(root);
+    const { files, problems: found } = await imageFiles(root, links);
     problems.set(
       split,
       found.map((problem) => (splits ? { ...problem, name: `${split}/${problem.name}` } : problem)),
@@ -75,3 +79,10 @@ function describe(file: string, templates: readonly string[]): { captions: strin
   if (name === undefined) return { captions: [], tags: [] };
   return { captions: templates.map((template) => template.replaceAll('{}', name)), tags: [name] };
 }
+
+const isLinkToFolder = async (folder: string, entry: Dirent): Promise<boolean> =>
+  entry.isSymbolicLink() &&
+  (await stat(join(folder, entry.name)).then(
+    (status) => status.isDirectory(),
+    () => false,
+  ));

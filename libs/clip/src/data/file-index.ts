@@ -8,7 +8,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { baseName, isImageName, isOtherImageName, relativeName, withForwardSlashes } from './names.js';
-import type { DatasetProblem } from './types.js';
+import type { DatasetProblem, LinkRule } from './types.js';
 
 /** A file, or why there is none. */
 export type Located =
@@ -42,10 +42,10 @@ export class FileIndex {
     });
   }
 
-  /** The index of all image files below a folder; links are followed as long as they stay inside it. */
-  static async of(folder: string): Promise<FileIndex> {
+  /** The index of all image files below a folder. */
+  static async of(folder: string, links: LinkRule): Promise<FileIndex> {
     const index = new FileIndex(folder);
-    const { files } = await walk(folder, 'followed');
+    const { files } = await walk(folder, links, 'followed');
     for (const file of files) if (isImageName(file.path)) index.add(file);
     return index;
   }
@@ -97,8 +97,11 @@ function ambiguous(files: readonly string[]): Located {
  * Image files below a folder, sorted, as paths with `/`; hidden files and folders are left out. Each is there once, also
  * where a link leads to its folder; a link to a file is a file of its own.
  */
-export async function imageFiles(folder: string): Promise<{ files: string[]; problems: DatasetProblem[] }> {
-  const { files, problems } = await walk(folder, 'once');
+export async function imageFiles(
+  folder: string,
+  links: LinkRule,
+): Promise<{ files: string[]; problems: DatasetProblem[] }> {
+  const { files, problems } = await walk(folder, links, 'once');
   const paths = files.map(({ path }) => path);
   const others = paths.filter(isOtherImageName).map((name) => ({
     code: 'format_unsupported' as const,
@@ -116,12 +119,13 @@ interface FoundFile {
 }
 
 /**
- * Every file below a folder. Links are followed where they stay inside it.
+ * Every file below a folder.
  * @param linked whether a folder that is reached directly is visited again by a link to it, so that its files are known by
  *   both paths; two links to one folder count once in any case
  */
 async function walk(
   folder: string,
+  rule: LinkRule,
   linked: 'followed' | 'once',
 ): Promise<{ files: FoundFile[]; problems: DatasetProblem[] }> {
   const root = await realpath(folder);
@@ -157,7 +161,7 @@ async function walk(
     for (let link = links.shift(); link !== undefined; link = links.shift()) {
       const { path, real } = link;
       const target = await realpath(real).catch(() => undefined);
-      if (target === undefined || !isInside(target, root)) {
+      if (target === undefined || (rule === 'inside' && !isInside(target, root))) {
         const detail = target === undefined ? 'it leads to nothing' : 'it leads out of the dataset';
         problems.push({ code: 'link_outside', name: path, detail });
         continue;

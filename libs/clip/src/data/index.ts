@@ -13,4 +13,4 @@ export {
   type DatasetSplit,
   type ImageLocation,
 } from './types.js';
-export { openImageFolder, type ClassFolderOptions } from './class-folders.js';
+export { openImageFolder } from './class-folders.js';

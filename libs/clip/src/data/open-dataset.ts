@@ -2,10 +2,10 @@
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { ClipError, isSystemError } from '../errors.js';
-import { openImageFolder, type ClassFolderOptions } from './class-folders.js';
+import { openImageFolder } from './class-folders.js';
 import { openCoco, openCocoFile } from './coco.js';
 import { isTable, openTable, openTables } from './table.js';
-import type { Dataset } from './types.js';
+import type { Dataset, DatasetOptions } from './types.js';
 import { isShard, openShard, openShards } from './webdataset.js';
 
 /**
@@ -14,24 +14,25 @@ import { isShard, openShard, openShards } from './webdataset.js';
  * extension.
  * @throws ClipError DATASET_NOT_FOUND, DATASET_INVALID
  */
-export async function openDataset(path: string, options: ClassFolderOptions = {}): Promise<Dataset> {
+export async function openDataset(path: string, options: DatasetOptions = {}): Promise<Dataset> {
   const status = await stat(path).catch((cause: unknown) => {
     throw new ClipError('DATASET_NOT_FOUND', `there is no dataset at ${path}`, {
       found: isSystemError(cause, 'ENOENT') ? 'no such file or folder' : String(cause),
       cause,
     });
   });
+  const { links = 'inside' } = options;
   if (status.isDirectory()) {
     return (
-      (await openCoco(path)) ??
+      (await openCoco(path, links)) ??
       (await openShards(path)) ??
-      (await openTables(path)) ??
+      (await openTables(path, links)) ??
       openImageFolder(path, options)
     );
   }
-  if (isTable(path)) return openTable(path);
+  if (isTable(path)) return openTable(path, links);
   if (isShard(path)) return openShard(path);
-  if (extname(path).toLowerCase() === '.json') return openCocoFile(path);
+  if (extname(path).toLowerCase() === '.json') return openCocoFile(path, links);
   throw new ClipError('DATASET_INVALID', `${path} is not a dataset`, {
     expected: 'a folder, or a .json (COCO), .csv, .tsv, .jsonl or .tar file',
     found: `the extension "${extname(path)}"`,

@@ -14,6 +14,18 @@ export interface DatasetImage {
   tags: string[];
 }
 
+/**
+ * Which symbolic links of a dataset are followed. inside: those that stay below its folder, for a dataset that someone else
+ * may have made; anywhere: all, for one whose owner runs the program.
+ */
+export type LinkRule = 'inside' | 'anywhere';
+
+export interface DatasetOptions {
+  /** Captions of every image of a folder of classes, `{}` for the name of its class. */
+  templates?: readonly string[];
+  links?: LinkRule;
+}
+
 /** What can be wrong with one image or annotation; the dataset is read all the same. */
 export const DATASET_PROBLEMS = {
   image_missing: 'an annotated image has no file',
