@@ -2,6 +2,7 @@
 import { callJson } from './api.js';
 import { startClassify } from './classify.js';
 import { byId, say } from './dom.js';
+import { startModels } from './models.js';
 import { startSearch } from './search.js';
 
 const TABS = ['search', 'classify'];
@@ -41,11 +42,16 @@ startSearch({
 });
 if (location.hash === '#classify') select('classify');
 
-callJson('/readyz')
-  .then(({ model, index }) =>
-    say(
-      byId('model'),
-      `Model ${model.name} · ${model.embeddingSize} values · ${index.images} images searchable`,
-    ),
-  )
-  .catch((error) => say(byId('model'), error.message, true));
+/** Says which model answers. */
+function showModel() {
+  callJson('/readyz')
+    .then(({ model, index }) =>
+      say(
+        byId('model'),
+        `Model ${model.name} · ${model.embeddingSize} values · ${index.images} images searchable`,
+      ),
+    )
+    .catch((error) => say(byId('model'), error.message, true));
+}
+startModels({ changed: showModel });
+showModel();

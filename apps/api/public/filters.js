@@ -66,13 +66,15 @@ export function startFilters(actions) {
   /** @param {Question} question */
   function chips(question) {
     const without = (
-      /** @type {'not' | 'tag' | 'notTag' | 'collection'} */ name,
+      /** @type {'q' | 'not' | 'tag' | 'notTag' | 'collection'} */ name,
       /** @type {string} */ value,
     ) => ({
       ...question,
       [name]: question[name].filter((one) => one !== value),
     });
     return [
+      // The first is in the search field.
+      ...question.q.slice(1).map((text) => chip(`and “${text}”`, without('q', text))),
       ...question.not.map((text) => chip(`without “${text}”`, without('not', text))),
       ...question.tag.map((tag) => chip(`tag ${tag}`, without('tag', tag))),
       ...question.notTag.map((tag) => chip(`not tag ${tag}`, without('notTag', tag))),

@@ -96,7 +96,7 @@ export function startSearch(actions) {
   /** Shows a question, without a new entry in the history. @param {Question} shown */
   function show(shown) {
     question = shown;
-    input.value = question.q.join(', ');
+    input.value = question.q[0] ?? '';
     filters.show(question);
     say(status, isRanked(question) ? 'Searching…' : 'Loading…');
     return load();
@@ -184,7 +184,7 @@ export function startSearch(actions) {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const query = input.value.trim();
-    go({ ...question, like: '', q: query === '' ? [] : [query] });
+    go({ ...question, like: '', q: [...(query === '' ? [] : [query]), ...question.q.slice(1)] });
   });
   more.addEventListener('click', () => load(true));
   window.addEventListener('popstate', () => show(readQuestion(location.search)));

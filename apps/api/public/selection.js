@@ -88,11 +88,11 @@ async function collectionNamed(name) {
   return id;
 }
 
-/** @param {string} path @param {string} method @param {object} body */
-export function send(path, method, body) {
+/** @param {string} path @param {string} method @param {object} body @param {Record<string, string>} [headers] */
+export function send(path, method, body, headers = {}) {
   return callJson(path, {
     method,
-    headers: { 'Content-Type': 'application/json' },
+    headers: { 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
 }

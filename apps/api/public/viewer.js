@@ -1,5 +1,5 @@
 /** One image, large, with what is known of it, which can be changed here. */
-import { call, showImage } from './api.js';
+import { ApiError, call, callJson, showImage } from './api.js';
 import { byId, create, say } from './dom.js';
 import { send } from './selection.js';
 
@@ -45,14 +45,32 @@ export function startViewer(actions) {
     const body = { captions: lines(captions.value), tags: lines(tags.value) };
     say(status, 'Saving…');
     try {
-      shown = /** @type {Image} */ (await send(`/images/${shown.id}`, 'PATCH', body));
+      const revision = { 'If-Match': `"${shown.revision}"` };
+      shown = /** @type {Image} */ (await send(`/images/${shown.id}`, 'PATCH', body, revision));
       describe(shown);
       say(status, 'Saved.');
       await actions.changed();
     } catch (error) {
-      say(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+      if (error instanceof ApiError && error.code === 'precondition_failed')
+        await showChange().catch(actions.failed);
+      else say(status, error instanceof Error ? error.message : 'Something went wrong.', true);
     }
   });
+
+  /** Somebody else changed the image: shows how it is now and leaves in the fields what was to be saved. */
+  async function showChange() {
+    if (shown === undefined) return;
+    const [myCaptions, myTags] = [captions.value, tags.value];
+    shown = { ...shown, .../** @type {Image} */ (await callJson(`/images/${shown.id}`)) };
+    describe(shown);
+    [captions.value, tags.value] = [myCaptions, myTags];
+    const quoted = (/** @type {string[]} */ list) => list.map((text) => `“${text}”`).join(', ') || 'none';
+    say(
+      status,
+      `Not saved: somebody else changed the image meanwhile. Captions now: ${quoted(shown.captions)}. Tags: ${quoted(shown.tags)}. Save again to replace them.`,
+      true,
+    );
+  }
 
   /** @param {Image} image */
   function describe(image) {

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
-import { freshDataFolder } from './support/data-folder.js';
-import { colourPng, rgbPng } from './support/images.js';
-import { TestServer, formRequest } from './support/server.js';
+import { colourPng } from './support/images.js';
+import { formRequest, jsonRequest } from './support/server.js';
 import { COLOURS } from './support/tiny-checkpoint.js';
 import { useFolder, useServer } from './support/use-server.js';
 
@@ -218,24 +217,34 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     expect(new Set(boxes.map(({ height }) => height)).size).toBe(1);
   });
 
-  it('shows all images of a collection with a search graph, and asks for no more', async () => {
-    const deep = await TestServer.start({
-      CLIP_CHECKPOINT: join(folder, 'checkpoint'),
-      DATA_DIR: await freshDataFolder(join(folder, 'deep')),
-      EXACT_SEARCH_LIMIT: '10',
-      MAX_FILES: '60',
-    });
-    const image = await Promise.all(Array.from({ length: 48 }, (_, n) => rgbPng(4 * n, 9, 200)));
-    await deep.json('/images', formRequest({ image }));
-    expect(await deep.json('/readyz')).toMatchObject({ index: { kind: 'hnsw' } });
-    await page.goto(`${deep.url}/?q=red`);
-    await page.locator('.tile').nth(23).waitFor();
-    await page.locator('.tile').nth(23).scrollIntoViewIfNeeded();
-    await page.locator('.tile').nth(47).waitFor();
-    expect(await page.getByRole('button', { name: 'Show more' }).isVisible()).toBe(false);
-    // Pictures may still be loading.
-    await page.goto('about:blank');
-    await deep.stop();
+  it('keeps several queries of an address when the first is changed', async () => {
+    await page.goto(`${server.url}/?q=red&q=blue&q=cyan`);
+    await page.getByRole('button', { name: 'Remove: and “blue”' }).waitFor();
+    await page.getByLabel('What to look for').fill('green');
+    await page.keyboard.press('Enter');
+    await page.getByText('Best matches for “green” and “blue” and “cyan”').waitFor();
+    await page.getByRole('button', { name: 'Remove: and “blue”' }).click();
+    await page.getByText('Best matches for “green” and “cyan”').waitFor();
+    expect(page.url()).toMatch(/[?]q=green&q=cyan$/);
+  });
+
+  it('does not overwrite what somebody else changed meanwhile, unless told again', async () => {
+    const form = formRequest({ image: await colourPng('white', 4), tags: 'shared' });
+    const [image] = (await server.json<{ items: { id: string }[] }>('/images', form)).items;
+    await page.goto(`${server.url}/?tag=shared`);
+    await page.locator('.tile').first().click();
+    await page.getByText('Captions and tags').click();
+    const change = { ...jsonRequest({ captions: ['theirs'] }), method: 'PATCH' };
+    await server.json(`/images/${image!.id}`, change);
+    await page.getByLabel('Captions, one a line').fill('mine');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Captions now: “theirs”. Tags: “shared”.').waitFor();
+    expect(complaints).toEqual([expect.stringMatching(/412/)]);
+    complaints = [];
+    expect(await server.json(`/images/${image!.id}`)).toMatchObject({ captions: ['theirs'] });
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    expect(await server.json(`/images/${image!.id}`)).toMatchObject({ captions: ['mine'] });
   });
 
   it('sends every element of a list from Swagger UI', async () => {

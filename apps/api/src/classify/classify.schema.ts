@@ -73,10 +73,13 @@ function parameterFields(limits: TextLimits) {
           .max(MAX_TEMPLATES),
       )
       .optional()
-      .describe(
-        'Several templates, or the name of a set (clip-7, clip-80), instead of hypothesis_template: each label is the ' +
+      .meta({
+        description:
+          'Several templates, or the name of a set (clip-7, clip-80), instead of hypothesis_template: each label is the ' +
           'mean over them',
-      ),
+        // Swagger UI sends it for a list that is left alone; without it, the text "string".
+        example: ['{}'],
+      }),
     multi_label: flagSchema(false).describe(
       'Judge each label by itself: the probability that it describes the image, whatever the others are',
     ),
