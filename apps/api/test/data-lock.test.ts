@@ -112,7 +112,7 @@ describe.concurrent('the lock of the data folder', () => {
   it.for([0, 1, 2, 3])(
     'has one winner when several start at the same moment (rounds of place %i)',
     async (place, { lock }) => {
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 3; round++) {
         if ((place + round) % 2 === 1) await lock.leaveDeadLock();
         const holders = [lock.hold(), lock.hold(), lock.hold()];
         const results = await Promise.all(holders.map(({ result }) => result));

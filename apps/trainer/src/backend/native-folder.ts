@@ -2,7 +2,6 @@
  * Where `npm run native:install` puts the native TensorFlow packages, and where the trainer looks for them. They live
  * in the user's cache, not in this project's node_modules, so that `npm ci` neither fetches nor removes them.
  */
-import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
@@ -21,12 +20,6 @@ export function nativeCacheFolder(env: NodeJS.ProcessEnv = process.env): string 
 /** The folder with the node_modules that hold `@tensorflow/<name>`. It exists only after an install. */
 export function nativePackageFolder(name: NativePackage, env: NodeJS.ProcessEnv = process.env): string {
   return path.join(nativeCacheFolder(env), name);
-}
-
-/** Whether `npm run native:install` has put the package in place and this Node.js can run it. */
-export function isNativeInstalled(name: NativePackage, env: NodeJS.ProcessEnv = process.env): boolean {
-  const installed = existsSync(path.join(nativePackageFolder(name, env), 'complete'));
-  return installed && nodeVersionProblem() === undefined;
 }
 
 /** Why this Node.js cannot run the native packages, or undefined when it can. */

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { loadNativeTensorFlow } from './load-native.js';
-import { isNativeInstalled, nativeCacheFolder, nodeVersionProblem } from './native-folder.js';
+import { isTfjsNodeInstalled } from '../../test/native-installed.js';
+import { nativeCacheFolder, nodeVersionProblem } from './native-folder.js';
 import { selectBackend } from './select-backend.js';
 
 describe('selectBackend', () => {
@@ -18,18 +19,15 @@ describe('selectBackend', () => {
   });
 
   // Needs `npm run native:install`, which fetches hundreds of megabytes: skipped where they are not installed.
-  it.skipIf(!isNativeInstalled('tfjs-node'))(
-    'trains on native TensorFlow with the same tfjs-core',
-    async () => {
-      const { name, reason } = await selectBackend('tfjs-node');
-      expect(name).toBe('tfjs-node');
-      expect(reason).toMatch(/^requested; TensorFlow 2\.\d+\.\d+ on the CPU$/);
-      expect(tf.getBackend()).toBe('tensorflow');
-      const gradient = tf.grad((x) => tf.sum(tf.square(x)))(tf.tensor1d([1, 2, 3]));
-      expect(gradient).toBeInstanceOf(tf.Tensor);
-      expect([...(await gradient.data())]).toEqual([2, 4, 6]);
-    },
-  );
+  it.skipIf(!isTfjsNodeInstalled)('trains on native TensorFlow with the same tfjs-core', async () => {
+    const { name, reason } = await selectBackend('tfjs-node');
+    expect(name).toBe('tfjs-node');
+    expect(reason).toMatch(/^requested; TensorFlow 2\.\d+\.\d+ on the CPU$/);
+    expect(tf.getBackend()).toBe('tensorflow');
+    const gradient = tf.grad((x) => tf.sum(tf.square(x)))(tf.tensor1d([1, 2, 3]));
+    expect(gradient).toBeInstanceOf(tf.Tensor);
+    expect([...(await gradient.data())]).toEqual([2, 4, 6]);
+  });
 });
 
 describe('loadNativeTensorFlow', () => {

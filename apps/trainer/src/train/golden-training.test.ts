@@ -20,7 +20,7 @@ import {
 } from '@clip-ts/clip/train';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { replayedRunners, type Backend } from '../backend/open-backend.js';
-import { isNativeInstalled } from '../backend/native-folder.js';
+import { isTfjsNodeInstalled } from '../../test/native-installed.js';
 import { selectBackend } from '../backend/select-backend.js';
 import type { PairBatch } from '../data/batches.js';
 import { trainStep } from './train-step.js';
@@ -153,9 +153,7 @@ const BACKENDS = [
     runs: ['vit-roberta-frozen'],
   },
   // Needs `npm run native:install`, which fetches hundreds of megabytes: left out where they are not installed.
-  ...(isNativeInstalled('tfjs-node')
-    ? [{ backend: 'tfjs-node', createRunner: createEagerRunner, runs: RUNS }]
-    : []),
+  ...(isTfjsNodeInstalled ? [{ backend: 'tfjs-node', createRunner: createEagerRunner, runs: RUNS }] : []),
 ];
 
 /**

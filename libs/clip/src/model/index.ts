@@ -1,5 +1,5 @@
 export { createContext, isFrozen, type ForwardContext, type FrozenTowers } from './context.js';
-export { assertBatchNormTrainable, countBatches } from './layers/index.js';
+export { assertBatchNormTrainable } from './layers/index.js';
 export type {
   TextInputs,
   TextTower,
@@ -28,7 +28,7 @@ export {
   readTowerConfig,
   type LoadedTower,
 } from './load-model.js';
-export { createTextTower, createVisionTower, supportedModelTypes } from './registry.js';
+export { createTextTower, createVisionTower } from './registry.js';
 export { towerPositions, type TowerPosition } from './tower-positions.js';
 export { initTensor, initWeights } from './weights/initialize.js';
 export { loadWeights, type LoadOptions } from './weights/load-weights.js';

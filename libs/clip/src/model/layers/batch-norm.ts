@@ -67,17 +67,6 @@ function mix(old: tf.Tensor, current: tf.Tensor, rate: number): tf.Tensor {
   return tf.add(tf.mul(old, 1 - rate), tf.mul(current, rate));
 }
 
-/** torch's counts of training batches after `batches` more, by name: the buffers that a forward pass cannot update. */
-export function countBatches(
-  tensors: Readonly<Record<string, HostTensor>>,
-  batches: number,
-): Record<string, HostTensor> {
-  const counts = Object.entries(tensors).filter(([name]) => name.endsWith(`.${BATCHES}`));
-  return Object.fromEntries(
-    counts.map(([name, tensor]) => [name, { ...tensor, data: Int32Array.of(tensor.data[0]! + batches) }]),
-  );
-}
-
 /**
  * Fails when a model's batch norm was folded into its convolutions, as in checkpoints converted for inference
  * (weight 1, mean 0, variance 1 - epsilon): with the batch's statistics such a layer is another function.

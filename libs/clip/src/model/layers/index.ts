@@ -1,4 +1,4 @@
-export { assertBatchNormTrainable, batchNorm, countBatches, type BatchNormOptions } from './batch-norm.js';
+export { assertBatchNormTrainable, batchNorm, type BatchNormOptions } from './batch-norm.js';
 export { depthwiseConv, patchConv } from './conv.js';
 export { embeddingTable, layerNorm, linear, type Linear, type Unary } from './dense.js';
 export {
