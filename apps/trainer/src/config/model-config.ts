@@ -10,6 +10,8 @@ const backbone = z.union(
 export const modelConfigSchema = z.strictObject({
   vision_backbone: backbone,
   text_backbone: backbone,
+  /** Keys of the backbone's preprocessor_config.json that get another value, for instance size and crop_size. */
+  image_processor: z.record(z.string(), z.unknown(), 'expected an object').optional(),
   /** Tokens a caption may have, start and end included; −1 for as many as 99.5 % of the training captions need. */
   max_length_corpus: z
     .int('expected -1 or an integer of at least 3')

@@ -1,4 +1,4 @@
-/** preprocessor_config.json of an image tower that starts from scratch. */
+/** preprocessor_config.json of a new model's image tower. */
 
 export const PROCESSOR_FILE = 'preprocessor_config.json';
 
@@ -18,4 +18,16 @@ export function defaultProcessor(vision: Readonly<Record<string, unknown>>): str
     image_std: [0.5, 0.5, 0.5],
   };
   return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+/**
+ * A processor with some of its keys set anew, such as size and crop_size.
+ * @param content preprocessor_config.json
+ */
+export function withChanges(
+  content: string | Uint8Array,
+  changes: Readonly<Record<string, unknown>>,
+): string {
+  const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
+  return `${JSON.stringify({ ...(JSON.parse(text) as object), ...changes }, null, 2)}\n`;
 }

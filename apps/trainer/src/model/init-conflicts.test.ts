@@ -19,6 +19,7 @@ it.each([
     'model.json: "vision_backbone" contradicts init_from x/clip: expected the key left out',
   ],
   [{ text_backbone: { model_type: 'bert' } }, '"text_backbone" contradicts'],
+  [{ image_processor: { resample: 3 } }, '"image_processor" contradicts'],
   [
     { dim: 256 },
     '"dim" contradicts init_from x/clip: expected 6 as in the model, or the key left out, found 256',

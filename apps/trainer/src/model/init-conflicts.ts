@@ -21,6 +21,8 @@ export function assertNoConflict(
   };
   for (const key of ['vision_backbone', 'text_backbone'] as const)
     if (config[key] !== undefined) refuse(key, 'the key left out, since both towers come from init_from');
+  if (config.image_processor !== undefined)
+    refuse('image_processor', 'the key left out, since the image processor comes from init_from');
   const own = {
     dim: embeddingSize,
     text_pooling: model.text_pooling,

@@ -9,7 +9,7 @@ import { loadTextTower, loadVisionTower } from '@clip-ts/clip/model';
 import type { HostTensors } from '@clip-ts/clip/train';
 import type { ModelConfig } from '../config/model-config.js';
 import { InputError } from '../errors.js';
-import { defaultProcessor, PROCESSOR_FILE } from './image-processor.js';
+import { defaultProcessor, PROCESSOR_FILE, withChanges } from './image-processor.js';
 import { scratchTokenizer, TOKENIZER_FILES } from './tokenizer.js';
 
 /** Files of a checkpoint beside config and weights: file name → content. */
@@ -36,14 +36,16 @@ export interface TowerOptions {
 const DOWNLOAD_REPORT_MS = 5000;
 
 export async function visionParts({ config, seed, log }: TowerOptions): Promise<TowerParts> {
-  const { vision_backbone: backbone } = config;
+  const { vision_backbone: backbone, image_processor: changes = {} } = config;
   if (typeof backbone !== 'string') {
-    return { config: backbone, assets: { [PROCESSOR_FILE]: defaultProcessor(backbone) } };
+    const processor = withChanges(defaultProcessor(backbone), changes);
+    return { config: backbone, assets: { [PROCESSOR_FILE]: processor } };
   }
   const folder = await pretrainedFolder(backbone, log);
   const { config: towerConfig, tensors } = await loadVisionTower(folder, { seed, onWarning: log });
-  const assets = await readAssets(folder, [PROCESSOR_FILE]);
-  if (!assets[PROCESSOR_FILE]) throw new InputError(`vision_backbone ${backbone} has no ${PROCESSOR_FILE}`);
+  const { [PROCESSOR_FILE]: own } = await readAssets(folder, [PROCESSOR_FILE]);
+  if (!own) throw new InputError(`vision_backbone ${backbone} has no ${PROCESSOR_FILE}`);
+  const assets = { [PROCESSOR_FILE]: withChanges(own, changes) };
   log(`vision_backbone ${backbone}: pretrained weights`);
   return { config: towerConfig, weights: tensors, assets };
 }
