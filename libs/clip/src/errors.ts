@@ -28,6 +28,7 @@ export const CLIP_ERROR_CODES = {
   HUB_NOT_FOUND: 'the hub has no such repository, revision or file, or it is not public',
   HUB_UNAUTHORIZED: 'the hub refuses access with the given token',
   HUB_UNREACHABLE: 'the hub cannot be reached, or offline mode is set and the file is not cached',
+  HUB_CACHE_UNWRITABLE: 'a file of a model is not in the cache of the hub, which cannot be written',
   HUB_CORRUPT: 'a downloaded file does not have the size or checksum that the hub states',
   HUB_PICKLE_ONLY: 'a repository has its weights in pickle form only, which can run code when opened',
 } as const;

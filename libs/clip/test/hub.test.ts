@@ -1,6 +1,8 @@
 /** Models by hub id, against a local server with the hub's endpoints. */
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveModelFolder, type DownloadProgress } from '@clip-ts/clip';
@@ -28,6 +30,12 @@ beforeEach(async () => {
     'HF_TOKEN_PATH',
     'HF_HUB_OFFLINE',
     'TRANSFORMERS_OFFLINE',
+    'HTTP_PROXY',
+    'http_proxy',
+    'HTTPS_PROXY',
+    'https_proxy',
+    'NO_PROXY',
+    'no_proxy',
   ]) {
     vi.stubEnv(name, '');
   }
@@ -193,6 +201,55 @@ describe('resolveModelFolder', () => {
         vi.stubEnv('HF_ENDPOINT', hub.endpoint);
       }
     }
+  });
+
+  it('writes nothing into a cache that has all files, and says so when it cannot download into one', async () => {
+    const folder = await resolveModelFolder('owner/name');
+    const folders = ['', 'refs', 'blobs', `snapshots/${COMMIT}`].map((name) => join(repository(), name));
+    const times = () => Promise.all(folders.map(async (path) => (await lstat(path)).mtimeMs));
+    for (const path of folders) await chmod(path, 0o555);
+    const before = await times();
+    expect(await resolveModelFolder('owner/name')).toBe(folder);
+    expect(await times()).toEqual(before);
+    for (const path of folders) await chmod(path, 0o755);
+
+    // Not even root can write below a file.
+    await writeFile(join(root, 'file'), '');
+    vi.stubEnv('HF_HUB_CACHE', join(root, 'file/cache'));
+    const failure = resolveModelFolder('owner/name');
+    await expect(failure).rejects.toMatchObject({ code: 'HUB_CACHE_UNWRITABLE' });
+    await expect(failure).rejects.toThrow(join(root, 'file/cache'));
+  });
+
+  it('goes through the proxy of the environment, except to what NO_PROXY lists', async () => {
+    const { hostname, port } = new URL(hub.endpoint);
+    const asked: string[] = [];
+    const proxy = createServer().on('connect', (request, client) => {
+      asked.push(request.url!);
+      const upstream = connect(Number(port), hostname, () => {
+        client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        client.pipe(upstream).pipe(client);
+      });
+      client.on('error', () => upstream.destroy());
+      upstream.on('error', () => client.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    // Nobody but the proxy knows this name.
+    vi.stubEnv('HF_ENDPOINT', 'http://hub.invalid');
+    const folder = await resolveModelFolder('owner/name');
+    expect(await readFile(join(folder, 'model.safetensors'))).toEqual(weights);
+    expect(new Set(asked)).toEqual(new Set(['hub.invalid:80']));
+
+    asked.length = 0;
+    vi.stubEnv('NO_PROXY', '.example, 127.0.0.1');
+    vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+    await resolveModelFolder('owner/name');
+    expect(asked).toEqual([]);
+    await new Promise((resolve) => proxy.close(resolve).closeAllConnections());
+
+    vi.stubEnv('HTTP_PROXY', 'user:secret@proxy');
+    await expect(resolveModelFolder('owner/name')).rejects.toThrow(/^(?!.*secret).*cannot be used/);
   });
 
   it('tells apart what is not there, not allowed and out of order', async () => {

@@ -90,7 +90,7 @@ export function corsOptions(origins: readonly string[]): CorsOptions {
   return {
     origin: [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-    allowedHeaders: ['Content-Type', 'Authorization', 'X-API-Key', 'Range', 'If-None-Match'],
+    allowedHeaders: ['Content-Type', 'Authorization', 'X-API-Key', 'Range', 'If-Match', 'If-None-Match'],
     exposedHeaders: [
       'Retry-After',
       'X-Request-Id',

@@ -42,7 +42,8 @@ export class RepositoryCache {
   }
 
   async writeCommit(revision: string, commit: string): Promise<void> {
-    if (revision !== commit) await writeFileAtomic(join(this.root, 'refs', revision), commit);
+    if ((await this.readCommit(revision)) !== commit)
+      await writeFileAtomic(join(this.root, 'refs', revision), commit);
   }
 
   /** Paths of the files of a snapshot that are there with their content. */
@@ -55,6 +56,12 @@ export class RepositoryCache {
       if (status?.isFile()) whole.push(name.replaceAll('\\', '/'));
     }
     return whole.sort();
+  }
+
+  /** Whether a snapshot has a file, with its content. */
+  async has(commit: string, path: string, size: number): Promise<boolean> {
+    const status = await stat(join(this.snapshotFolder(commit), path)).catch(() => undefined);
+    return status?.isFile() === true && status.size === size;
   }
 
   /** Makes a file of a snapshot a link to its content; a copy where links are not allowed. */
@@ -87,6 +94,11 @@ export class RepositoryCache {
       await rm(path, { force: true });
     }
   }
+}
+
+/** Whether work failed because the cache cannot be written: it is another user's, or on a disk that is read-only. */
+export function isUnwritable(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].some((code) => isSystemError(error, code));
 }
 
 /** Creates the lock file; one that was abandoned is removed for the next attempt. */

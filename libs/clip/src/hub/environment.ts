@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { proxiedFetch } from './proxy.js';
 
 export interface HubEnvironment {
   /** HF_ENDPOINT, without a slash at the end. */
@@ -12,9 +13,11 @@ export interface HubEnvironment {
   token?: string;
   /** HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE. */
   offline: boolean;
+  /** Goes through the proxy of HTTPS_PROXY or HTTP_PROXY, except to what NO_PROXY lists. */
+  fetch: typeof fetch;
 }
 
-/** Reads HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE. */
+/** Reads HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE and the variables of the proxy. */
 export async function readHubEnvironment(env: NodeJS.ProcessEnv = process.env): Promise<HubEnvironment> {
   const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
   const tokenPath = env.HF_TOKEN_PATH || join(home, 'token');
@@ -24,6 +27,7 @@ export async function readHubEnvironment(env: NodeJS.ProcessEnv = process.env): 
     cacheFolder: env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home, 'hub'),
     token: token || undefined,
     offline: isTrue(env.HF_HUB_OFFLINE) || isTrue(env.TRANSFORMERS_OFFLINE),
+    fetch: await proxiedFetch(env),
   };
 }
 

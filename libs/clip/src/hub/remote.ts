@@ -20,7 +20,7 @@ export interface RemoteRepository {
 }
 
 /** A fetch that sends the token to the hub, and to no other server that it redirects to. */
-export function authorizedFetch({ endpoint, token }: HubEnvironment): typeof fetch {
+export function authorizedFetch({ endpoint, token, fetch }: HubEnvironment): typeof fetch {
   if (token === undefined) return fetch;
   const { origin } = new URL(endpoint);
   return (input, init) => {

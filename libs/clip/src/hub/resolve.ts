@@ -3,10 +3,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PrecisionChoice } from '../checkpoint/files.js';
 import { ClipError } from '../errors.js';
-import { RepositoryCache } from './cache.js';
+import { RepositoryCache, isUnwritable } from './cache.js';
 import { download } from './download.js';
 import { readHubEnvironment, type HubEnvironment } from './environment.js';
-import { readRepository, type RemoteFile, type RemoteRepository } from './remote.js';
+import { readRepository, reasonOf, type RemoteFile, type RemoteRepository } from './remote.js';
 import { isCommit, parseRepository, type Repository } from './repository.js';
 import { selectFiles, type FileSelection } from './select-files.js';
 
@@ -36,7 +36,7 @@ export interface ResolveOptions {
  * downloaded into the hub's cache unless it is there. Honours HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN
  * and HF_HUB_OFFLINE. When the hub cannot be reached and the cache has the model, the cache is used.
  * @returns the path of a folder
- * @throws ClipError HUB_ID_INVALID, HUB_NOT_FOUND, HUB_UNAUTHORIZED, HUB_UNREACHABLE, HUB_CORRUPT, HUB_PICKLE_ONLY;
+ * @throws ClipError HUB_ID_INVALID, HUB_NOT_FOUND, HUB_UNAUTHORIZED, HUB_UNREACHABLE, HUB_CORRUPT, HUB_CACHE_UNWRITABLE, HUB_PICKLE_ONLY;
  *   CHECKPOINT_NOT_FOUND for a path that is not a folder
  */
 export async function resolveModelFolder(idOrFolder: string, options: ResolveOptions = {}): Promise<string> {
@@ -76,8 +76,15 @@ export async function resolveModelFolder(idOrFolder: string, options: ResolveOpt
     precision,
   );
   const needed = paths.map((path) => remote.files.find((file) => file.path === path)!);
-  await fetchFiles(repository, remote.commit, needed, cache, environment, onProgress);
-  await cache.writeCommit(repository.revision, remote.commit);
+  try {
+    await fetchFiles(repository, remote.commit, needed, cache, environment, onProgress);
+  } catch (error) {
+    throw isUnwritable(error) ? unwritable(repository, environment, error) : error;
+  }
+  // A cache that cannot be written has the files all the same; the commit is noted for work without the hub only.
+  await cache.writeCommit(repository.revision, remote.commit).catch((error: unknown) => {
+    if (!isUnwritable(error)) throw error;
+  });
   return cache.snapshotFolder(remote.commit);
 }
 
@@ -125,6 +132,15 @@ function notCached({ id, revision }: Repository, { cacheFolder }: HubEnvironment
   );
 }
 
+function unwritable({ id }: Repository, { cacheFolder }: HubEnvironment, cause: unknown): ClipError {
+  return new ClipError('HUB_CACHE_UNWRITABLE', `${id} cannot be downloaded into the cache of the hub`, {
+    expected: 'a cache that has all of its files, or a folder that can be written',
+    found: `${cacheFolder}: ${reasonOf(cause)}`,
+    hint: 'Set HF_HUB_CACHE to a folder that can be written, or have its owner download the model',
+    cause,
+  });
+}
+
 async function fetchFiles(
   repository: Repository,
   commit: string,
@@ -145,11 +161,14 @@ async function fetchFiles(
         receivedBytes: before + fileBytes,
         totalBytes,
       });
-    await cache.withLock(file.etag, async () => {
-      const status = await stat(path).catch(() => undefined);
-      if (status?.size !== file.size) await download({ repository, commit, file, path }, environment, report);
-      await cache.link(commit, file.path, file.etag);
-    });
+    // Nothing is written for what is there: the cache may be another user's.
+    if (!(await cache.has(commit, file.path, file.size)))
+      await cache.withLock(file.etag, async () => {
+        const status = await stat(path).catch(() => undefined);
+        if (status?.size !== file.size)
+          await download({ repository, commit, file, path }, environment, report);
+        await cache.link(commit, file.path, file.etag);
+      });
     report(file.size);
     before += file.size;
   }
