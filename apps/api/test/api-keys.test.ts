@@ -103,6 +103,45 @@ describe('a service behind a proxy, with keys', () => {
     expect(refused.headers['www-authenticate']).toContain('insufficient_scope');
   });
 
+  it('lets no key below the scope of a route use it, on any route', async () => {
+    type Operation = { 'x-required-scope': 'open' | keyof typeof keys };
+    const asked = await send(server.url, '/openapi.json', { headers: as('admin') });
+    const { paths } = JSON.parse(asked.body) as { paths: Record<string, Record<string, Operation>> };
+    const routes = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { 'x-required-scope': need }]) => ({
+        route: `${method.toUpperCase()} ${path}`,
+        need,
+      })),
+    );
+    const needing = (need: string) => routes.filter((one) => one.need === need).map(({ route }) => route);
+    expect(needing('open').sort()).toEqual(['GET /healthz', 'GET /readyz']);
+    expect(needing('admin').sort()).toEqual([
+      'DELETE /models/{hash}',
+      'POST /imports',
+      'POST /imports/{id}/cancel',
+      'POST /imports/{id}/pause',
+      'POST /imports/{id}/resume',
+      'POST /imports/{id}/retry',
+      'POST /models/{hash}/activate',
+    ]);
+    const changing = routes.filter(({ route }) =>
+      /^(?:PATCH|PUT|DELETE) |^POST \/(?:images|collections)/.test(route),
+    );
+    expect(changing.filter(({ need }) => need === 'read')).toEqual([]);
+    const below = { open: [], read: [], write: ['read'], admin: ['read', 'write'] } as const;
+    for (const { route, need } of routes) {
+      if (need === 'open') continue;
+      const [method, path] = route.replace(/\{\w+\}/, 'none').split(' ') as [string, string];
+      const address = fromNewAddress();
+      const codeFor = async (headers: Record<string, string>) =>
+        (await send(server.url, path, { method, headers: { ...headers, ...address } })).code;
+      expect([route, await codeFor(HOST)]).toEqual([route, 'unauthorized']);
+      for (const scope of below[need]) {
+        expect([route, scope, await codeFor(as(scope))]).toEqual([route, scope, 'insufficient_scope']);
+      }
+    }
+  });
+
   it.each([
     ['in lower case', () => ({ Authorization: `bearer ${keys.read}` }), 200],
     ['in upper case with spaces', () => ({ Authorization: `BEARER    ${keys.read}  ` }), 200],

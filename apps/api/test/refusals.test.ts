@@ -63,16 +63,17 @@ describe('requests that cannot be answered', () => {
   it.each([
     ['an unknown route', '/nothing', undefined, 404, 'route_not_found'],
     ['a method that a route does not have', '/search', { method: 'DELETE' }, 405, 'method_not_allowed'],
+    ['a model with a NUL character', '/models/%00', { method: 'DELETE' }, 400, 'invalid_request'],
     ['no query', '/search', undefined, 400, 'invalid_request'],
     ['an empty query', '/search?q=%20', undefined, 400, 'invalid_request'],
-    ['a query given twice', '/search?q=a&q=b', undefined, 400, 'invalid_request'],
+    ['a query given eleven times', `/search?${'q=a&'.repeat(11)}`, undefined, 400, 'invalid_request'],
     ['too long a query', `/search?q=${'x'.repeat(51)}`, undefined, 400, 'invalid_request'],
     ['a limit of 0', '/search?q=a&limit=0', undefined, 400, 'invalid_request'],
     ['a limit that is no number', '/search?q=a&limit=ten', undefined, 400, 'invalid_request'],
     ['a score that is no number', '/search?q=a&minScore=x', undefined, 400, 'invalid_request'],
     ['a negative offset', '/images?offset=-1', undefined, 400, 'invalid_request'],
     ['an unknown parameter', '/search?q=a&page=2', undefined, 400, 'invalid_request'],
-    ['a broken path', '/images/%E0%A4%A', undefined, 400, 'malformed_body'],
+    ['a broken path', '/images/%E0%A4%A', undefined, 400, 'malformed_request'],
     ['a vector of another length', '/search/vector', jsonRequest({ vector: [1, 2] }), 400, 'invalid_vector'],
     ['a vector of zeros', '/search/vector', jsonRequest({ vector: [0, 0, 0, 0] }), 400, 'invalid_vector'],
     ['a vector of texts', '/search/vector', jsonRequest({ vector: ['a'] }), 400, 'invalid_request'],
@@ -151,7 +152,7 @@ describe('requests that cannot be answered', () => {
 
   it.each([
     ['/images', 'PUT', 'GET, HEAD, POST, OPTIONS'],
-    [`/images/${'0'.repeat(64)}`, 'POST', 'DELETE, GET, HEAD, OPTIONS'],
+    [`/images/${'0'.repeat(64)}`, 'POST', 'DELETE, GET, HEAD, PATCH, OPTIONS'],
     ['/images/x/file', 'DELETE', 'GET, HEAD, OPTIONS'],
     ['/search/vector', 'GET', 'POST, OPTIONS'],
     ['/classify', 'HEAD', 'POST, OPTIONS'],
@@ -168,6 +169,36 @@ describe('requests that cannot be answered', () => {
     const asked = await server.fetch(path, { method: 'OPTIONS' });
     expect([asked.status, asked.headers.get('allow')]).toEqual([204, allow]);
   });
+
+  it('are refused whatever stands in the place of an id, on every route', async () => {
+    const { paths } = await server.json<{ paths: Record<string, object> }>('/openapi.json');
+    const ids = ['%00', 'a%00', '__proto__', '..%2f..%2fetc', '%ED%A0%80', 'x'.repeat(5000)];
+    const requests = Object.entries(paths).flatMap(([path, methods]) =>
+      path.includes('{') ? Object.keys(methods).flatMap((method) => ids.map((id) => [path, method, id])) : [],
+    ) as [string, string, string][];
+    expect(requests.length).toBeGreaterThan(60);
+    for (const [path, method, id] of requests) {
+      const options = method === 'patch' ? { ...jsonRequest({ tags: ['a'], name: 'b' }) } : {};
+      const response = await server.fetch(path.replace(/\{\w+\}/, id), {
+        ...options,
+        method: method.toUpperCase(),
+      });
+      expect([400, 404], `${method} ${path} with ${id}`).toContain(response.status);
+      await response.arrayBuffer();
+    }
+  });
+
+  it.each(['0000-01-01', '0001-01-01T00:00:00%2B23:59', '1969-12-31'])(
+    'are none for a time before all images: %s',
+    async (time) => {
+      await server.fetch('/images', formRequest({ image: await colourPng('red') }));
+      for (const path of ['/images?', '/search?q=red&']) {
+        expect(await server.json(`${path}to=${time}`)).toMatchObject({ items: [] });
+        const { items } = await server.json<{ items: unknown[] }>(`${path}from=${time}`);
+        expect(items.length).toBeGreaterThan(0);
+      }
+    },
+  );
 
   it('may ask for the headers alone wherever they may read', async () => {
     for (const path of ['/', '/docs', '/openapi.json', '/healthz', '/images', '/search?q=red', '/app.css']) {

@@ -122,6 +122,28 @@ describe('a stored picture', () => {
     },
   );
 
+  it('is refused with 412 to who expects another file, whichever way it is served', async () => {
+    const headers = { 'X-API-Key': KEY };
+    const id = await upload(server, await photo('png'), headers);
+    for (const path of [
+      `/images/${id}/file`,
+      `/images/${id}/file?original=true`,
+      `/images/${id}/thumbnail`,
+    ]) {
+      const tag = (await server.fetch(path, { headers })).headers.get('etag')!;
+      const status = async (expected: string) =>
+        (await server.fetch(path, { headers: { ...headers, 'If-Match': expected } })).status;
+      expect([path, await status(tag), await status('*'), await status(`"x", ${tag}`)]).toEqual([
+        path,
+        200,
+        200,
+        200,
+      ]);
+      const problem = await server.problem(path, { headers: { ...headers, 'If-Match': '"x"' } });
+      expect([path, problem.status, problem.code]).toEqual([path, 412, 'precondition_failed']);
+    }
+  });
+
   it('is given by ranges and conditions as it is whole', async () => {
     const id = await upload(server, await photo('jpeg'), { 'X-API-Key': KEY });
     const path = `/images/${id}/file`;

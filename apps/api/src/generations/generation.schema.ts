@@ -1,5 +1,6 @@
 /** What the routes of models take and answer. */
 import { z } from 'zod';
+import { storableText } from '../http/fields.js';
 
 const generationSchema = z
   .object({
@@ -35,5 +36,5 @@ export const activationSchema = z
   .object({ hash: z.string(), state: generationSchema.shape.state })
   .meta({ id: 'Activation' });
 
-export const generationParamsSchema = z.object({ hash: z.string().describe('Hash of the model') });
+export const generationParamsSchema = z.object({ hash: storableText.describe('Hash of the model') });
 export type GenerationParams = z.infer<typeof generationParamsSchema>;

@@ -27,11 +27,11 @@ export type FilterFields = { [Name in keyof typeof filterFields]?: z.infer<(type
 
 const DAY = 24 * 60 * 60 * 1000;
 
-/** The times in milliseconds, both included. */
+/** The times in milliseconds, both included. No image is older than 1970, and the database has no year 0. */
 export function timesOf({ from, to }: FilterFields): { from?: number; to?: number } {
   const isDay = to?.includes('T') === false;
   return {
-    ...(from !== undefined && { from: Date.parse(from) }),
-    ...(to !== undefined && { to: Date.parse(to) + (isDay ? DAY - 1 : 0) }),
+    ...(from !== undefined && { from: Math.max(0, Date.parse(from)) }),
+    ...(to !== undefined && { to: Math.max(0, Date.parse(to) + (isDay ? DAY - 1 : 0)) }),
   };
 }

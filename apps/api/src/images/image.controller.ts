@@ -172,7 +172,7 @@ export class ImageController {
       200: { description: 'The file', content: IMAGE_MEDIA_TYPES },
       206: { description: 'The range that was asked for', content: IMAGE_MEDIA_TYPES },
     },
-    problems: ['image_not_found', 'insufficient_scope'],
+    problems: ['image_not_found', 'insufficient_scope', 'precondition_failed'],
   })
   async file(
     @Param({ schema: imageParamsSchema }) { id }: ImageParams,
@@ -201,7 +201,7 @@ export class ImageController {
     needsDatabase: true,
     params: imageParamsSchema,
     responses: { 200: { description: 'The thumbnail', content: ['image/webp'] } },
-    problems: ['image_not_found'],
+    problems: ['image_not_found', 'precondition_failed'],
   })
   async thumbnail(@Param({ schema: imageParamsSchema }) { id }: ImageParams, @Res() response: Response) {
     await sendFile(response, await this.images.thumbnail(id), 'image/webp', `${id}-thumbnail`);

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
+import { Problem } from '../problems/problem.js';
 import { lengthOf } from '../image-file/strip/parts.js';
 import type { Part } from '../image-file/strip/parts.js';
 
@@ -20,6 +21,7 @@ export async function sendParts(request: Request, response: Response, file: Serv
   const total = file.parts.reduce((sum, part) => sum + lengthOf(part), 0);
   // Middleware, logs and the pipeline listen for the end of one answer; Node takes more than ten for a leak.
   response.setMaxListeners(20);
+  demandMatch(request, response);
   response.setHeader('Accept-Ranges', 'bytes');
   if (request.fresh) {
     response.status(304).end();
@@ -47,6 +49,19 @@ export async function sendParts(request: Request, response: Response, file: Serv
     if (!response.destroyed) response.destroy();
     if (!isDisconnect(error)) throw error;
   });
+}
+
+/**
+ * Refuses what asks for another file (RFC 9110, section 13.1.1): the comparison is a strong one. If-Unmodified-Since is
+ * left aside, as it is for anything that has no Last-Modified.
+ */
+function demandMatch(request: Request, response: Response): void {
+  const expected = request.headers['if-match'];
+  if (expected === undefined || expected.trim() === '*') return;
+  const tag = response.get('etag');
+  if (expected.split(',').some((one) => one.trim() === tag)) return;
+  for (const name of ['Cache-Control', 'Content-Disposition', 'ETag']) response.removeHeader(name);
+  throw new Problem('precondition_failed', 'The file is another than If-Match expects.');
 }
 
 /** The one range that was asked for; undefined for the whole file, also when several or none that makes sense were. */

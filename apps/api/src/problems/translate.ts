@@ -138,6 +138,8 @@ function fromHttpError(error: unknown): Problem | undefined {
   if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined;
   if (error.status === 413) return new Problem('request_too_large', 'The body is larger than allowed.');
   if (error.status === 415) return new Problem('unsupported_media_type', error.message);
+  if (error.status === 412)
+    return new Problem('precondition_failed', 'The file is another than the request expects.');
   if (error.status === 416)
     return new Problem('range_not_satisfiable', 'The file has none of the bytes of the Range.');
   if (error.status === 400 && /decode param/.test(error.message))
