@@ -27,6 +27,7 @@ describe('images that cannot be used', () => {
     ['rubbish', async () => Buffer.from('not an image'), 422, 'undecodable_image'],
     ['an empty file', async () => Buffer.alloc(0), 422, 'undecodable_image'],
     ['a JPEG that was cut off', cut, 422, 'undecodable_image'],
+    ['a JPEG whose Exif leads in circles', tangled, 422, 'undecodable_image'],
     [
       'SVG',
       async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'),
@@ -238,6 +239,23 @@ describe('requests that cannot be answered', () => {
     expect(problem.code).toBe('cross_site_request');
   });
 });
+
+/** A JPEG that can be decoded, with an Exif directory of 100 links to itself. */
+async function tangled(): Promise<Buffer> {
+  const jpeg = await sharp(await blank(20, 20))
+    .jpeg()
+    .toBuffer();
+  const link = Buffer.from([0x87, 0x69, 0, 4, 0, 0, 0, 1, 0, 0, 0, 8]);
+  const links = Array.from({ length: 100 }, () => link);
+  const exif = Buffer.concat([
+    Buffer.from('Exif\0\0MM\0*\0\0\0\x08\0\x64', 'latin1'),
+    ...links,
+    Buffer.alloc(4),
+  ]);
+  const head = Buffer.from([0xff, 0xe1, 0, 0]);
+  head.writeUInt16BE(2 + exif.length, 2);
+  return Buffer.concat([jpeg.subarray(0, 2), head, exif, jpeg.subarray(2)]);
+}
 
 async function blank(width: number, height: number): Promise<Buffer> {
   return sharp({ create: { width, height, channels: 3, background: 'white' } })

@@ -7,6 +7,7 @@ import type { ImageFormat } from '@clip-ts/clip';
 import sharp from 'sharp';
 import type { Metadata } from 'sharp';
 import { Problem } from '../problems/problem.js';
+import { hasTangledExif } from './exif-links.js';
 import { decodeMemory } from './decode-memory.js';
 
 /**
@@ -62,6 +63,12 @@ export async function inspectImage(bytes: Buffer, limits: ImageLimits): Promise<
     );
   }
   const mediaType = `image/${acceptedFormat(bytes)}`;
+  if (hasTangledExif(bytes)) {
+    throw new Problem(
+      'undecodable_image',
+      'The Exif of the image leads in circles, or holds far more than a camera writes. Send it without Exif.',
+    );
+  }
   const header = await readHeader(bytes);
   const { width, height } = header.autoOrient;
   if (width * height > limits.MAX_IMAGE_PIXELS) {

@@ -27,7 +27,10 @@ export const PROBLEMS = {
   model_in_use: { status: 409, title: 'Search answers from this model' },
   model_unavailable: { status: 409, title: 'The files of the model are not here' },
   import_state: { status: 409, title: 'The import is not in a state for this' },
-  precondition_failed: { status: 412, title: 'The image is another, or has another revision, than the request expects' },
+  precondition_failed: {
+    status: 412,
+    title: 'The image is another, or has another revision, than the request expects',
+  },
   request_too_costly: { status: 413, title: 'The request asks for more computing than one may' },
   request_too_large: { status: 413, title: 'The request body is too large' },
   image_too_large: { status: 413, title: 'An image file has too many bytes' },
