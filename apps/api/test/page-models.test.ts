@@ -3,13 +3,19 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
-import { rgbPng } from './support/images.js';
+import { colourPng, rgbPng } from './support/images.js';
 import { formRequest } from './support/server.js';
 import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
 import { useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+/** As much of an element of the page as is measured here. */
+interface PageElement {
+  getBoundingClientRect(): { top: number; height: number };
+  querySelector(selector: string): PageElement;
+}
 
 describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
   const folder = useFolder();
@@ -25,8 +31,13 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
   let page: Page;
   beforeAll(async () => {
     await writeTinyCheckpoint(second, { gain: 0.05 });
-    const image = await Promise.all(Array.from({ length: 48 }, (_, n) => rgbPng(4 * n, 9, 200)));
+    const image = await Promise.all(Array.from({ length: 47 }, (_, n) => rgbPng(4 * n, 9, 200)));
     await server.json('/images', formRequest({ image }));
+    const captioned = formRequest({
+      image: await colourPng('blue', 8),
+      captions: 'a caption that is long enough to need a second line below its picture',
+    });
+    await server.json('/images', captioned);
     browser = await launchBrowser();
     page = await browser.newPage();
   });
@@ -45,6 +56,24 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.goto('about:blank');
   });
 
+  it('lets tiles with short and long captions begin and end on one line', async () => {
+    await page.setViewportSize({ width: 700, height: 900 });
+    await page.goto(server.url);
+    await page.locator('.tile').nth(2).waitFor();
+    const boxes = await page.locator('.tile').evaluateAll((tiles) =>
+      (tiles as unknown as PageElement[]).slice(0, 3).map((tile) => {
+        const [outer, picture] = [
+          tile.getBoundingClientRect(),
+          tile.querySelector('img').getBoundingClientRect(),
+        ];
+        return { top: Math.round(picture.top - outer.top), height: Math.round(outer.height) };
+      }),
+    );
+    expect(new Set(boxes.map(({ top }) => top)).size).toBe(1);
+    expect(boxes[0]!.top).toBeLessThanOrEqual(1);
+    expect(new Set(boxes.map(({ height }) => height)).size).toBe(1);
+  });
+
   it('shows how far another model is, goes back to the one before, and deletes one', async () => {
     expect(await server.stop()).toBe(0);
     checkpoint = { CLIP_CHECKPOINT: second };
@@ -57,6 +86,7 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     expect(await page.locator('#model-list progress').getAttribute('max')).toBe('48');
     await page.getByRole('button', { name: 'Go back to it' }).click();
     await vi.waitFor(async () => expect(await states()).toEqual(['active', 'ready']), 20_000);
+    await page.locator('#model-list li').first().getByText('answers').waitFor();
     page.on('dialog', (dialog) => void dialog.accept());
     await page.getByRole('button', { name: 'Delete' }).click();
     await vi.waitFor(async () => expect(await states()).toEqual(['active']), 20_000);

@@ -12,12 +12,6 @@ import { useFolder, useServer } from './support/use-server.js';
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
-/** As much of an element of the page as is measured here. */
-interface PageElement {
-  getBoundingClientRect(): { top: number; height: number };
-  querySelector(selector: string): PageElement;
-}
-
 describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
   const folder = useFolder();
   const server = useServer(folder);
@@ -192,29 +186,6 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.getByText(`${before + 1} images, newest first`).waitFor();
     expect(await firstCaption()).toBe('new-1.png');
     expect(await page.locator('.tile').count()).toBe(before + 1);
-  });
-
-  it('lets tiles with short and long captions begin and end on one line', async () => {
-    const form = formRequest({
-      image: await colourPng('blue', 8),
-      captions: 'a caption that is long enough to need a second line below its picture',
-    });
-    await server.json('/images', form);
-    await page.setViewportSize({ width: 700, height: 900 });
-    await page.goto(server.url);
-    await page.locator('.tile').nth(2).waitFor();
-    const boxes = await page.locator('.tile').evaluateAll((tiles) =>
-      (tiles as unknown as PageElement[]).slice(0, 3).map((tile) => {
-        const [outer, picture] = [
-          tile.getBoundingClientRect(),
-          tile.querySelector('img').getBoundingClientRect(),
-        ];
-        return { top: Math.round(picture.top - outer.top), height: Math.round(outer.height) };
-      }),
-    );
-    expect(new Set(boxes.map(({ top }) => top)).size).toBe(1);
-    expect(boxes[0]!.top).toBeLessThanOrEqual(1);
-    expect(new Set(boxes.map(({ height }) => height)).size).toBe(1);
   });
 
   it('keeps several queries of an address when the first is changed', async () => {
