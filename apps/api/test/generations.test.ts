@@ -132,14 +132,18 @@ describe('another checkpoint over a collection', () => {
     // What a model took is freed, but not of the one that answers.
     const remove = { method: 'DELETE' };
     expect((await server.problem(`/models/${b}`, remove)).code).toBe('model_in_use');
-    for (const none of ['0'.repeat(64), '%00', `${b}%00`]) {
+    for (const [none, refusal] of [
+      ['0'.repeat(64), 'model_not_found'],
+      ['%00', 'invalid_request'],
+      [`${b}%00`, 'invalid_request'],
+    ] as const) {
       for (const [path, method] of [
         ['', 'GET'],
         ['', 'DELETE'],
         ['/activate', 'POST'],
       ] as const) {
         const { code } = await server.problem(`/models/${none}${path}`, { method });
-        expect([none, method, code]).toEqual([none, method, 'model_not_found']);
+        expect([none, method, code]).toEqual([none, method, refusal]);
       }
     }
     expect((await server.fetch(`/models/${a}`, remove)).status).toBe(204);
