@@ -29,7 +29,7 @@ import {
 } from '@clip-ts/clip';
 
 /** @typedef {{ images: Float32Array[], texts: Float32Array[], labels: string[], center: Float32Array,
- *   logitScale: number, isRight: boolean[][], isWrong: boolean[][] }} Case images I, texts and labels L, truth [I][L] */
+ *   logitScale: number, calibration?: import('@clip-ts/clip').LabelCalibration, isRight: boolean[][], isWrong: boolean[][] }} Case images I, texts and labels L, truth [I][L] */
 
 const root = (/** @type {string} */ path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const { values } = parseArgs({
@@ -71,7 +71,7 @@ function random(seed) {
  * Truth and scores are read by index throughout, so they are `any` to the type checker.
  * @param {string} name @param {any} of a {@link Case}
  */
-function report(name, { images, texts, labels, center, logitScale, isRight, isWrong }) {
+function report(name, { images, texts, labels, center, logitScale, calibration, isRight, isWrong }) {
   const line = (/** @type {string} */ what, /** @type {number} */ value) =>
     console.log(`${name}.${what}: ${value.toFixed(3)} ratio`);
   const score = (/** @type {number} */ i, /** @type {number[]} */ among, /** @type {object} */ options) =>
@@ -79,7 +79,7 @@ function report(name, { images, texts, labels, center, logitScale, isRight, isWr
       images[i],
       among.map((l) => texts[l]),
       among.map((l) => labels[l]),
-      { logitScale, center, ...options },
+      { logitScale, center, calibration, ...options },
     );
   /** @type {any} */
   const pairs = { right: { cosine: [], own: [] }, wrong: { cosine: [], own: [] } };
@@ -148,6 +148,7 @@ async function fromInstances(name, checkpoint, data, split, images) {
     texts: await encoder.encodeTexts(labelPrompts(labels, TEMPLATE)),
     center: textCenter(await encoder.encodeTexts(labelPrompts(REFERENCE_LABELS, TEMPLATE))),
     logitScale: encoder.logitScale,
+    calibration: encoder.labelCalibration,
     labels,
     isRight,
     isWrong: isRight.map((/** @type {any} */ row) => row.map((/** @type {any} */ right) => !right)),

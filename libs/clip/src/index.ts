@@ -50,14 +50,18 @@ export {
 } from './checkpoint/index.js';
 export { ClipEncoder, type ClipEncoderOptions } from './encode/index.js';
 export {
+  cosineOverBackground,
   DEFAULT_HYPOTHESIS_TEMPLATE,
   ensembleEmbeds,
+  fitCalibration,
   labelPrompts,
   NONE_OF_THE_ABOVE,
   REFERENCE_LABELS,
   rankLabels,
   TEMPLATE_SETS,
   textCenter,
+  type JudgedPair,
+  type LabelCalibration,
   type RankedLabel,
   type RankLabelsOptions,
 } from './zero-shot/index.js';

@@ -43,7 +43,7 @@ export class ClassifyService {
     const { multi_label, background, top_k, threshold } = parameters;
     const templates = templatesOf(parameters);
     const labels = [...new Set(parameters.labels)];
-    const { logitScale, logitBias } = embeddings.model;
+    const { logitScale, logitBias, labelCalibration } = embeddings.model;
     const overBackground = logitBias === undefined && (multi_label || background);
     const [imageEmbedding, labelEmbeddings, center] = await Promise.all([
       embeddings.image(image, scope),
@@ -56,6 +56,7 @@ export class ClassifyService {
       multiLabel: multi_label,
       rest: background,
       center,
+      calibration: labelCalibration,
       topK: top_k,
       threshold,
     });

@@ -2,7 +2,7 @@
  * The port through which the service computes embeddings. N items, E embedding size.
  * The adapter is EncoderPool: the checkpoint's ONNX models on worker threads.
  */
-import type { ClipErrorCode } from '@clip-ts/clip';
+import type { ClipErrorCode, LabelCalibration } from '@clip-ts/clip';
 
 /** What the service needs to know of the loaded model. */
 export interface ModelInfo {
@@ -16,6 +16,8 @@ export interface ModelInfo {
   readonly logitScale: number;
   /** SigLIP's offset; present when scores are sigmoids. */
   readonly logitBias?: number;
+  /** Of labels judged by themselves, where the checkpoint brings one. */
+  readonly labelCalibration?: LabelCalibration;
 }
 
 /** An image file that has been inspected. */

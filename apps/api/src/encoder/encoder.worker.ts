@@ -40,6 +40,7 @@ export default async function run(task: WorkerTask): Promise<ModelInfo | EncodeO
         embeddingSize: encoder.embeddingSize,
         logitScale: encoder.logitScale,
         logitBias: encoder.logitBias,
+        labelCalibration: encoder.labelCalibration,
       };
     case 'image':
       try {

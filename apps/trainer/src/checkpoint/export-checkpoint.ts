@@ -25,10 +25,15 @@ export const isExported = (folder: string): Promise<boolean> =>
 
 /**
  * @param backend computes the embeddings to compare with
+ * @param finish what else is done with the exported folder before it replaces the checkpoint
  * @returns the largest absolute difference of an embedding's number
  * @throws InputError when the folder is no checkpoint, TrainingError when the embeddings differ by more than 1e-4
  */
-export async function exportCheckpoint(folder: string, backend: Backend): Promise<{ difference: number }> {
+export async function exportCheckpoint(
+  folder: string,
+  backend: Backend,
+  finish: (temporary: string) => Promise<void> = async () => {},
+): Promise<{ difference: number }> {
   await assertCheckpoint(folder);
   const assembled = await reopenModel(folder);
   const reference = await referenceEmbeddings(assembled, backend);
@@ -39,11 +44,12 @@ export async function exportCheckpoint(folder: string, backend: Backend): Promis
     await writeFile(path.join(temporary, VISION_FILE), models.vision);
     await writeFile(path.join(temporary, TEXT_FILE), models.text);
     difference = await largestDifference(temporary, reference);
-    if (difference <= TOLERANCE) return;
-    throw new TrainingError(
-      `the exported ONNX models give other embeddings than the trainer: ${difference} apart, at most ${TOLERANCE} ` +
-        'allowed; the checkpoint stays as it was',
-    );
+    if (difference > TOLERANCE)
+      throw new TrainingError(
+        `the exported ONNX models give other embeddings than the trainer: ${difference} apart, at most ${TOLERANCE} ` +
+          'allowed; the checkpoint stays as it was',
+      );
+    await finish(temporary);
   });
   return { difference };
 }

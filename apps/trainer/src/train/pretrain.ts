@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { BackendName } from '../backend/names.js';
 import { openBackend, type Backend } from '../backend/open-backend.js';
 import { exportCheckpoint, isExported } from '../checkpoint/export-checkpoint.js';
+import { writeCalibration } from '../evaluation/calibrate-labels.js';
 import { lockOutput } from '../checkpoint/lock-output.js';
 import { loadOrCreateState } from '../checkpoint/load-or-create-state.js';
 import { modelCard } from '../checkpoint/model-card.js';
@@ -153,7 +154,9 @@ async function trainAndReport(
     await experiment.finish();
   }
   stop.throwIfRequested();
-  const { difference } = await exportCheckpoint(bestFolder(output), backend);
+  const { difference } = await exportCheckpoint(bestFolder(output), backend, (folder) =>
+    writeCalibration(folder, splits.validation.images),
+  );
   printer.log(`ONNX export differs from the trainer's embeddings by at most ${difference.toExponential(1)}`);
   const predictions = await bestPredictions(output, backend, sources.validation, splits.validation);
   await writeReport(output, state.settings, metrics, predictions);

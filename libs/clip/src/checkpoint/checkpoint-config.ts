@@ -19,6 +19,8 @@ const shared = {
   /** The learned values (the scale as its logarithm), for folders whose weights are in ONNX models alone. */
   logit_scale: z.number().optional(),
   logit_bias: z.number().optional(),
+  /** Log-odds that a label describes an image: slope · cosine over the background − offset. */
+  label_calibration: z.object({ slope: z.number().positive(), offset: z.number() }).optional(),
 };
 
 const schema = z.discriminatedUnion('model_type', [

@@ -16,6 +16,7 @@ import {
 import { ClipError } from '../errors.js';
 import { ImageProcessor, type ImageSource } from '../preprocess/index.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
+import type { LabelCalibration } from '../zero-shot/index.js';
 import { OnnxModel, type Feed, type Rows } from './onnx-model.js';
 
 export interface ClipEncoderOptions extends OpenCheckpointOptions {
@@ -105,6 +106,11 @@ export class ClipEncoder {
   /** Offset of the logit in models of the sigmoid kind (SigLIP); undefined in the others. */
   get logitBias(): number | undefined {
     return this.parts.checkpoint.scoring.logitBias;
+  }
+
+  /** Of labels judged by themselves, where the checkpoint was calibrated on captioned images. */
+  get labelCalibration(): LabelCalibration | undefined {
+    return this.parts.checkpoint.config.label_calibration;
   }
 
   /** Identifies the model: embeddings of another hash are not comparable. */

@@ -24,11 +24,6 @@ export const REFERENCE_LABELS: readonly string[] = [
   ...['line', 'circle', 'square', 'light', 'shadow'],
 ];
 
-/** Half of logit_scale is the slope that logistic regression finds, within a fifth, for the models measured. */
-const SLOPE_PER_LOGIT_SCALE = 0.5;
-/** Log-odds against a label whose embedding says nothing of the image. */
-const OFFSET = 3;
-
 /** The mean [E] of the embeddings of R reference texts. */
 export function textCenter(embeds: readonly Float32Array[]): Float32Array {
   const [first] = embeds;
@@ -41,15 +36,15 @@ export function textCenter(embeds: readonly Float32Array[]): Float32Array {
 }
 
 /**
- * Log-odds that a label describes an image: 0 where both are equally likely.
+ * Cosine of an image with what is left of a label's embedding when the background is taken off; 0 where nothing is.
  * @param imageEmbed [E], a unit vector
  * @param labelEmbed [E], a unit vector
  * @param center [E], of {@link textCenter}
  */
-export function labelLogOdds(
+export function cosineOverBackground(
   imageEmbed: Float32Array,
   labelEmbed: Float32Array,
-  { center, logitScale }: { center: Float32Array; logitScale: number },
+  center: Float32Array,
 ): number {
   let dot = 0;
   let square = 0;
@@ -58,6 +53,5 @@ export function labelLogOdds(
     dot += imageEmbed[e]! * own;
     square += own * own;
   }
-  const cosine = square === 0 ? 0 : dot / Math.sqrt(square);
-  return SLOPE_PER_LOGIT_SCALE * logitScale * cosine - OFFSET;
+  return square === 0 ? 0 : dot / Math.sqrt(square);
 }

@@ -4,13 +4,14 @@
  * - CLIP (Radford et al. 2021, arXiv:2103.00020): softmax over logit_scale · cosine; the scores of all labels sum to 1.
  * - SigLIP (Zhai et al. 2023, arXiv:2303.15343): sigmoid(logit_scale · cosine + logit_bias); each label on its own.
  * - Each label by itself with a model of the softmax kind, and the class "none of the above": by its log-odds over the
- *   background, {@link labelLogOdds}. The rest class has log-odds 0 in the softmax; where labels are judged one by
+ *   background, the curve of `LabelCalibration`. The rest class has log-odds 0 in the softmax; where labels are judged one by
  *   one it is the probability that none of them holds.
  *
  * Shape letters: L labels, E embedding.
  */
 import { ClipError } from '../errors.js';
-import { labelLogOdds } from './background.js';
+import { cosineOverBackground } from './background.js';
+import { usualCalibration, type LabelCalibration } from './calibration.js';
 import { requireLabels } from './prompts.js';
 
 /** The label of the rest class, and of the one result when no label reaches the threshold. */
@@ -33,6 +34,8 @@ export interface RankLabelsOptions {
   multiLabel?: boolean;
   /** [E] of `textCenter`: needed for `multiLabel` and `rest` with a model of the softmax kind. */
   center?: Float32Array;
+  /** Of the checkpoint, if it has one. Default: what `usualCalibration` says of its logit_scale. */
+  calibration?: LabelCalibration;
   /** Add the class {@link NONE_OF_THE_ABOVE}, with the best similarity of the labels. */
   rest?: boolean;
   /** Return this many of the best. Default: all. */
@@ -106,7 +109,8 @@ function labelLogits(
       hint: 'Encode REFERENCE_LABELS in the template of the labels',
     });
   }
-  return labelEmbeds.map((embed) => labelLogOdds(imageEmbed, embed, { center, logitScale }));
+  const { slope, offset } = options.calibration ?? usualCalibration(logitScale);
+  return labelEmbeds.map((embed) => slope * cosineOverBackground(imageEmbed, embed, center) - offset);
 }
 
 /** Scores of the L labels, and of the rest class where it is asked for. */

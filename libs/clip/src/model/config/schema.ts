@@ -18,6 +18,7 @@ const COMMON_KEYS = {
   torch_dtype: ignored,
   _name_or_path: ignored,
   name_or_path: ignored,
+  label_calibration: ignored, // how cosines become probabilities, not how they are computed
   _commit_hash: ignored,
   _attn_implementation_autoset: ignored,
   attn_implementation: ignored,
