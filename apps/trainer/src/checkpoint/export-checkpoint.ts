@@ -32,7 +32,7 @@ export const isExported = (folder: string): Promise<boolean> =>
 export async function exportCheckpoint(
   folder: string,
   backend: Backend,
-  finish: (temporary: string) => Promise<void> = async () => {},
+  finish?: (temporary: string) => Promise<void>,
 ): Promise<{ difference: number }> {
   await assertCheckpoint(folder);
   const assembled = await reopenModel(folder);
@@ -49,7 +49,7 @@ export async function exportCheckpoint(
         `the exported ONNX models give other embeddings than the trainer: ${difference} apart, at most ${TOLERANCE} ` +
           'allowed; the checkpoint stays as it was',
       );
-    await finish(temporary);
+    await finish?.(temporary);
   });
   return { difference };
 }
