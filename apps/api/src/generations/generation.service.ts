@@ -21,7 +21,7 @@ import { CONFIG, ENCODER, LOAD_ENCODER, METRICS } from '../providers.js';
 import { IndexService } from '../vector-index/index.service.js';
 import { GenerationRepository } from './generation.repository.js';
 import type { Choice } from './generation.repository.js';
-import { ModelStore, isModelHash } from './model-store.js';
+import { ModelStore } from './model-store.js';
 
 /** Loads the checkpoint in a folder; `name` is what people know it by. */
 export type LoadEncoder = (folder: string, name: string) => Promise<Encoder>;
@@ -106,7 +106,6 @@ export class GenerationService implements OnModuleInit {
    * @returns whether it answers now
    */
   async activate(hash: string): Promise<boolean> {
-    if (!isModelHash(hash)) throw unknownModel(hash);
     if (hash === this.own.model.hash) await this.generations.registerAgain(this.own.model);
     const generation = await this.generations.find(hash);
     if (generation === null) throw unknownModel(hash);
@@ -125,7 +124,6 @@ export class GenerationService implements OnModuleInit {
 
   /** Removes the embeddings of a model and its copy. Throws `model_in_use` for the one that answers. */
   async discard(hash: string): Promise<void> {
-    if (!isModelHash(hash)) throw unknownModel(hash);
     const isDiscarded = hash === this.embeddings.model.hash ? false : await this.generations.discard(hash);
     if (isDiscarded === null) throw unknownModel(hash);
     if (!isDiscarded) {

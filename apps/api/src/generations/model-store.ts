@@ -18,9 +18,6 @@ import type { Encoder } from '../encoder/encoder.js';
 const LONGEST_CARD = 64 * 1024;
 const HASH = /^[0-9a-f]{64}$/;
 
-/** Whether a text could be the hash of a model. What cannot is no name of a folder, and may not even be a text to a database. */
-export const isModelHash = (text: string): boolean => HASH.test(text);
-
 export class ModelStore {
   /** @param root DATA_DIR/models @param precision of the models that are copied */
   constructor(
@@ -30,7 +27,7 @@ export class ModelStore {
 
   /** The folder of a model, or undefined when there is none. */
   async folder(hash: string): Promise<string | undefined> {
-    if (!isModelHash(hash)) return undefined;
+    if (!HASH.test(hash)) return undefined; // it is no name of a folder
     const folder = join(this.root, hash);
     const found = await stat(join(folder, CONFIG_FILE)).catch(() => undefined);
     return found === undefined ? undefined : folder;
