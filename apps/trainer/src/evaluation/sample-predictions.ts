@@ -1,7 +1,8 @@
 /** Looks up a few validation captions among the validation images, for the report. */
 import { readImageBytes, type DatasetImage, type ImageLocation } from '@clip-ts/clip/data';
-import type { EmbeddingProgram, Runner } from '@clip-ts/clip/train';
+import type { EmbeddingProgram } from '@clip-ts/clip/train';
 import sharp from 'sharp';
+import type { FixedRunner } from '../backend/open-backend.js';
 import type { PairSource } from '../data/pair-source.js';
 import type { SamplePrediction } from '../logging/report.js';
 import { embedCaptions, embedImages } from './embed.js';
@@ -23,7 +24,7 @@ async function thumbnailUri(location: ImageLocation): Promise<string> {
 }
 
 export async function samplePredictions(
-  runner: Runner<EmbeddingProgram>,
+  runner: FixedRunner<EmbeddingProgram>,
   source: PairSource,
   images: readonly DatasetImage[],
   batchSize: number,

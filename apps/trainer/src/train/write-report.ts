@@ -34,7 +34,7 @@ export async function bestPredictions(
   split: CaptionedSplit,
 ): Promise<SamplePrediction[]> {
   const { model, weights } = await reopenModel(bestFolder(output));
-  const runner = backend.createRunner(embeddingProgram(model), weights);
+  const runner = backend.createFixedRunner(embeddingProgram(model), weights);
   try {
     return await samplePredictions(runner, source, split.images, BATCH);
   } finally {
