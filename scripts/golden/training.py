@@ -24,6 +24,10 @@ VIT = t.ViTConfig(
 SWIN = t.SwinConfig(
     image_size=16, patch_size=2, embed_dim=8, depths=[1, 2], num_heads=[2, 4], window_size=2, drop_path_rate=0.0
 )
+# VisionTextDualEncoderConfig asks for a hidden_size; ResNet takes images of any size.
+RESNET = t.ResNetConfig(
+    embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1], layer_type='basic', image_size=12, hidden_size=8
+)
 ROBERTA = t.RobertaConfig(
     vocab_size=60,
     hidden_size=16,
@@ -36,16 +40,18 @@ ROBERTA = t.RobertaConfig(
     hidden_dropout_prob=0.0,
     attention_probs_dropout_prob=0.0,
 )
+SMALL_ROBERTA = t.RobertaConfig(**{**ROBERTA.to_diff_dict(), 'hidden_size': 8, 'num_hidden_layers': 1})
 
 LINEAR = dict(steps=6, batch=4, lr=2e-3, wd=0.1, betas=[0.9, 0.999], eps=1e-8, clip=1.0, warmup=2, schedule='linear')
 COSINE = {**LINEAR, 'betas': [0.9, 0.98], 'eps': 1e-6, 'schedule': 'cosine'}
 
-# Folder name -> (vision config, options, micro-batches of a step, whether the towers are frozen)
+# Folder name -> (vision config, text config, options, micro-batches of a step, whether the towers are frozen)
 RUNS = {
-    'vit-roberta': (VIT, LINEAR, 1, False),
-    'vit-roberta-frozen': (VIT, LINEAR, 1, True),
-    'vit-roberta-large-batch': (VIT, {**LINEAR, 'steps': 3, 'batch': 3}, 3, False),
-    'swin-roberta': (SWIN, COSINE, 1, False),
+    'vit-roberta': (VIT, ROBERTA, LINEAR, 1, False),
+    'vit-roberta-frozen': (VIT, ROBERTA, LINEAR, 1, True),
+    'vit-roberta-large-batch': (VIT, ROBERTA, {**LINEAR, 'steps': 3, 'batch': 3}, 3, False),
+    'swin-roberta': (SWIN, ROBERTA, COSINE, 1, False),
+    'resnet-roberta': (RESNET, SMALL_ROBERTA, {**LINEAR, 'steps': 3}, 1, False),
 }
 
 NOTES = (
@@ -85,11 +91,21 @@ def loss_of(model, batch):
     return out, (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def write_run(folder, vision_config, options, micro, frozen, seed):
+class ResNet(t.ResNetModel):
+    """What VisionTextDualEncoderModel asks of a tower: it takes more arguments, and pooler_output is [B, C]."""
+
+    def forward(self, pixel_values=None, **_):
+        output = super().forward(pixel_values)
+        output.pooler_output = output.pooler_output.flatten(1)
+        return output
+
+
+def write_run(folder, vision_config, text_config, options, micro, frozen, seed):
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    config = t.VisionTextDualEncoderConfig.from_vision_text_configs(vision_config, ROBERTA, projection_dim=12)
-    model = t.VisionTextDualEncoderModel(config).eval()
+    config = t.VisionTextDualEncoderConfig.from_vision_text_configs(vision_config, text_config, projection_dim=12)
+    vision_model = ResNet(RESNET) if vision_config is RESNET else None
+    model = t.VisionTextDualEncoderModel(config, vision_model=vision_model)
     randomize(model, generator)
     model.logit_scale.data.fill_(2.6592)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,6 +117,7 @@ def write_run(folder, vision_config, options, micro, frozen, seed):
     }
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trained)
+    model.train()
     decayed = [p for p in trained.values() if p.ndim >= 2]
     others = [p for p in trained.values() if p.ndim < 2]
     groups = [{'params': decayed, 'weight_decay': options['wd']}, {'params': others, 'weight_decay': 0.0}]
@@ -130,10 +147,12 @@ def write_run(folder, vision_config, options, micro, frozen, seed):
         scale = model.logit_scale.item()
         log.append(dict(step=step, lr=rate, loss=loss.item(), grad_norm=norm.item(), logit_scale=scale))
     tensors |= {f'final.{name}': parameter for name, parameter in trained.items()}
+    tensors |= {f'final.{name}': buffer for name, buffer in model.named_buffers() if 'normalization' in name}
     save_golden(folder, tensors)
     versions = dict(transformers=t.__version__, torch=torch.__version__)
+    batch_norm = dict(batch_norm='training') if vision_config is RESNET else {}
     trajectory = dict(
-        **versions, frozen_towers=frozen, micro_batches_per_step=micro, options=options, notes=NOTES, log=log
+        **versions, **batch_norm, frozen_towers=frozen, micro_batches_per_step=micro, options=options, notes=NOTES, log=log
     )
     (folder / 'trajectory.json').write_text(json.dumps(trajectory, indent=1) + '\n')
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { access, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { SafetensorsFile } from '@clip-ts/clip';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configFlags, MAIN, start, temporaryFolder, trainer, type Configs, type Running } from './cli.js';
 
@@ -40,9 +41,22 @@ async function startTraining(args: string[], metrics: string): Promise<Running> 
   return run;
 }
 
+const TINY_RESNET = {
+  model_type: 'resnet',
+  image_size: 32,
+  embedding_size: 4,
+  hidden_sizes: [4, 8],
+  depths: [1, 1],
+  layer_type: 'basic',
+};
+
 describe('a run', () => {
   it('has its folder to itself, saves itself on SIGINT, and goes on after that and after a kill', async () => {
-    const args = await pretrainArguments('long', { heads: { epochs: 0 }, everything: { epochs: 100_000 } });
+    const args = await pretrainArguments('long', {
+      model: { vision_backbone: TINY_RESNET },
+      heads: { epochs: 0 },
+      everything: { epochs: 100_000, batch_norm: 'training' },
+    });
     const metrics = inFolder('long', 'metrics.jsonl');
     const first = await startTraining(args, metrics);
     const second = await trainer(...args);
@@ -64,6 +78,15 @@ describe('a run', () => {
     fourth.child.kill('SIGTERM');
     const ended = await fourth.finished;
     expect([ended.code, ended.stdout]).toEqual([143, expect.stringContaining('resuming from')]);
+
+    // Over all three, its batch norm has counted its batches, as PyTorch does: one an update.
+    const last = await SafetensorsFile.open(inFolder('long', 'last', 'model.safetensors'));
+    const count = 'vision_model.embedder.embedder.normalization.num_batches_tracked';
+    const [dtype, [batches]] = [last.tensors.get(count)!.dtype, await last.readFloat32(count)];
+    await last.close();
+    const state = await readFile(inFolder('long', 'last', 'training', 'state.json'), 'utf8');
+    const { updates } = JSON.parse(state) as { updates: number };
+    expect([dtype, batches]).toEqual(['I64', updates]);
   });
 
   it('does not end when nobody reads its output any more', async () => {

@@ -32,6 +32,7 @@ const ROOTS = [process.env.CLIP_GOLDEN!, path.join(process.env.CLIP_TEST_DATA ??
 
 interface Trajectory {
   frozen_towers: boolean;
+  batch_norm?: 'evaluation' | 'training';
   micro_batches_per_step: number;
   options: {
     lr: number;
@@ -70,8 +71,11 @@ async function openRun(folder: string) {
   const model = createDualEncoder(readJson(path.join(folder, 'config.json')));
   const weights: HostTensors = {};
   const source = await SafetensorsFile.open(path.join(folder, 'model.safetensors'));
-  for (const [name, { shape }] of source.tensors)
-    weights[name] = float32(await source.readFloat32(name), [...shape]);
+  for (const [name, { dtype, shape }] of source.tensors) {
+    const values = await source.readFloat32(name);
+    weights[name] =
+      dtype === 'I64' ? int32(Int32Array.from(values), [...shape]) : float32(values, [...shape]);
+  }
   await source.close();
   const golden = await SafetensorsFile.open(path.join(folder, 'golden.safetensors'));
   const frozenTowers = trajectory.frozen_towers;
@@ -84,8 +88,8 @@ async function openRun(folder: string) {
       { kind: options.schedule, peak: options.lr, warmupSteps: options.warmup, totalSteps: options.steps },
       step,
     );
-  const microBatches = trajectory.micro_batches_per_step;
-  return { log, model, weights, golden, frozenTowers, trainable, update, rateOf, microBatches };
+  const { micro_batches_per_step: microBatches, batch_norm: batchNorm = 'evaluation' } = trajectory;
+  return { log, model, weights, golden, frozenTowers, batchNorm, trainable, update, rateOf, microBatches };
 }
 
 /** Trains as the reference did; returns its log's numbers and the largest difference of final weights, by tensor. */
@@ -95,7 +99,7 @@ async function follow(folder: string, createRunner: Backend['createRunner']) {
   const program = contrastiveProgram(run.model, trainable, {
     ...update,
     frozenTowers,
-    batchNorm: 'evaluation',
+    batchNorm: run.batchNorm,
   });
   const runner = createRunner(program, initialState(weights, trainable, microBatches > 1));
   const found = [];
@@ -143,7 +147,13 @@ async function followOnFeatures(folder: string, createRunner: Backend['createRun
   return { expected: log.map(({ loss }) => loss), losses };
 }
 
-const RUNS = ['vit-roberta', 'swin-roberta', 'vit-roberta-frozen', 'vit-roberta-large-batch'];
+const RUNS = [
+  'vit-roberta',
+  'swin-roberta',
+  'resnet-roberta',
+  'vit-roberta-frozen',
+  'vit-roberta-large-batch',
+];
 /** Op by op in plain JavaScript, one run is enough; it is the same program. */
 const BACKENDS = [
   { backend: 'onnxruntime', createRunner: await replayedRunners(), runs: RUNS },
@@ -181,7 +191,7 @@ describe.each(BACKENDS)(
       await selectBackend(backend);
     });
 
-    const folders = ROOTS.flatMap((root) => runs.map((run) => path.join(root, run)));
+    const folders = ROOTS.flatMap((root) => runs.map((run) => path.join(root, run))).filter(existsSync);
     it.each(folders)('%s', async (folder) => {
       const { log, found, differences, tensorCounts } = await follow(folder, createRunner);
       log.forEach(({ loss, grad_norm, logit_scale }, step) => {

@@ -27,7 +27,7 @@ export interface ForwardContext {
   readonly outputPositions?: 'all' | 'first';
   /** Counts the random masks drawn so far: each takes the next number as its salt. */
   readonly masks: { drawn: number };
-  /** New running statistics by tensor name, filled by batch norm in training mode. */
+  /** New running statistics and counts of batches (int32) by tensor name, filled by batch norm in training mode. */
   readonly statistics: Record<string, tf.Tensor>;
 }
 

@@ -36,7 +36,7 @@ export interface TensorSpec {
   readonly init: Initializer;
   /** False for buffers (running statistics, index tables) and for parameters that no output uses. */
   readonly trainable: boolean;
-  /** 'int64' tensors exist for the file only: no forward pass reads them. Default 'float32'. */
+  /** In the file; 'int64' tensors are int32 everywhere else. Default 'float32'. */
   readonly dtype?: 'float32' | 'int64';
   /** True: a checkpoint may lack it; it is then initialised, with a warning. */
   readonly optional?: true;

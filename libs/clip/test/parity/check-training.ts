@@ -168,7 +168,7 @@ async function firstStep(
   const kept: Record<string, tf.Tensor> = {};
   const { gradients } = valueAndGradients(
     (current) => {
-      const ctx = createContext({ frozenTowers });
+      const ctx = createContext({ frozenTowers, batchNorm: trajectory.batch_norm });
       const image_embeds = encodeImages(model, current, whole('pixel_values'), ctx);
       const text_embeds = encodeTexts(model, current, whole('input_ids'), whole('attention_mask'), ctx);
       const logits_per_image = logitsPerImage(model, current, image_embeds, text_embeds);
@@ -217,7 +217,7 @@ async function follow(
     maxGradNorm: options.clip,
     rateFactors: factors,
     frozenTowers,
-    batchNorm: 'evaluation',
+    batchNorm: trajectory.batch_norm,
     loss,
   });
   const runner = createRunner(program, initialState(weights, trainable, A > 1));

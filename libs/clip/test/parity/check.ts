@@ -107,10 +107,6 @@ async function evaluate(
     names,
   );
   const outputs = await readAll(kept);
-  // torch counts the batches that a norm has trained on; no forward pass here does, so the count is made for it.
-  for (const [name, { data }] of Object.entries(subject.tensors)) {
-    if (name.endsWith('.num_batches_tracked')) outputs.set(name, Int32Array.of(data[0]! + 1));
-  }
   const evaluation = { outputs, gradients: await readAll(gradients) };
   tf.dispose([inputs, cotangents, weights, kept, value, gradients]);
   return evaluation;

@@ -47,6 +47,7 @@ const trajectorySchema = z.strictObject({
   torch: z.string().optional(),
   notes: z.string().optional(),
   frozen_towers: z.boolean().default(false),
+  batch_norm: z.enum(['evaluation', 'training']).default('evaluation'),
   micro_batches_per_step: z.int().min(1).default(1),
   options: optionsSchema,
   log: z

@@ -1,6 +1,8 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { toTensors } from '../../train/host-tensor.js';
+import { createDualEncoder, dualEncoderSpecs, encodeImages } from '../dual-encoder.js';
 import { createVisionTower } from '../registry.js';
 import { createContext, type ForwardContext } from '../context.js';
 import { initWeights } from '../weights/initialize.js';
@@ -16,6 +18,7 @@ const weights = () => ({
   'n.bias': tf.tensor([1]),
   'n.running_mean': tf.tensor([0]),
   'n.running_var': tf.tensor([4]),
+  'n.num_batches_tracked': tf.scalar(6, 'int32'),
 });
 /** A batch norm of one channel under the name n. */
 const normed = (values: number[][], ctx: ForwardContext) =>
@@ -33,6 +36,32 @@ describe('batch norm', () => {
     expect([...normed([[2], [4]], ctx).dataSync()]).toEqual([-1, 3]);
     expect(ctx.statistics['n.running_mean']!.dataSync()[0]).toBeCloseTo(0.3, 6);
     expect(ctx.statistics['n.running_var']!.dataSync()[0]).toBeCloseTo(0.9 * 4 + 0.1 * 2, 6);
+    const batches = ctx.statistics['n.num_batches_tracked']!;
+    expect([batches.dtype, batches.dataSync()[0]]).toEqual(['int32', 7]);
+  });
+
+  it('of a frozen tower keeps its statistics and its count', () => {
+    const text_config = {
+      model_type: 'roberta',
+      hidden_size: 4,
+      num_hidden_layers: 1,
+      num_attention_heads: 1,
+    };
+    const model = createDualEncoder({
+      model_type: 'vision-text-dual-encoder',
+      vision_config: resnet,
+      text_config: { ...text_config, intermediate_size: 4, vocab_size: 8 },
+      projection_dim: 4,
+    });
+    const tensors = toTensors(initWeights(dualEncoderSpecs(model), 1));
+    const statisticsOf = (frozenTowers: boolean) => {
+      const seed = tf.scalar(1, 'int32');
+      const ctx = createContext({ training: true, seed, batchNorm: 'training', frozenTowers });
+      encodeImages(model, tensors, tf.ones([2, 3, 8, 8]), ctx);
+      return Object.keys(ctx.statistics);
+    };
+    expect(statisticsOf(true)).toEqual([]);
+    expect(statisticsOf(false)).toContain('vision_model.embedder.embedder.normalization.num_batches_tracked');
   });
 
   it('the momentum can be set for fine-tuning', () => {

@@ -6,9 +6,9 @@ import { ClipError } from '../../errors.js';
 import type { ForwardContext } from '../context.js';
 import type { HostTensor } from '../types.js';
 import { ONES, ZEROS } from './initializers.js';
-import { buffer, layer, parameter, storedIntegers, type Layer } from './layer.js';
+import { buffer, integerBuffer, layer, parameter, type Layer } from './layer.js';
 
-/** torch's names of what a batch norm keeps beside its weight and bias. */
+/** torch's names of the buffers. */
 const MEAN = 'running_mean';
 const VARIANCE = 'running_var';
 const BATCHES = 'num_batches_tracked';
@@ -22,7 +22,7 @@ export interface BatchNormOptions {
 export interface BatchNorm {
   /**
    * x [..., C] → [..., C], by the running statistics or, when the context asks for it, by the batch's; then the new
-   * running statistics go into `ctx.statistics`.
+   * running statistics, and the number of batches that they have seen, go into `ctx.statistics`.
    */
   readonly normalize: (x: tf.Tensor, ctx: ForwardContext) => tf.Tensor;
   /** What normalising by the running statistics is: x · scale + shift, both [C]. */
@@ -35,9 +35,10 @@ export function batchNorm(channels: number, { epsilon, momentum }: BatchNormOpti
     bias: parameter([channels], ZEROS),
     [MEAN]: buffer([channels], ZEROS),
     [VARIANCE]: buffer([channels], ONES),
-    [BATCHES]: storedIntegers([], ZEROS),
+    [BATCHES]: integerBuffer([], ZEROS),
   };
-  return layer(tensors, ({ weight, bias, [MEAN]: runningMean, [VARIANCE]: runningVar }, name) => {
+  return layer(tensors, (bound, name) => {
+    const { weight, bias, [MEAN]: runningMean, [VARIANCE]: runningVar } = bound;
     const affine = () => {
       const scale = tf.mul(weight, tf.rsqrt(tf.add(runningVar, epsilon)));
       return { scale, shift: tf.sub(bias, tf.mul(runningMean, scale)) };
@@ -52,6 +53,7 @@ export function batchNorm(channels: number, { epsilon, momentum }: BatchNormOpti
       const unbiased = tf.mul(variance, count / Math.max(count - 1, 1));
       ctx.statistics[`${name}.${MEAN}`] = mix(runningMean, mean, rate);
       ctx.statistics[`${name}.${VARIANCE}`] = mix(runningVar, unbiased, rate);
+      ctx.statistics[`${name}.${BATCHES}`] = tf.add(bound[BATCHES], tf.scalar(1, 'int32'));
       return tf.add(tf.mul(centred, tf.mul(weight, tf.rsqrt(tf.add(variance, epsilon)))), bias);
     };
     const normalize = (x: tf.Tensor, ctx: ForwardContext) => {

@@ -14,12 +14,12 @@ export {
 export {
   buffer,
   describedAs,
+  integerBuffer,
   layer,
   named,
   optional,
   parameter,
   stack,
-  storedIntegers,
   untrained,
   type Bound,
   type Layer,

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   buffer,
+  integerBuffer,
   layer,
   layerNorm,
   linear,
@@ -12,7 +13,6 @@ import {
   optional,
   parameter,
   stack,
-  storedIntegers,
   untrained,
   ZEROS,
 } from './index.js';
@@ -58,7 +58,7 @@ describe('the tensors of a declared layer', () => {
     const declared = layer(
       {
         mean: buffer([2], ZEROS),
-        count: storedIntegers([], ZEROS),
+        count: integerBuffer([], ZEROS),
         table: untrained(parameter([2], ONES)),
         pooler: optional(linear(2, 2, normal(0.5), false)),
       },

@@ -43,12 +43,9 @@ export function buffer(shape: readonly number[], init: Initializer): Layer<tf.Te
   return untrained(parameter(shape, init));
 }
 
-/** Integers that PyTorch stores with a model and no forward pass here reads. */
-export function storedIntegers(shape: readonly number[], init: Initializer): Layer<undefined> {
-  return {
-    specs: (name) => [{ name, shape, init, trainable: false, dtype: 'int64' }],
-    bind: () => undefined,
-  };
+/** A buffer of integers: int64 in the checkpoint, as PyTorch has it, and int32 in a forward pass. */
+export function integerBuffer(shape: readonly number[], init: Initializer): Layer<tf.Tensor> {
+  return describedAs(buffer(shape, init), (spec) => ({ ...spec, dtype: 'int64' }));
 }
 
 /** A layer that a checkpoint may lack; it is then initialised, with a warning. */
