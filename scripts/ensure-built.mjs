@@ -1,6 +1,6 @@
 /**
- * What runs is what the sources say: brings the compiled files up to date, and refuses when the installed packages are
- * not those of package-lock.json. After `git pull` either may be out of date.
+ * Brings the compiled files up to date with the sources, and refuses when the installed packages are not those of
+ * package-lock.json. After `git pull` either may be out of date.
  */
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** The service beside the bare session of its vision model, in turns, and what it stands: many uploads, many texts. */
+/** The service beside the bare session of its vision model, in turns, and then under many uploads and many texts. */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** What every comparison of timings needs. */
+/** Shared by all comparisons of timings. */
 
 /** @param {readonly number[]} numbers */
 export function median(numbers) {

@@ -1,6 +1,6 @@
 /**
  * What is timed: the trainer's own program (@clip-ts/clip/train) for a shape, with random weights and one batch that
- * stays the same. Nothing of the step is written here.
+ * stays the same. The step itself is not implemented here.
  */
 import { createDualEncoder, dualEncoderSpecs, initWeights } from '@clip-ts/clip/model';
 import {

@@ -14,13 +14,13 @@ import { NODE_API_HEADERS_VERSION, TENSORFLOW_VERSION, TFJS_NODE_VERSION } from 
 
 /**
  * Installs the npm package into `folder`/node_modules, unless that version is there. Returns the package's folder.
- * @param {string} folder @param {Flavour} flavour @param {(line: string) => void} say
+ * @param {string} folder @param {Flavour} flavour @param {(line: string) => void} log
  */
-async function installPackage(folder, flavour, say) {
+async function installPackage(folder, flavour, log) {
   const name = `@tensorflow/${flavour.npmPackage}`;
   const packageFolder = path.join(folder, 'node_modules', name);
   if (existsSync(path.join(folder, 'complete'))) return packageFolder;
-  say(`installing ${name} ${TFJS_NODE_VERSION} from npm`);
+  log(`installing ${name} ${TFJS_NODE_VERSION} from npm`);
   await mkdir(folder, { recursive: true });
   await writeFile(
     path.join(folder, 'package.json'),
@@ -57,16 +57,16 @@ function bindingPlace(packageFolder) {
 /**
  * Installs the package into `folder` and compiles its binding against `libraries` (a folder with lib and include),
  * unless a binding for the same libraries is there.
- * @param {string} folder @param {string} libraries @param {Flavour} flavour @param {(line: string) => void} say
+ * @param {string} folder @param {string} libraries @param {Flavour} flavour @param {(line: string) => void} log
  */
-export async function installBinding(folder, libraries, flavour, say) {
-  const packageFolder = await installPackage(folder, flavour, say);
+export async function installBinding(folder, libraries, flavour, log) {
+  const packageFolder = await installPackage(folder, flavour, log);
   const { file, napiVersion } = bindingPlace(packageFolder);
   const stamp = `${file}.built-with`;
   const builtWith = `${flavour.tensorflow.name} ${flavour.tensorflow.version} ${flavour.tensorflow.sha256}\n`;
   if (existsSync(file) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === builtWith) return;
 
-  say('compiling the binding');
+  log('compiling the binding');
   await mkdir(path.dirname(file), { recursive: true });
   const source = (/** @type {string} */ name) => path.join(packageFolder, 'binding', name);
   run(

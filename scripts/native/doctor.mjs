@@ -1,6 +1,7 @@
 /**
- * `npm run native:doctor [-- --gpu]`: says what of the native TensorFlow packages is there, what is missing and what to
- * do about it. Changes nothing. Exit code 0 when the chosen package runs (with --gpu: and sees a GPU), else 1.
+ * `npm run native:doctor [-- --gpu]`: reports which parts of the native TensorFlow packages are installed, what is
+ * missing and what to do about it. Changes nothing. Exit code 0 when the chosen package runs (with --gpu: and sees a
+ * GPU), else 1.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

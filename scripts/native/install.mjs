@@ -20,7 +20,7 @@ Afterwards \`--backend tfjs-node\` works. Running it again is safe and continues
 
 Files go to ${nativeCacheFolder()} (change it with CLIP_NATIVE_CACHE); delete that folder to uninstall.`;
 
-const say = (/** @type {string} */ line) => console.log(`native:install: ${line}`);
+const log = (/** @type {string} */ line) => console.log(`native:install: ${line}`);
 
 /** @param {import('./wheels.mjs').Flavour} flavour */
 async function install(flavour) {
@@ -30,13 +30,13 @@ async function install(flavour) {
     throw new InstallError(`cannot start on this machine\n${missing.map(formatCheck).join('\n')}`);
 
   await mkdir(cache, { recursive: true });
-  const libraries = await installLibraries(cache, flavour, say);
+  const libraries = await installLibraries(cache, flavour, log);
   const folder = nativePackageFolder(flavour.npmPackage);
-  await installBinding(folder, libraries, flavour, say);
+  await installBinding(folder, libraries, flavour, log);
   const { ok, seesGpu, detail } = tryBinding(folder, flavour);
   if (!ok) throw new InstallError(`the binding was built but does not run: ${detail}`);
-  say(`@tensorflow/${flavour.npmPackage} runs (${detail}); use --backend ${flavour.npmPackage}`);
-  if (flavour === GPU && !seesGpu) say('it sees no GPU; npm run native:doctor -- --gpu says why');
+  log(`@tensorflow/${flavour.npmPackage} runs (${detail}); use --backend ${flavour.npmPackage}`);
+  if (flavour === GPU && !seesGpu) log('it sees no GPU; npm run native:doctor -- --gpu shows why');
 }
 
 try {

@@ -14,7 +14,7 @@ import { PYTHON_TAG } from './wheels.mjs';
 /** @typedef {import('./wheels.mjs').Wheel} Wheel */
 /** @typedef {import('./wheels.mjs').Flavour} Flavour */
 
-/** A step of the install that failed; its message says what to do. */
+/** A step of the install that failed; its message tells what to do. */
 export class InstallError extends Error {}
 
 /** @param {string} file */
@@ -53,12 +53,12 @@ async function findWheel(wheel, folder) {
 
 /**
  * Fetches one wheel into `folder` with pip, which verifies its hash, and returns its path.
- * @param {Wheel} wheel @param {string} folder @param {(line: string) => void} say
+ * @param {Wheel} wheel @param {string} folder @param {(line: string) => void} log
  */
-async function fetchWheel(wheel, folder, say) {
+async function fetchWheel(wheel, folder, log) {
   const present = await findWheel(wheel, folder);
   if (present) return present;
-  say(`fetching ${wheel.name} ${wheel.version}`);
+  log(`fetching ${wheel.name} ${wheel.version}`);
   const requirements = path.join(folder, `${wheel.name}.txt`);
   await writeFile(requirements, `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`);
   const abi = `cp${PYTHON_TAG.replace('.', '')}`;
@@ -106,9 +106,9 @@ async function unpackWheel(wheel, file, target) {
 
 /**
  * Puts the libraries of `flavour` into the cache, unless they are there. Returns their folder (`lib`, `include`).
- * @param {string} cache @param {Flavour} flavour @param {(line: string) => void} say
+ * @param {string} cache @param {Flavour} flavour @param {(line: string) => void} log
  */
-export async function installLibraries(cache, flavour, say) {
+export async function installLibraries(cache, flavour, log) {
   const folder = librariesFolder(cache, flavour);
   if (await exists(path.join(folder, 'complete'))) return folder;
 
@@ -116,8 +116,8 @@ export async function installLibraries(cache, flavour, say) {
   const downloads = path.join(partial, 'wheels');
   for (const part of ['wheels', 'lib', 'include']) await mkdir(path.join(partial, part), { recursive: true });
   for (const wheel of [flavour.tensorflow, ...flavour.cuda]) {
-    const file = await fetchWheel(wheel, downloads, say);
-    say(`unpacking ${wheel.name}`);
+    const file = await fetchWheel(wheel, downloads, log);
+    log(`unpacking ${wheel.name}`);
     await unpackWheel(wheel, file, partial);
   }
   await rm(downloads, { recursive: true });

@@ -23,13 +23,13 @@ const server = useServer(useFolder(), {}, []);
 /** What a result does that it must not. */
 function faults({ name, statuses, seen, text }: Result): string[] {
   const found: string[] = [];
-  const say = (what: string) => found.push(`${name}: ${what}`);
-  if (statuses.some((status) => status !== undefined && status >= 500 && status !== 503)) say(text);
+  const report = (what: string) => found.push(`${name}: ${what}`);
+  if (statuses.some((status) => status !== undefined && status >= 500 && status !== 503)) report(text);
   const { wait, blocked } = seen;
   if (blocked > LONGEST_WAIT)
-    say(`/healthz waited ${Math.round(wait)} ms, ${Math.round(blocked)} ms of it for the service`);
-  if (seen.memory > MEMORY) say(`${Math.round(seen.memory)} MiB of memory`);
-  if (seen.failures > 0) say(`${seen.failures} health checks failed`);
+    report(`/healthz waited ${Math.round(wait)} ms, ${Math.round(blocked)} ms of it for the service`);
+  if (seen.memory > MEMORY) report(`${Math.round(seen.memory)} MiB of memory`);
+  if (seen.failures > 0) report(`${seen.failures} health checks failed`);
   return found;
 }
 

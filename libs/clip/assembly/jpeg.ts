@@ -1,12 +1,12 @@
 /**
- * The inner loops of the JPEG decoder in WebAssembly with 128-bit SIMD (AssemblyScript, not TypeScript: pointers are byte
- * offsets into the module's memory). Baseline images (ITU-T T.81) alone; what the markers say is read in src/preprocess/jpeg.
+ * The inner loops of the JPEG decoder in WebAssembly with 128-bit SIMD (AssemblyScript, not TypeScript: pointers are
+ * byte offsets into the module's memory). Baseline images (ITU-T T.81) only; src/preprocess/jpeg reads the markers.
  *
- * The arithmetic is that of libjpeg-turbo's defaults, to the last bit: the accurate integer DCT (jidctint-sse2), "fancy"
- * upsampling (jdsample.c) and its fixed-point YCbCr → RGB (jdcolor.c).
+ * The arithmetic is that of libjpeg-turbo's defaults, to the last bit: the accurate integer DCT (jidctint-sse2),
+ * "fancy" upsampling (jdsample.c) and its fixed-point YCbCr → RGB (jdcolor.c).
  */
 
-/** Bits that a look-up in a Huffman table takes at once. */
+/** Bits per look-up in a Huffman table. */
 const LOOKUP: i32 = 11;
 
 /* An entry of an AC table: bits 0–7 how many bits it takes, 8–11 the run of zeros, 12–15 its kind, 16–31 a value. */
@@ -20,7 +20,9 @@ const LONG: u32 = 2;
 const END: u32 = 3;
 const ZEROS: u32 = 4;
 
-/** Sizes of the tables of a Huffman code, after one another: look-up (u32), largest code and offset by length (i32), symbols. */
+/**
+ * Sizes of the consecutive tables of a Huffman code: look-up (u32), largest code and offset by length (i32), symbols.
+ */
 const LENGTHS: i32 = 18;
 const LARGEST: usize = 4 << LOOKUP;
 const OFFSETS: usize = LARGEST + LENGTHS * 4;
@@ -235,12 +237,12 @@ function longCode(table: usize, bits: u64): i32 {
   return -1;
 }
 
-/** The signed number that `size` bits mean. */
+/** The signed value of `size` bits (T.81, procedure EXTEND). */
 function extend(value: i32, size: i32): i32 {
   return value < 1 << (size - 1) ? value - (1 << size) + 1 : value;
 }
 
-/** A block of nothing but its DC coefficient. */
+/** A block that has a DC coefficient only. */
 function fill(dc: i32, out: usize, stride: usize): void {
   const value = min(max((dc + 4) >> 3, -128), 127) + 128;
   const row = <u64>value * 0x0101010101010101;
@@ -355,7 +357,7 @@ function transform(from: usize, to: usize, shift: i32): void {
   v128.store(to, descale(i32x4.sub(t13L, o0L), i32x4.sub(t13H, o0H), shift), 64);
 }
 
-/** Eight rows of eight 16-bit numbers, turned about the diagonal. */
+/** Transposes eight rows of eight 16-bit numbers. */
 function transpose(from: usize, to: usize): void {
   const a0 = v128.load(from);
   const a1 = v128.load(from, 16);
@@ -365,7 +367,7 @@ function transpose(from: usize, to: usize): void {
   const a5 = v128.load(from, 80);
   const a6 = v128.load(from, 96);
   const a7 = v128.load(from, 112);
-  // Thrice the rows k and k + 4 are interleaved.
+  // Rows k and k + 4 are interleaved three times.
   const b0 = low(a0, a4);
   const b1 = high(a0, a4);
   const b2 = low(a1, a5);

@@ -1,6 +1,6 @@
 /**
- * Pixels → pixel_values in WebAssembly (AssemblyScript, not TypeScript: pointers are byte offsets into the module's memory).
- * Each value is looked up: 256 of them a channel, whatever the arithmetic behind them.
+ * Pixels → pixel_values in WebAssembly (AssemblyScript, not TypeScript: pointers are byte offsets into the module's
+ * memory). Each value is looked up in a table of 256 for each channel.
  */
 
 /**

@@ -21,9 +21,10 @@ function join(high: v128, low: v128): v128 {
 }
 
 /**
- * Rows of RGB pixels, shortened or lengthened along x. Sixteen rows at a time are turned into columns, of which each output
- * column is a weighted sum: all lanes are used, and a weight is fetched once for sixteen rows.
- * @param input first pixel that the taps count from, of the first row; rows lie `inputStride` bytes apart, and those up to a
+ * Rows of RGB pixels, shortened or lengthened along x. Sixteen rows at a time are transposed to columns, of which each
+ * output column is a weighted sum: all lanes are used, and a weight is fetched once for sixteen rows.
+ * @param input first pixel that the taps count from, of the first row; rows lie `inputStride` bytes apart, and those up
+ * to a
  *   multiple of sixteen rows must be readable
  * @param inputLength bytes of a row that the taps reach
  * @param out rowCount × width × 3 bytes
@@ -80,7 +81,7 @@ export function resizeRows(
   }
 }
 
-/** Sixteen rows of sixteen bytes, turned about the diagonal. */
+/** Transposes sixteen rows of sixteen bytes. */
 function transpose(from: usize, stride: usize, to: usize, toStride: usize): void {
   const a0 = v128.load(from);
   const a1 = v128.load(from + 1 * stride);
@@ -98,7 +99,7 @@ function transpose(from: usize, stride: usize, to: usize, toStride: usize): void
   const a13 = v128.load(from + 13 * stride);
   const a14 = v128.load(from + 14 * stride);
   const a15 = v128.load(from + 15 * stride);
-  // Four times the rows k and k + 8 are interleaved.
+  // Rows k and k + 8 are interleaved four times.
   const b0 = lowBytes(a0, a8);
   const b1 = highBytes(a0, a8);
   const b2 = lowBytes(a1, a9);

@@ -23,7 +23,7 @@ export const CLIP_ERROR_CODES = {
   ONNX_INVALID: 'an ONNX model cannot be loaded or lacks the inputs or outputs of its role',
   DATASET_NOT_FOUND: 'there is no dataset at a path',
   DATASET_INVALID: 'a file of a dataset is not in the format that it should have',
-  FOLDER_IN_USE: 'another running process is the one that may write to a folder',
+  FOLDER_IN_USE: 'another running process holds the lock of a folder',
   HUB_ID_INVALID: 'a string is neither a folder nor a well-formed hub id',
   HUB_NOT_FOUND: 'the hub has no such repository, revision or file, or it is not public',
   HUB_UNAUTHORIZED: 'the hub refuses access with the given token',

@@ -131,7 +131,7 @@ describe('resolveModelFolder', () => {
     hub.cuts[0] = 1000;
     const stopped = resolveModelFolder('owner/name');
     await expect(stopped).rejects.toMatchObject({ code: 'HUB_UNREACHABLE', expected: '300000 bytes' });
-    await expect(stopped).rejects.toThrow('Run the same again');
+    await expect(stopped).rejects.toThrow('Run the same command again');
     hub.cuts = [];
     hub.requests.length = 0;
     await resolveModelFolder('owner/name');

@@ -1,5 +1,5 @@
 /**
- * The doors of the addon for JavaScript (Node-API, no C++ exceptions across it):
+ * The functions that the addon exports to JavaScript (Node-API; no C++ exception crosses it):
  *   open(path) → version
  *   createSession(model, { threads, optimization, spinning, profile, external: { path, data }[] }) → session
  *   run(session, inputs, outputs) → results
@@ -112,7 +112,7 @@ ort::Value* Wrap(napi_env env, napi_value tensor, napi_value data) {
   return value;
 }
 
-/** What a handle of JavaScript's points to; empty after its release. A run under way keeps its session. */
+/** What a JavaScript handle points to; empty after its release. A run under way keeps its session. */
 using Handle = std::shared_ptr<Session>;
 
 Handle& SessionOf(napi_env env, napi_value handle) {
@@ -192,7 +192,7 @@ napi_value Error(napi_env env, const std::string& message) {
 
 /** Runs `body` with the arguments; its exceptions become JavaScript's. */
 template <size_t Count, napi_value (*Body)(napi_env, const napi_value*)>
-napi_value Door(napi_env env, napi_callback_info info) {
+napi_value Exported(napi_env env, napi_callback_info info) {
   napi_value args[Count];
   size_t count = Count;
   try {
@@ -315,13 +315,16 @@ napi_value Release(napi_env env, const napi_value* args) {
 napi_value Init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
-    napi_callback door;
-  } doors[] = {
-      {"open", Door<1, Open>},         {"createSession", Door<2, CreateSession>}, {"run", Door<3, Run>},
-      {"runAsync", Door<3, RunAsync>}, {"endProfiling", Door<1, EndProfiling>},   {"release", Door<1, Release>}};
-  for (const auto& [name, door] : doors) {
+    napi_callback function;
+  } functions[] = {{"open", Exported<1, Open>},
+                   {"createSession", Exported<2, CreateSession>},
+                   {"run", Exported<3, Run>},
+                   {"runAsync", Exported<3, RunAsync>},
+                   {"endProfiling", Exported<1, EndProfiling>},
+                   {"release", Exported<1, Release>}};
+  for (const auto& [name, function] : functions) {
     napi_value function;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, door, nullptr, &function);
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &function);
     napi_set_named_property(env, exports, name, function);
   }
   return exports;

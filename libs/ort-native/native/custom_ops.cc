@@ -197,7 +197,7 @@ void AdamW(const Call& call, const AdamWAttributes& a) {
   *call.Output(0, {}) = static_cast<float>(n);
 }
 
-/** A kernel with its attributes read: what is left is to compute. */
+/** A kernel whose attributes have been read. */
 struct Kernel {
   Table api;
   std::function<void(const Call&)> compute;

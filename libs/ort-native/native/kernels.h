@@ -1,6 +1,6 @@
 /**
  * The arithmetic of the fused ops on plain arrays, for a range of rows (or elements). Letters: N rows, D columns.
- * Nothing here knows of ONNX Runtime or of threads; a range gives the same numbers whoever computes it.
+ * Nothing here depends on ONNX Runtime or on threads; a range gives the same numbers on every thread.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /**
- * config.json of a model with an image and a text tower, as far as using its ONNX models goes. The
- * architecture of the towers is left to `@clip-ts/clip/model`.
+ * config.json of a model with an image and a text tower: the fields that using its ONNX models takes. The architecture
+ * of the towers is left to `@clip-ts/clip/model`.
  */
 import { z } from 'zod';
 import { ClipError } from '../errors.js';
@@ -62,7 +62,7 @@ export function parseCheckpointConfig(json: unknown, path: string): CheckpointCo
 }
 
 /**
- * The most tokens that the text tower has positions for, with the default of its class where config.json is silent.
+ * The most tokens that the text tower has positions for, or the default of its class where config.json has no value.
  * RoBERTa, XLM-RoBERTa and MPNet count positions from the padding token's id + 1.
  */
 export function maxTextTokens({ model_type, text_config }: CheckpointConfig): number {

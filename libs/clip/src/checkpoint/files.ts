@@ -28,7 +28,7 @@ export const ONNX_SUFFIXES = {
 } as const;
 export type OnnxPrecision = keyof typeof ONNX_SUFFIXES;
 
-/** Which of the stored ONNX models to use; `auto`: the most exact that is there. */
+/** Which of the stored ONNX models to use; `auto`: the most precise one present. */
 export type PrecisionChoice = OnnxPrecision | 'auto';
 
 /** The two ONNX models of a precision, relative to the folder. */

@@ -35,7 +35,7 @@ export interface Checkpoint {
 }
 
 export interface OpenCheckpointOptions {
-  /** Which of the stored ONNX models to use. Default: the most exact that is there. */
+  /** Which of the stored ONNX models to use. Default: the most precise one present. */
   precision?: PrecisionChoice;
 }
 

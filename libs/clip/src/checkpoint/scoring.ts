@@ -13,7 +13,7 @@ export interface Scoring {
   logitScale: number;
   /** Only in models trained with the sigmoid loss (SigLIP): scores are then sigmoids, else a softmax over labels. */
   logitBias?: number;
-  /** Where the values come from; `published` when the folder does not say: those of the published models are then assumed. */
+  /** Where the values come from; `published` when the folder has none: those of the published models are assumed. */
   source: 'weights' | 'config' | 'published';
 }
 
@@ -40,10 +40,14 @@ export async function readScoring(folder: string, config: CheckpointConfig): Pro
   }
   if (config.model_type !== 'vision-text-dual-encoder')
     return { ...PUBLISHED[config.model_type], source: 'published' };
-  throw new ClipError('CHECKPOINT_INVALID', `${folder} does not say what logit_scale its model has learned`, {
-    expected: `${WEIGHTS_FILE} with the tensor logit_scale`,
-    hint: `Copy ${WEIGHTS_FILE} into the folder, or add "logit_scale" to config.json`,
-  });
+  throw new ClipError(
+    'CHECKPOINT_INVALID',
+    `${folder} has no value for the logit_scale that its model learned`,
+    {
+      expected: `${WEIGHTS_FILE} with the tensor logit_scale`,
+      hint: `Copy ${WEIGHTS_FILE} into the folder, or add "logit_scale" to config.json`,
+    },
+  );
 }
 
 async function readFromWeights(folder: string): Promise<Scoring | undefined> {

@@ -1,4 +1,7 @@
-/** Image files without annotations: one sub-folder a class, perhaps below a folder for each split; or just images. */
+/**
+ * Image files without annotations: one sub-folder per class, with or without a folder per split above them; or just
+ * images.
+ */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +17,7 @@ import {
 
 /** Names of folders that are splits, not classes. */
 const SPLIT_NAME = /^(?:train|training|val|valid|validation|dev|test|testing)(?:[-_]?\d{4})?$/i;
-/** What a class is captioned with when nothing else is said; `{}` stands for its name. */
+/** The caption of a class when no template is given; `{}` stands for its name. */
 const DEFAULT_TEMPLATES = ['a photo of a {}.'] as const;
 
 /** The images of a folder: by class where they lie in sub-folders, without captions where they do not. */

@@ -14,7 +14,7 @@ import type { Dataset, DatasetProblem, DatasetSplit, LinkRule } from './types.js
 const ANNOTATIONS = 'annotations';
 const FILE_NAME = /^(?:captions|instances)_(.+)\.json$/;
 
-/** The split that an annotation file is of, by its name; undefined for other files. */
+/** The split of an annotation file, by its name; undefined for other files. */
 const splitOf = (fileName: string): string | undefined => FILE_NAME.exec(fileName)?.[1];
 
 /** The dataset in `folder`, or undefined when it has no annotation file of this format. */
@@ -52,7 +52,7 @@ function cocoDataset(folder: string, files: readonly string[], links: LinkRule):
   };
 }
 
-/** What one or more annotation files of a split say; ids are those of one split. */
+/** The contents of the annotation files of a split; ids are unique in a split. */
 interface Annotations {
   byId: Map<string, AnnotatedImage>;
   classes: Set<string>;

@@ -1,9 +1,9 @@
 /**
- * The image files below a folder, and which of them an annotation means.
+ * The image files below a folder, and which of them an annotation refers to.
  *
- * A name is looked up as a path below the dataset's folder or one of its usual image folders: as it is written,
- * then with other separators, another Unicode normalisation or other case where that leaves one file. Only
- * then does the bare file name count, and only when no other file bears it.
+ * A name is looked up as a path below the dataset's folder or one of its usual image folders: as it is written, then
+ * with other separators, another Unicode normalisation or other case where that leaves one file. Last comes the bare
+ * file name, if only one file has it.
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
@@ -37,7 +37,7 @@ export class FileIndex {
     this.known.add(real);
     SPELLINGS.forEach((spell, i) => {
       push(this.byPath[i]!, spell(path), path);
-      // A file that links lead to as well is one file.
+      // A file that links lead to as well counts once.
       if (isNew) push(this.byName[i]!, spell(baseName(path)), path);
     });
   }
@@ -51,7 +51,7 @@ export class FileIndex {
   }
 
   /**
-   * The file that `name` means.
+   * The file that `name` refers to.
    * @param prefixes folders below the dataset's in which the name is looked up, in this order; '' is the dataset's own
    */
   locate(name: string, prefixes: readonly string[]): Located {
@@ -114,7 +114,7 @@ export async function imageFiles(
 interface FoundFile {
   /** Below the folder, with `/` between its parts. */
   path: string;
-  /** Where it really lies. */
+  /** Its path with all links resolved. */
   real: string;
 }
 
@@ -134,7 +134,7 @@ async function walk(
   const visited = new Set([root]);
   const pending = [{ path: '', real: root }];
   const links: FoundFile[] = [];
-  // What is reached directly comes first, so that it has the path by which it is found in any case.
+  // Folders reached directly come first, so that their files are listed under that path.
   for (let next = pending.pop(); next !== undefined; next = pending.pop() ?? (await followed())) {
     const { path: below, real } = next;
     if (linked === 'once') visited.add(real);

@@ -1,4 +1,4 @@
-/** The bytes of image files, into memory that is used again. */
+/** Reads the bytes of image files into memory that is reused. */
 import { close, constants, fstatSync, openSync, read } from 'node:fs';
 import { promisify } from 'node:util';
 import { ClipError } from '../errors.js';
@@ -7,13 +7,13 @@ import type { ImageLocation } from './types.js';
 const readAsync = promisify(read);
 const closeAsync = promisify(close);
 
-/** Files above this are no images: as much as the decoder takes (preprocess/decode.ts). */
+/** Larger files are refused, as the decoder does (preprocess/decode.ts). */
 const MAX_BYTES = 32 << 20;
 const SMALLEST = 1 << 16;
 
 /**
- * Reads one file after the other into the same memory: a buffer for each would count towards V8's next garbage collection,
- * and pictures are read by the hundred a second.
+ * Reads one file after the other into the same memory: a buffer for each would count towards V8's next garbage
+ * collection, and hundreds of images are read per second.
  */
 export class ImageReader {
   private memory = Buffer.alloc(0);
@@ -27,7 +27,7 @@ export class ImageReader {
     const { archive, offset, size } =
       typeof location === 'string' ? { archive: location, offset: 0, size: undefined } : location;
     // Opening takes less time than handing it to another thread; the bytes may have to come from the disk. Without
-    // O_NONBLOCK a named pipe would wait for someone to write.
+    // O_NONBLOCK, opening a named pipe would wait for a writer.
     const file = openSync(archive, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const status = fstatSync(file);

@@ -13,8 +13,8 @@ export interface AnnotatedImage {
 }
 
 /**
- * Finds each image's file; several entries that mean one file by its path become one image. A file that is found by its
- * bare name alone counts only when a single entry means it.
+ * Finds each image's file; several entries that refer to one file by its path become one image. A file that is found by
+ * its bare name alone counts only when a single entry refers to it.
  * @param prefixes folders below the dataset's in which names are looked up, in this order
  */
 export function locateImages(
@@ -34,7 +34,7 @@ export function locateImages(
     const name = shown(image.fileName);
     if ('problem' in found) problems.push({ code: found.problem, name, detail: found.detail });
     else if (found.by === 'name' && claims.get(found.file)! > 1) {
-      const detail = `only ${found.file} bears that name, and another entry means it too`;
+      const detail = `the only file of that name is ${found.file}, to which another entry refers as well`;
       problems.push({ code: 'image_missing', name, detail });
     } else {
       const { file } = found;

@@ -1,11 +1,11 @@
 /** Names and texts as they come out of annotation files. */
 import { isAbsolute, relative, sep } from 'node:path';
 
-/** Ends of the names of files that are taken for images. Their format is determined when they are decoded. */
+/** Extensions of files that are taken for images. Their format is determined when they are decoded. */
 const IMAGE_NAME = /\.(?:jpe?g|png|webp|gif)$/i;
 export const isImageName = (name: string): boolean => IMAGE_NAME.test(name);
 
-/** Ends of the names of images that are not read. */
+/** Extensions of image formats that are not supported. */
 const OTHER_IMAGE_NAME = /\.(?:tiff?|bmp|heic|heif|avif|jxl|jp2|svg|ico|dng|cr2|nef|arw)$/i;
 export const isOtherImageName = (name: string): boolean => OTHER_IMAGE_NAME.test(name);
 

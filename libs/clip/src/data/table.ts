@@ -39,7 +39,10 @@ interface TableFile {
   split: string;
 }
 
-/** The tables of a folder, one split a file (`metadata` and `captions` are the one split); undefined when there are none. */
+/**
+ * The tables of a folder, one split a file (`metadata` and `captions` are not names of splits); undefined when there
+ * are none.
+ */
 export async function openTables(folder: string, links: LinkRule): Promise<Dataset | undefined> {
   const names = (await readdir(folder)).filter(isTable).sort(byCodeUnits);
   if (names.length === 0) return undefined;
@@ -159,7 +162,7 @@ async function* readCsv(path: string, tabs: boolean): AsyncGenerator<{ row: Row;
     if (cause instanceof ClipError) throw cause;
     throw new ClipError('DATASET_INVALID', `the table ${path} cannot be read`, {
       found: cause instanceof Error ? cause.message : String(cause),
-      hint: 'Captions with commas or quotation marks stand in quotation marks, "" inside for one.',
+      hint: 'Put captions with commas or quotation marks in quotation marks, and write "" for one inside.',
       cause,
     });
   }

@@ -81,7 +81,7 @@ function number(header: Buffer, start: number, length: number): number {
   return value;
 }
 
-/** The sum of the header's bytes, its own field taken as blanks. */
+/** The sum of the header's bytes, with spaces in place of its own field. */
 function checksumHolds(header: Buffer): boolean {
   let sum = 0;
   for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 0x20 : header[i]!;

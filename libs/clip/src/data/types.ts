@@ -61,8 +61,8 @@ export interface DatasetSplit {
 
 export const DATASET_FORMATS = ['coco', 'table', 'webdataset', 'class-folders', 'images'] as const;
 /**
- * coco: annotations/captions_{split}.json; table: CSV, TSV or JSON Lines of image and caption; webdataset: tar
- * shards; class-folders: one sub-folder a class; images: image files alone.
+ * coco: annotations/captions_{split}.json; table: CSV, TSV or JSON Lines of image and caption; webdataset: tar shards;
+ * class-folders: one sub-folder per class; images: image files alone.
  */
 export type DatasetFormat = (typeof DATASET_FORMATS)[number];
 

@@ -209,7 +209,7 @@ function unitVector(vector: Float32Array): Float32Array {
   let squares = 0;
   for (const value of vector) squares += value * value;
   if (!(squares > 0 && squares < Infinity)) {
-    throw new ClipError('ONNX_INVALID', 'the model gave an embedding without a direction', {
+    throw new ClipError('ONNX_INVALID', 'the model gave an embedding that cannot be normalised', {
       found: squares === 0 ? 'all zeros' : 'numbers that are not finite',
       hint: 'The checkpoint is damaged, or its training diverged',
     });

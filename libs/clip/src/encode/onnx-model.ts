@@ -85,7 +85,7 @@ export class OnnxModel {
 
   /**
    * Runs the model.
-   * @param feeds row-major values; integers become what the model asks for
+   * @param feeds row-major values; integers are converted to the type that the model declares
    * @throws ClipError ONNX_INVALID when the result is not [B, E]
    */
   async run(feeds: Readonly<Record<string, Feed>>): Promise<Rows> {

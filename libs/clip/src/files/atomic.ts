@@ -1,10 +1,10 @@
 /**
  * Atomic writes: a reader sees the old content or the new, never part of either.
  *
- * Each write goes to a hidden sibling (same folder, so same file system), is flushed to the disk with
- * fsync, and is then renamed over its target; the parent folder is flushed after the rename. A folder
- * cannot be renamed over a folder that has content, so the old one steps aside first; a crash between
- * the two renames leaves it as a `.old` sibling, which {@link recoverFolder} puts back.
+ * Each write goes to a hidden sibling (same folder, so same file system), is flushed to the disk with fsync, and is
+ * then renamed over its target; the parent folder is flushed after the rename. A folder cannot be renamed over a folder
+ * that has content, so the old one is renamed first; a crash between the two renames leaves it as a `.old` sibling,
+ * which {@link recoverFolder} puts back.
  *
  * One writer per target at a time. Siblings left behind by a killed process are removed by the next write.
  */
@@ -164,7 +164,7 @@ async function flushTree(folder: string): Promise<void> {
   await flush(folder);
 }
 
-/** fsync of a file or a folder. Windows cannot open a folder; there the rename alone has to do. */
+/** fsync of a file or a folder. Windows cannot open a folder; there the rename alone has to suffice. */
 async function flush(path: string): Promise<void> {
   let handle;
   try {

@@ -1,15 +1,16 @@
 /**
- * One process a folder: the lock of a folder that has a single writer.
+ * The lock of a folder that has a single writer.
  *
- * The lock is a lease, the file `lock` with a token that only its owner knows. Node can take no lock of the operating
- * system, and process ids mean nothing between containers, where every service is process 1. So:
+ * The lock is a lease: the file `lock` with a random token of its owner. Node can take no lock of the operating system,
+ * and process ids mean nothing between containers, where every service is process 1. So:
  *
- * 1. The owner touches the file every half second, from a thread of its own that no work of the main thread delays.
- * 2. Who finds a lock watches it. When it is touched, its owner lives: the start is refused. When it is not for six
- *    seconds, or its owner was a process of the same pid namespace that is gone, it is taken over. Only the watcher's
- *    own clock counts.
- * 3. Taking over replaces the file and waits for longer than a touch takes. Of several that take over at once the last
- *    to write stays, and the others find that. An owner that was frozen meanwhile finds it too, and kills itself.
+ * 1. The owner touches the file every half second, from a thread of its own, so that work on the main thread does not
+ *    delay it.
+ * 2. A process that finds a lock watches it. If it is touched, its owner is alive and the start is refused. If it is
+ *    not touched for six seconds, or its owner was a process of the same pid namespace that is gone, it is taken over.
+ *    Only the watcher's own clock counts.
+ * 3. Taking over replaces the file and waits for longer than a touch takes. If several take over at once, the last to
+ *    write keeps the lock and the others notice. An owner that was suspended meanwhile notices too, and kills itself.
  *
  * See docs/decisions/020-data-lock.md.
  */
@@ -22,15 +23,15 @@ import { ClipError, isSystemError } from '../errors.js';
 import { inThisNamespace, ownLease, parseLease, processLives, type Lease } from './lease.js';
 
 /** Between two touches of the owner, in milliseconds. */
-const BEAT = 500;
-/** A lock that was not touched for so long has no owner any more, in milliseconds. */
+const HEARTBEAT = 500;
+/** A lock that was not touched for this long has lost its owner, in milliseconds. */
 const STALE = 6000;
-/** How long who takes a lock over waits for others that do the same, in milliseconds; more than two beats. */
+/** How long a takeover waits for others that compete with it, in milliseconds; more than two heartbeats. */
 const SETTLE = 1500;
-/** Between two looks at the lock of another, in milliseconds. */
-const LOOK = 100;
+/** Between two checks of another process's lock, in milliseconds. */
+const POLL_INTERVAL = 100;
 
-/** What the worker gets. */
+/** The settings of the worker. */
 export interface HeartbeatSettings {
   path: string;
   lease: string;
@@ -64,13 +65,13 @@ export async function lockFolder(folder: string): Promise<() => void> {
   const lease = ownLease();
   for (;;) {
     if (createLock(path, lease)) return keepLock(path, lease);
-    const other = await look(path);
+    const other = await readLock(path);
     if (other === undefined) continue;
     if (await isAlive(path, other)) throw new FolderInUseError(folder, other.lease);
     const release = takeOver(path, other, lease);
     if (release === undefined) continue;
     await delay(SETTLE);
-    if ((await look(path))?.lease.token === lease.token) return release;
+    if ((await readLock(path))?.lease.token === lease.token) return release;
     release();
   }
 }
@@ -86,17 +87,17 @@ function createLock(path: string, lease: Lease): boolean {
   }
 }
 
-/** A lock as it was at one moment: its content and when it was touched last. */
-interface Sight {
+/** A lock as it was found: its content and when it was last touched. */
+interface FoundLock {
   lease: Lease;
   touched: number;
 }
 
 /**
- * The lock as it is now, or undefined when there is none. It is opened, since network file systems are sure only
- * then.
+ * The lock as it is now, or undefined when there is none. It is opened because network file systems refresh what they
+ * cache only then.
  */
-async function look(path: string): Promise<Sight | undefined> {
+async function readLock(path: string): Promise<FoundLock | undefined> {
   try {
     const file = await open(path);
     try {
@@ -112,20 +113,20 @@ async function look(path: string): Promise<Sight | undefined> {
 }
 
 /** True as soon as the lock changes; false when it has not for a while, or when its owner is known to be gone. */
-async function isAlive(path: string, first: Sight): Promise<boolean> {
+async function isAlive(path: string, first: FoundLock): Promise<boolean> {
   const { lease } = first;
   if (inThisNamespace(lease)) return processLives(lease);
   for (const end = performance.now() + STALE; performance.now() < end;) {
-    await delay(LOOK);
-    const now = await look(path);
+    await delay(POLL_INTERVAL);
+    const now = await readLock(path);
     if (now === undefined) return false;
     if (now.touched !== first.touched || now.lease.token !== lease.token) return true;
   }
   return false;
 }
 
-/** Puts the own lock in the place of an abandoned one, unless that has changed since. */
-function takeOver(path: string, abandoned: Sight, lease: Lease): (() => void) | undefined {
+/** Replaces an abandoned lock by our own, unless it has changed since. */
+function takeOver(path: string, abandoned: FoundLock, lease: Lease): (() => void) | undefined {
   const own = `${path}.${lease.token}`;
   writeFileSync(own, JSON.stringify(lease));
   try {
@@ -147,7 +148,7 @@ function keepLock(path: string, lease: Lease): () => void {
     path,
     lease: JSON.stringify(lease),
     token: lease.token,
-    beat: BEAT,
+    beat: HEARTBEAT,
     stale: STALE,
     released,
   };

@@ -1,6 +1,6 @@
 /**
- * Thread that touches the lock of a folder as long as the process owns it. When the lock is another's, or could
- * not be touched for so long that it may be, the process is killed: it must not write to the folder once more.
+ * Thread that touches the lock of a folder as long as the process owns it. When another process has taken the lock, or
+ * it could not be touched for so long that one may have, the process is killed: it must not write to the folder again.
  */
 import { readFileSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
@@ -26,7 +26,7 @@ function touch(): void {
   }
 }
 
-/** Somebody has removed the file, which gives the folder to nobody. */
+/** The file was removed, which gives the folder to nobody else. */
 function restore(): void {
   if (Atomics.load(flag, 0) !== 0) return;
   try {

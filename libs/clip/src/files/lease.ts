@@ -4,12 +4,12 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isSystemError } from '../errors.js';
 
-/** The content of a lock. What is empty is not known. */
+/** The content of a lock. Empty fields are unknown. */
 export interface Lease {
   token: string;
   host: string;
   pid: number;
-  /** Start of the process in clock ticks since boot, as the kernel says it. */
+  /** Start of the process in clock ticks since boot, as the kernel reports it. */
   startTime: string;
   /** The kernel's boot and the pid namespace in which `pid` is counted. */
   namespace: string;
@@ -50,7 +50,7 @@ export function parseLease(text: string): Lease {
   };
 }
 
-/** Whether the process id of a lease is counted as those are that this process sees. */
+/** Whether the process id of a lease belongs to the pid namespace of this process. */
 export const inThisNamespace = (lease: Lease): boolean =>
   lease.namespace !== '' && lease.namespace === namespace();
 
@@ -75,7 +75,7 @@ function startTime(pid: number): string {
   }
 }
 
-/** Names the kernel's boot and the pid namespace of this process; empty where the system does not tell. */
+/** Names the kernel's boot and the pid namespace of this process; empty where that is unknown. */
 function namespace(): string {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

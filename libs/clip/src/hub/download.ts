@@ -57,7 +57,7 @@ export async function download(
       throw new ClipError('HUB_UNREACHABLE', `the download of ${file.path} of ${repository.id} stopped`, {
         expected: `${file.size} bytes`,
         found: `${after}: ${failure}`,
-        hint: 'Run the same again: it goes on from there',
+        hint: 'Run the same command again: the download resumes',
       });
     }
     if (after !== file.size) await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE * 2 ** futile));
@@ -68,7 +68,7 @@ export async function download(
     throw new ClipError('HUB_CORRUPT', `the download of ${file.path} of ${repository.id} is damaged`, {
       expected: `SHA-256 ${file.sha256}`,
       found,
-      hint: 'Run the same again; when it stays so, the server or a proxy changes the file',
+      hint: 'Run the same command again; if that fails too, the server or a proxy changes the file',
     });
   }
   await rename(incomplete, path);
@@ -86,7 +86,7 @@ async function receive(
   const output = await open(incomplete, 'a');
   const stalled = new AbortController();
   const timer = setTimeout(
-    () => stalled.abort(new Error(`nothing came for ${STALL_TIMEOUT / 1000} s`)),
+    () => stalled.abort(new Error(`no data for ${STALL_TIMEOUT / 1000} s`)),
     STALL_TIMEOUT,
   );
   try {

@@ -85,7 +85,7 @@ function hubError(
       },
     );
   }
-  return new ClipError('HUB_UNREACHABLE', `${endpoint} could not be asked for ${id}`, {
+  return new ClipError('HUB_UNREACHABLE', `the request to ${endpoint} for ${id} failed`, {
     found: status === undefined ? reasonOf(error) : `status ${status}`,
     hint: 'Check the network and HF_ENDPOINT, or give the path of a local folder',
     cause: error,

@@ -26,7 +26,7 @@ export interface ResolveOptions {
   revision?: string;
   /** Default: `auto`. */
   files?: FileSelection;
-  /** Which of the stored ONNX models. Default: the most exact that is there. */
+  /** Which of the stored ONNX models. Default: the most precise one present. */
   precision?: PrecisionChoice;
   onProgress?: (progress: DownloadProgress) => void;
 }
@@ -81,7 +81,7 @@ export async function resolveModelFolder(idOrFolder: string, options: ResolveOpt
   } catch (error) {
     throw isUnwritable(error) ? unwritable(repository, environment, error) : error;
   }
-  // A cache that cannot be written has the files all the same; the commit is noted for work without the hub only.
+  // A read-only cache may have the files all the same; the commit is stored for offline use only.
   await cache.writeCommit(repository.revision, remote.commit).catch((error: unknown) => {
     if (!isUnwritable(error)) throw error;
   });

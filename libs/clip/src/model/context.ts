@@ -10,7 +10,7 @@ export interface ForwardContext {
   readonly training: boolean;
   /** Int32 scalar that drives the random masks; the same seed gives the same masks. Needed in training. */
   readonly seed?: tf.Tensor;
-  /** Towers that run in evaluation mode, both or one; the heads run as `training` says. */
+  /** Towers that run in evaluation mode, both or one; the heads follow `training`. */
   readonly frozenTowers: FrozenTowers;
   /** 'training': batch norm uses the batch's statistics and reports new running statistics. */
   readonly batchNorm: 'evaluation' | 'training';

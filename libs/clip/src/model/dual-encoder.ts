@@ -36,7 +36,7 @@ export interface DualEncoder {
   readonly text: TextTower;
   /** Both towers, the heads, the temperature. */
   readonly layer: Layer<BoundDualEncoder>;
-  /** What the tower's tensor names have in front: '' where the tower's own names are unambiguous. */
+  /** Prefix of the tower's tensor names: '' where the tower's own names are unambiguous. */
   readonly visionPrefix: string;
   readonly textPrefix: string;
   /** Names of both towers' tensors, as the checkpoint has them: all but heads, temperature and bias. */
@@ -75,7 +75,7 @@ export function createDualEncoder(json: unknown): DualEncoder {
   };
 }
 
-/** Where each tower stands: CLIP's and SigLIP's own names begin with vision_model and text_model already. */
+/** The key of each tower: CLIP's and SigLIP's own names begin with vision_model and text_model already. */
 function towerKeys({ kind }: DualEncoderConfig): readonly [string, string] {
   return kind === 'vision-text-dual-encoder' ? ['vision_model', 'text_model'] : ['', ''];
 }

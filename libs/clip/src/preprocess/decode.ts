@@ -21,7 +21,7 @@ import type { RgbImage } from './rgb-image.js';
  */
 sharp.cache(false);
 
-/** Formats that are decoded. SVG, TIFF, PDF, HEIF and the rest are not: little used, and much code to attack. */
+/** Formats that are decoded. SVG, TIFF, PDF, HEIF and others are not: rarely used, and a large attack surface. */
 export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 

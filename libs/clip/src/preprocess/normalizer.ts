@@ -6,11 +6,11 @@ import { NORMALIZE_WASM } from '../generated/normalize-wasm.js';
 import type { PreprocessPlan } from './processor-config.js';
 import type { Workspace } from './workspace.js';
 
-/** What may be done to pixels while they are normalised. */
+/** Changes to pixels while they are normalised. */
 export interface PixelChange {
   /** [256] What a channel's value becomes: brightness, contrast. */
   tones?: Uint8Array | Uint8ClampedArray;
-  /** Left and right exchanged. */
+  /** Flipped left to right. */
   mirrored?: boolean;
 }
 
@@ -25,7 +25,7 @@ interface Kernels {
   ): void;
 }
 
-/** Bytes of pixel_values made at a time: what a processor keeps near. */
+/** Bytes of pixel_values made at a time, so that they fit a processor's cache. */
 const STRIP_BYTES = 128 * 1024;
 const TABLE = 3 * 256;
 

@@ -1,9 +1,10 @@
 /**
- * The memory that the WebAssembly kernels of one thread share, so that an image goes from one to the next where it lies:
- * scratch memory of a fixed size, handed out piece by piece, and behind it as much as the decoder needs for an image.
+ * The memory that the WebAssembly kernels of one thread share, so that an image goes from one to the next without a
+ * copy: scratch memory of a fixed size, handed out piece by piece, and behind it as much as the decoder needs for an
+ * image.
  *
- * Nothing is allocated for an image once the memory has its size. That matters more than the copies that are saved: each
- * buffer outside of V8's heap counts towards its next garbage collection, which costs as much as resizing an image.
+ * Nothing is allocated for an image once the memory has its size. That matters more than the copies that are saved:
+ * each buffer outside V8's heap counts towards its next garbage collection.
  */
 
 const PAGE = 65536;

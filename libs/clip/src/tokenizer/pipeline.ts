@@ -29,7 +29,7 @@ export function createPipeline(json: object): Pipeline {
   return pipeline;
 }
 
-/** The library hands the tokens of a word on as arguments of a call: beyond some 120,000 the stack has no room for them. */
+/** The library passes the tokens of a word as arguments of a call, and very many of them overflow the stack. */
 function liftUnigramLimit(model: Model): void {
   const tokenize = model.tokenize?.bind(model);
   if (tokenize !== undefined) model.encode = (words) => words.flatMap(tokenize);

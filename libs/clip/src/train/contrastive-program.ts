@@ -91,7 +91,7 @@ export function contrastiveProgram(
     embedPairs: (state, inputs) => {
       const statistics: Tensors = {};
       const outputs = embed(state, inputs, statistics);
-      // `accumulate` takes the batch's statistics again and returns them: here they are not wanted.
+      // `accumulate` computes the batch's statistics again and returns them.
       tf.dispose(statistics);
       return { state: {}, outputs };
     },

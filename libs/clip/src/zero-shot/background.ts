@@ -1,18 +1,18 @@
 /**
- * What a label's embedding says of an image beyond what any text would: for judging a label by itself, and for
- * "none of these", with models of the softmax kind (CLIP), which learn no absolute scale.
+ * How much better a label's embedding matches an image than any text does: for judging a label by itself, and for "none
+ * of these", with models of the softmax kind (CLIP), which learn no absolute scale.
  *
- * The texts of a model lie in a narrow cone apart from its images (Liang et al. 2022, arXiv:2203.02053), so the
- * cosine of a wrong label is far from 0 and differs from model to model. The mean embedding of texts that have
- * nothing to do with the image is that cone's axis: taken off a label's embedding, what is left has a cosine
- * around 0 with an image that it does not describe. A logistic curve of that cosine is the label's probability.
+ * The texts of a model lie in a narrow cone apart from its images (Liang et al. 2022, arXiv:2203.02053), so the cosine
+ * of a wrong label is far from 0 and differs from model to model. The mean embedding of texts that have nothing to do
+ * with the image is that cone's axis: subtracted from a label's embedding, it leaves a vector with a cosine around 0
+ * with an image that it does not describe. A logistic curve of that cosine is the label's probability.
  * docs/decisions/030-background-class.md says how the curve was chosen and measures it.
  *
  * Shape letters: E embedding, R reference texts.
  */
 import { ClipError } from '../errors.js';
 
-/** Nouns from all over, R = 72, none of them rare: put into the template of the labels, they are its background. */
+/** Common nouns of many domains, R = 72: in the template of the labels, they are its background. */
 export const REFERENCE_LABELS: readonly string[] = [
   ...['person', 'man', 'woman', 'child', 'baby', 'crowd', 'face', 'hand'],
   ...['dog', 'cat', 'horse', 'cow', 'bird', 'fish', 'insect', 'tree', 'flower', 'grass'],

@@ -10,9 +10,9 @@ export interface LabelCalibration {
   offset: number;
 }
 
-/** Half of logit_scale is the slope that logistic regression finds, within a fifth, for the models measured. */
+/** Half of logit_scale is about the slope that logistic regression finds for the models of docs/decisions/030. */
 const SLOPE_PER_LOGIT_SCALE = 0.5;
-/** Log-odds against a label whose embedding says nothing of the image. */
+/** Log-odds against a label whose cosine over the background is 0. */
 const OFFSET = 3;
 
 /** For checkpoints without one of their own; fits models with a logit_scale around 100, and is too strict for low ones. */

@@ -147,7 +147,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     if (value.data === undefined) {
       if (this.#trace) this.#assertConstant(value, this.#trace);
       else this.#computePending([value]);
-      // Alone when that failed: to throw the error of this value and of no other.
+      // If that failed, compute it alone: the error thrown is then its own.
       if (value.data === undefined) this.#compute([value]);
     }
     return value.data!;
@@ -178,14 +178,14 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     if (!this.#trace) this.#flushedAt = latestValueId();
   }
 
-  /** Runs everything that a live tensor waits for. What fails does so again when it is read. */
+  /** Runs everything that a live tensor waits for. An op that fails throws when its result is read. */
   flush(): void {
     this.#computePending();
   }
 
   /**
-   * Computes `wanted` and what live tensors wait for. When that fails, each by itself: an op that failed must not make
-   * the reading of others fail, now or later.
+   * Computes `wanted` and what live tensors wait for. If that fails, computes each value by itself: an op that failed
+   * must not make reading the others fail, now or later.
    */
   #computePending(wanted: readonly Value[] = []): void {
     const pending = this.#tensors.pendingValues().filter((value) => !this.#failed.has(value));
@@ -206,7 +206,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     }
   }
 
-  /** Called after each kernel: keeps loops that never read from piling up work without bound. */
+  /** Called after each kernel: bounds the work that loops which never read can pile up. */
   afterKernel(): void {
     if (!this.#trace && latestValueId() - this.#flushedAt > MAX_PENDING_VALUES) this.flush();
   }

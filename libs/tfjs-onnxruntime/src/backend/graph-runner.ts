@@ -11,7 +11,7 @@ import { SessionCache, type CompiledGraph } from '../session/cache.js';
 import { OrtSession, type GraphSession, type HostArray, type SessionOptions } from '../session/ort.js';
 
 /**
- * Work that one thread finishes before others would have woken up. Sessions for it get no thread pool, whose threads
+ * Work that one thread finishes before others would have started. Sessions for it get no thread pool, whose threads
  * take longer to start than such a graph takes to run, and spin while they wait.
  */
 const SMALL_GRAPH_ELEMENTS = 65_536;

@@ -98,7 +98,10 @@ export class TensorStore {
     this.#entry(dataId).refCount++;
   }
 
-  /** Takes one reference away; with the last one, or by force, the tensor goes. @returns whether it is gone */
+  /**
+   * Drops one reference; with the last one, or when forced, the tensor is disposed of.
+   * @returns whether it was
+   */
   dispose(dataId: tf.DataId, force: boolean): boolean {
     if (!this.#tensors.has(dataId)) return true;
     const entry = this.#tensors.get(dataId);

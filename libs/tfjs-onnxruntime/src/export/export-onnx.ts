@@ -42,9 +42,9 @@ interface AxisSizes {
 }
 
 /**
- * Different sizes for each axis, so that no axis is mistaken for another. The limit itself is traced only where there is no room
- * below it: a slice of a whole table is no op, so the graph would be another.
- * @param limit of the axis
+ * Different sizes for each axis, so that no axis is mistaken for another. The limit itself is traced only where there
+ * is no room below it: slicing a whole table records no op, so the graph would differ.
+ * @param limit largest size of the axis
  */
 function sizesToTrace(axis: number, limit: number): AxisSizes {
   const high = Math.min(3 + 5 * axis, limit > LEAST_LIMIT ? limit - 1 : limit);

@@ -30,7 +30,7 @@ function joinHeads(x: Value): Value {
 
 /**
  * Zeroes weights below 1e-30. A masked position gets a denormal number from the softmax (ONNX Runtime clamps its
- * exponent at −88; a mask of −100 is as bad), and products with denormals take fifty times as long.
+ * exponent at −88; a mask of −100 is as bad), and arithmetic on denormals is many times slower.
  */
 const withoutDenormals = (weights: Value): Value =>
   op('ThresholdedRelu', [weights], weights.shape, weights.type, { alpha: { float: 1e-30 } });

@@ -76,7 +76,7 @@ export function nativeBiasGelu(x: Value): Value | undefined {
   return reshape(record('BiasGelu', [rows, bias], [float(rows.shape)])[0]!, x.shape);
 }
 
-/** Its gradient, which brings the sum of its rows along: the gradient of the bias. */
+/** Its gradient, and as a second output the sum of that over rows: the gradient of the bias. */
 export function nativeBiasGeluGradient(dy: Value, x: Value): Value | undefined {
   const sum = biasOf(x);
   if (sum === undefined) return undefined;

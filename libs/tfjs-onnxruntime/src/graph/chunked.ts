@@ -9,7 +9,7 @@ import { node, placeholder, sizeOf, type Value } from './value.js';
 
 /**
  * Bytes of one block of the widest tensor. A chain keeps a handful of them alive, shared by the caches of all cores;
- * with much smaller blocks the barrier after each op dominates (measured: 1 MiB is best with two cores of 2 MiB each).
+ * with much smaller blocks the barrier after each op dominates.
  */
 const BLOCK_BYTES = 1024 * 1024;
 /** For smaller tensors the loop costs more than it saves. */

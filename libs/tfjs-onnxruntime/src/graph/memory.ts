@@ -1,7 +1,7 @@
 /**
- * How many bytes a graph's intermediate values take at the worst moment, in ONNX Runtime's order of execution: depth first
+ * How many bytes a graph's intermediate values take at their peak, in ONNX Runtime's order of execution: depth first
  * from the outputs towards the inputs, later nodes first (Graph::ReverseDFSFrom of ONNX Runtime 1.30). What it rewrites
- * before it runs, workspace of its kernels and gaps in its arena are not in it.
+ * before it runs, workspace of its kernels and gaps in its arena are not counted.
  */
 import { sizeOf, type ElementType, type GraphNode, type Value } from './value.js';
 

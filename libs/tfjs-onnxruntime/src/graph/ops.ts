@@ -37,8 +37,8 @@ export const unary = (
 ): Value => op(name, [x], x.shape, type, attributes);
 
 /**
- * A tensor of one number as that number, where the result has its shape without it: nobody then fills memory with it,
- * neither a step nor ONNX Runtime when it folds constants.
+ * A tensor of one number as that number, where the result has its shape without it: then neither a step nor ONNX
+ * Runtime's constant folding fills memory with it.
  */
 function asNumber(x: Value, ...others: readonly (readonly number[])[]): Value {
   if (x.uniform === undefined || sizeOf(x.shape) <= 1) return x;

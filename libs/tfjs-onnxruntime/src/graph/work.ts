@@ -1,6 +1,6 @@
 /**
- * How much work a graph is, by kind, for an estimate of its time: floating-point operations of products and of
- * convolutions (two for each multiply-add), and bytes that everything reads and writes.
+ * How much work a graph does, by kind, to estimate its time: floating-point operations of products and of convolutions
+ * (two for each multiply-add), and bytes that everything reads and writes.
  */
 import { bytesOf } from './memory.js';
 import { sizeOf, type GraphNode } from './value.js';

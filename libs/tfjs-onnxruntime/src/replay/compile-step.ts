@@ -36,7 +36,7 @@ export interface StepOptions {
 }
 
 export interface CompiledStep {
-  /** Slots and inputs are in use until it is done. */
+  /** Slots and inputs are in use until the promise settles. */
   run(slots: Slots, inputs: Inputs): Promise<Record<string, HostTensor>>;
   /** Costliest ops of the step; the state is left as it is. */
   profile(slots: Slots, inputs: Inputs): ProfileEntry[];

@@ -13,7 +13,7 @@ import { trace } from './trace.js';
 export interface CostEstimate {
   /** State and its second buffers, and the gradients of what AdamW updates. */
   stateBytes: number;
-  /** Intermediate values that are alive at once, at the worst moment. */
+  /** Intermediate values that are alive at once, at the peak. */
   workingBytes: number;
   work: Work;
 }

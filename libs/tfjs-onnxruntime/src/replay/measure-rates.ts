@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Work } from '../graph/work.js';
 import { ReplayedFunction } from './replayed-function.js';
 
-/** Both a second. */
+/** Both per second. */
 export interface MachineRates {
   /** Floating-point operations of matrix products. */
   productFlops: number;
@@ -16,8 +16,8 @@ const ELEMENTS = 1 << 22;
 const REPEATS = 3;
 
 /**
- * Convolutions as towers have them, of few channels or each channel by itself, take so many times the time of a product of as
- * many operations: about right for steps of MobileNetV2.
+ * Convolutions as towers have them (few channels, or depthwise) take this many times as long as a matrix product of as
+ * many operations; chosen to fit steps of MobileNetV2.
  */
 const CONVOLUTION_FACTOR = 8;
 

@@ -16,7 +16,7 @@ export interface UpdateScalars {
 
 /** AdamW over the state's arrays, outside the graph of the step. */
 export interface InPlaceOptimizer {
-  /** Makes ready for steps that make these updates. */
+  /** Prepares for steps with these updates. */
   prepare(updates: readonly PlannedUpdate[], slots: Slots): void;
   /** Where the session writes the gradient of a parameter. */
   gradientOf(param: string): Float32Array;

@@ -33,7 +33,7 @@ function withoutPackage(error: unknown): () => NativeLoad {
   return () => ({ runtime: undefined, reason: 'the package ort-native is not installed.' });
 }
 
-/** What the addon understands; sessions with any other option go through onnxruntime-node. */
+/** The options that the addon supports; sessions with any other option go through onnxruntime-node. */
 const KNOWN: ReadonlySet<string> = new Set([
   'executionProviders',
   'graphOptimizationLevel',

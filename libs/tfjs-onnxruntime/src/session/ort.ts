@@ -44,8 +44,8 @@ export interface GraphSession {
    */
   run(feeds: Feeds, fetches: Fetches): Record<string, TypedArray>;
   /**
-   * The same on another thread where the session can, also for sessions that leave some of their outputs on the device. What is
-   * fed and fetched must be left alone until then.
+   * The same on another thread where the session can, also for sessions that leave some of their outputs on the device.
+   * Inputs and output buffers must not be touched until it settles.
    */
   runAsync(feeds: Feeds, fetches: Fetches): Promise<RunResults>;
   /** Writes ONNX Runtime's profile; only for sessions made with `enableProfiling`. */

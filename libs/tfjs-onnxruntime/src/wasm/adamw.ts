@@ -1,6 +1,6 @@
 /**
  * AdamW (Loshchilov & Hutter 2019) in place over WebAssembly memory with 128-bit SIMD: it reads parameter, m, v and
- * gradient once and writes three of them once, where a chain of graph ops would pass over memory some forty times.
+ * gradient once and writes three of them once, where a chain of graph ops passes over memory many times.
  */
 import { moduleWithFunction, wasm, type LocalType } from './assemble.js';
 

@@ -12,7 +12,7 @@ import type { Initializer } from '../types.js';
 export type ConvNorm = (x: tf.Tensor, ctx: ForwardContext) => tf.Tensor;
 
 export interface ConvNormOptions {
-  /** [O, C, kh, kw], or [C, 1, kh, kw] where each channel is convolved by itself. */
+  /** [O, C, kh, kw], or [C, 1, kh, kw] for a depthwise convolution. */
   readonly shape: readonly [number, number, number, number];
   readonly init: Initializer;
   readonly convolve: (x: tf.Tensor, weight: tf.Tensor) => tf.Tensor;

@@ -7,7 +7,7 @@ import type { ForwardContext } from '../context.js';
 import { stack, type Layer } from '../layers/index.js';
 import type { Weights } from '../types.js';
 
-/** A block of a tower: a function of x, the context and whatever else, tensors among it. */
+/** A block of a tower: a function of x, the context and other arguments, tensors among them. */
 type BlockFunction<Rest extends readonly unknown[]> = (
   x: tf.Tensor,
   ctx: ForwardContext,
@@ -86,8 +86,8 @@ function recomputed<Rest extends readonly unknown[]>(
 }
 
 /**
- * A scalar 0 that needs a tensor. What it is added to can neither be merged with the same value of the forward pass nor be
- * computed before the tensor, by whatever rearranges a recorded step.
+ * A scalar 0 that needs a tensor. What it is added to can neither be merged with the same value of the forward pass nor
+ * be computed before the tensor, by an optimisation of the recorded step.
  */
 function zeroAfter(tensor: tf.Tensor): tf.Scalar {
   const first = tf.slice(tf.reshape(tensor, [tensor.size]), [0], [1]);

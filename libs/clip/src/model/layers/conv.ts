@@ -6,7 +6,7 @@ import type { Unary } from './dense.js';
 import { ZEROS } from './initializers.js';
 import { layer, parameter, type Layer } from './layer.js';
 
-/** A p × p kernel that moves by p: x [B, H, W, C] → [B, ⌊H/p⌋, ⌊W/p⌋, O]. */
+/** A p × p kernel of stride p: x [B, H, W, C] → [B, ⌊H/p⌋, ⌊W/p⌋, O]. */
 export function patchConv(C: number, O: number, p: number, init: Initializer): Layer<Unary> {
   const tensors = { weight: parameter([O, C, p, p], init), bias: parameter([O], ZEROS) };
   return layer(
@@ -17,7 +17,7 @@ export function patchConv(C: number, O: number, p: number, init: Initializer): L
   );
 }
 
-/** A k × k kernel on each channel by itself, with zeros around so that the size stays: [B, H, W, C]. */
+/** A depthwise k × k kernel, padded with zeros to keep the size: [B, H, W, C]. */
 export function depthwiseConv(C: number, k: number, init: Initializer): Layer<Unary> {
   const tensors = { weight: parameter([C, 1, k, k], init), bias: parameter([C], ZEROS) };
   const options = { stride: 1, padding: 'same' } as const;

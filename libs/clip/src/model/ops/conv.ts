@@ -1,6 +1,6 @@
 /**
- * Convolutions in NHWC with PyTorch's weights. B batch, H × W pixels, C input and O output channels.
- * What a matrix product can do, it does: 1 × 1 kernels, and kernels as wide as their stride.
+ * Convolutions in NHWC with PyTorch's weights. B batch, H × W pixels, C input and O output channels. 1 × 1 kernels, and
+ * kernels as wide as their stride, become matrix products.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { linear } from './linear.js';
@@ -34,7 +34,7 @@ export function conv2d(x: tf.Tensor, weight: tf.Tensor, { stride, padding }: Con
 }
 
 /**
- * A convolution of each channel by itself.
+ * A depthwise convolution.
  * @param x [B, H, W, C]
  * @param weight [C, 1, kh, kw]
  * @param dilation distance between the kernel's taps; above 1 the stride must be 1
@@ -52,8 +52,8 @@ export function depthwiseConv2d(
 }
 
 /**
- * A dilated kernel sees each residue class of rows and columns alone: the classes go into the batch, and an
- * ordinary convolution follows. Stride 1, zeros around as for size to stay.
+ * A dilated kernel sees each residue class of rows and columns alone: the classes go into the batch, and an ordinary
+ * convolution follows. Stride 1, padded with zeros to keep the size.
  */
 function dilatedDepthwise(x: tf.Tensor, filter: tf.Tensor4D, d: number): tf.Tensor {
   const [B, H, W, C] = x.shape as [number, number, number, number];

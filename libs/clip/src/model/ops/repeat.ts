@@ -12,9 +12,7 @@ export function repeatBatch(x: tf.Tensor, B: number): tf.Tensor {
   return repeat(x);
 }
 
-/**
- * 0, 1, … T - 1 as int32 [T], cut from a table of `max`: in an exported graph T can then stay open.
- */
+/** 0, 1, … T - 1 as int32 [T], cut from a table of `max`: in an exported graph T can then stay dynamic. */
 export function positionIds(T: number, max: number): tf.Tensor1D {
   return tf.slice(tf.range(0, max, 1, 'int32'), [0], [T]);
 }

@@ -26,7 +26,9 @@ export function blockWidths(config: ScalingConfig): number[] {
   return BLOCKS.map((channels) => scaled(channels, config));
 }
 
-/** Of the last convolution's output, which is not made narrower than planned when finegrained_output says so. */
+/**
+ * Of the last convolution's output, which a depth multiplier below 1 does not narrow when finegrained_output is set.
+ */
 export function lastWidth(config: ScalingConfig): number {
   return config.finegrained_output && config.depth_multiplier < 1 ? LAST : scaled(LAST, config);
 }

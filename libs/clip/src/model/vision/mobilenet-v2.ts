@@ -69,7 +69,7 @@ function convolutions(config: Config) {
         convolve: (x, weight) => conv2d(x, weight, { stride: 1, padding: 0 }),
         act,
       }),
-    /** 3 × 3, each channel by itself. */
+    /** 3 × 3, depthwise. */
     depthwise: (C: number, stride: number, dilation: number) =>
       convNorm({
         ...common,

@@ -1,6 +1,6 @@
 /**
- * Writes a model's weights so that transformers opens them unchanged. A tensor whose values are still those
- * of the checkpoint that it came from is written with that file's very bytes.
+ * Writes a model's weights so that transformers opens them unchanged. A tensor whose values are still those of the
+ * checkpoint that it came from is written with the bytes of that file.
  */
 import { join } from 'node:path';
 import { WEIGHTS_FILE } from '../../checkpoint/index.js';

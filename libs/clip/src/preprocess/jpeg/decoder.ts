@@ -1,18 +1,19 @@
 /**
- * Plain JPEG files → RGB in WebAssembly SIMD (assembly/jpeg.ts), on the thread that asks. The pixels equal libjpeg-turbo's and
- * so PIL's bit for bit. For photos of some hundred pixels a side it takes less time than libvips (docs/decisions/031).
+ * Plain JPEG files → RGB in WebAssembly SIMD (assembly/jpeg.ts), on the thread that asks. The pixels equal
+ * libjpeg-turbo's and so PIL's bit for bit. For photos of some hundred pixels a side it takes less time than libvips
+ * (docs/decisions/031).
  *
- * What is not plain, and all that is not well-formed, is left to libvips: the answer is then undefined.
+ * Other files, malformed ones included, are left to libvips: the result is then undefined.
  */
 import { JPEG_WASM } from '../../generated/jpeg-wasm.js';
 import type { RgbImage } from '../rgb-image.js';
 import { alignUp, ROWS_READ, Workspace } from '../workspace.js';
 import { readMarkers, type HuffmanTable, type JpegFrame } from './markers.js';
 
-/** Larger images take their time anyway, and would take much memory here. */
+/** Larger images would take much memory here. */
 const MAX_PIXELS = 1 << 22;
 const MAX_BYTES = 1 << 23;
-/** libjpeg treats images of a few pixels otherwise. */
+/** libjpeg treats images of a few pixels differently. */
 const MIN_SIDE = 8;
 
 /** Tables that are kept, 9 KB each. */

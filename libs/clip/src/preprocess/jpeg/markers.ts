@@ -1,6 +1,6 @@
 /**
- * The markers of a JPEG file (ITU-T T.81, annex B), as far as the plain kind goes: baseline, 8 bits, one scan, grey or YCbCr,
- * chroma at full, half or quarter size, upright. Most photos are; for all others the answer is undefined.
+ * The markers of a JPEG file (ITU-T T.81, annex B), for the plain kind only: baseline, 8 bits, one scan, grey or YCbCr,
+ * chroma at full, half or quarter size, upright. Most photos are of this kind; for all others the result is undefined.
  */
 
 /** A Huffman table: how many codes there are of each length from 1 to 16, and their symbols. */
@@ -34,7 +34,7 @@ export interface JpegFrame {
 const [SOF0, SOF1, DHT, SOI, SOS, DQT, DRI] = [0xc0, 0xc1, 0xc4, 0xd8, 0xda, 0xdb, 0xdd];
 const [APP0, APP1, APP14, COM] = [0xe0, 0xe1, 0xee, 0xfe];
 
-/** What is known after some markers. */
+/** What the markers read so far define. */
 interface Tables {
   quantizations: Map<number, Uint8Array>;
   /** DC tables under their number, AC tables under 16 + number. */
@@ -116,7 +116,7 @@ function takeHuffman({ huffman }: Tables, body: Uint8Array): boolean {
   return true;
 }
 
-/** Whether so many codes of each length fit. */
+/** Whether this many codes of each length form a prefix code. */
 function isPrefixCode(counts: Uint8Array): boolean {
   let code = 0;
   return counts.every((count, n) => {
@@ -138,12 +138,12 @@ function takeFrame(tables: Tables, body: Uint8Array): boolean {
   return true;
 }
 
-/** What the header of the scan and all before it make. */
+/** The frame that the header of the scan and the segments before it describe. */
 function frameOf(tables: Tables, scan: Uint8Array, scanStart: number): JpegFrame | undefined {
   const { frame, restartInterval } = tables;
   const count = frame?.components.length ?? 0;
   if (frame === undefined || scan[0] !== count || scan.length !== 4 + 2 * count) return undefined;
-  // All coefficients with all their bits.
+  // Only scans of all coefficients at full precision.
   if (scan[1 + 2 * count] !== 0 || scan[2 + 2 * count] !== 63 || scan[3 + 2 * count] !== 0) return undefined;
   const components: JpegComponent[] = [];
   for (const [n, { id, h, v, table }] of frame.components.entries()) {
@@ -174,7 +174,7 @@ function isYcc({ jfif, adobeTransform }: Tables, components: JpegComponent[]): b
 
 const ORIENTATION = 0x0112;
 
-/** Whether Exif data (a TIFF header and a directory) says that the image is as it should be shown, or nothing. */
+/** Whether Exif data (a TIFF header and a directory) states the upright orientation, or none. */
 function isUpright(exif: Uint8Array): boolean {
   const view = new DataView(exif.buffer, exif.byteOffset, exif.byteLength);
   try {
@@ -187,7 +187,7 @@ function isUpright(exif: Uint8Array): boolean {
     }
     return true;
   } catch {
-    // It leads out of its segment: whoever can tell more decides.
+    // It points outside its segment: left to libvips.
     return false;
   }
 }

@@ -11,7 +11,7 @@ import type { SourceImage } from './window.js';
 /** Bytes that a kernel may read or write past the end of what it is given. */
 const SLACK = 32;
 const BLOCK = 16;
-/** Larger images are not copied into the scratch memory, and larger results do not lie there: it holds one and two of them. */
+/** Bytes of the largest image that is copied into the scratch memory, and of the largest result that lies there. */
 const MAX_COPIED = 3 << 20;
 const MAX_RESULT = 2 << 20;
 
