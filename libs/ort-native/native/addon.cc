@@ -315,16 +315,16 @@ napi_value Release(napi_env env, const napi_value* args) {
 napi_value Init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
-    napi_callback function;
+    napi_callback callback;
   } functions[] = {{"open", Exported<1, Open>},
                    {"createSession", Exported<2, CreateSession>},
                    {"run", Exported<3, Run>},
                    {"runAsync", Exported<3, RunAsync>},
                    {"endProfiling", Exported<1, EndProfiling>},
                    {"release", Exported<1, Release>}};
-  for (const auto& [name, function] : functions) {
+  for (const auto& [name, callback] : functions) {
     napi_value function;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &function);
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
     napi_set_named_property(env, exports, name, function);
   }
   return exports;
