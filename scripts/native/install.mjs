@@ -1,48 +1,85 @@
 /**
- * `npm run native:install [-- --gpu]`: makes @tensorflow/tfjs-node (or tfjs-node-gpu) run on a current TensorFlow.
- * Nobody needs it: the trainer's own backend installs with npm alone. See README.md in this folder for what it does.
+ * `npm run native:install [-- --gpu | --cuda]`: the libraries of the optional gears. Nobody needs them: the trainer's own
+ * backend installs with npm alone. See README.md in this folder for what it does.
  */
 import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { nativeCacheFolder, nativePackageFolder } from '../../apps/trainer/dist/backend/native-folder.js';
+import {
+  cudaCacheFolder,
+  nativeCacheFolder,
+  nativePackageFolder,
+} from '../../apps/trainer/dist/backend/native-folder.js';
+import { findCudaLibraries } from '../../libs/ort-native/dist/index.js';
 import { installBinding, tryBinding } from './binding.mjs';
-import { installLibraries, InstallError } from './libraries.mjs';
-import { checkSpace, checkTools, formatCheck } from './requirements.mjs';
+import { CUDA13, CUDA_GIGABYTES, ONNXRUNTIME_GPU } from './cuda-wheels.mjs';
+import { installLibraries, InstallError, librariesFolder } from './libraries.mjs';
+import { checkPlatform, checkSpace, checkTools, formatCheck } from './requirements.mjs';
 import { CPU, GPU } from './wheels.mjs';
 
-const HELP = `Usage: npm run native:install [-- --gpu]
+const HELP = `Usage: npm run native:install [-- --gpu | --cuda]
 
 Fetches TensorFlow's libraries from PyPI, @tensorflow/tfjs-node from npm, and compiles the binding between them.
 Afterwards \`--backend tfjs-node\` works. Running it again is safe and continues where it stopped.
 
   --gpu    tfjs-node-gpu instead, with the CUDA 12.2 and cuDNN 8.9 libraries (2.3 GB to fetch)
+  --cuda   ONNX Runtime for CUDA 13 with CUDA's libraries and cuDNN 9 (1.2 GB to fetch)
   --help   show this text
 
 Files go to ${nativeCacheFolder()} (change it with CLIP_NATIVE_CACHE); delete that folder to uninstall.`;
 
-const log = (/** @type {string} */ line) => console.log(`native:install: ${line}`);
+const say = (/** @type {string} */ line) => console.log(`native:install: ${line}`);
+
+/** @param {import('./requirements.mjs').Check[]} checks */
+function assertAll(checks) {
+  const missing = checks.filter(({ ok }) => !ok);
+  if (missing.length > 0)
+    throw new InstallError(
+      `cannot start on this machine\n${missing.map((check) => formatCheck(check)).join('\n')}`,
+    );
+}
 
 /** @param {import('./wheels.mjs').Flavour} flavour */
-async function install(flavour) {
+async function installTensorFlow(flavour) {
   const cache = nativeCacheFolder();
-  const missing = [...checkTools(), checkSpace(cache, flavour.gigabytes)].filter(({ ok }) => !ok);
-  if (missing.length > 0)
-    throw new InstallError(`cannot start on this machine\n${missing.map(formatCheck).join('\n')}`);
+  assertAll([...checkTools(), checkSpace(cache, flavour.gigabytes)]);
 
   await mkdir(cache, { recursive: true });
-  const libraries = await installLibraries(cache, flavour, log);
+  const libraries = librariesFolder(cache, flavour);
+  await installLibraries(libraries, [flavour.tensorflow, ...flavour.cuda], say);
   const folder = nativePackageFolder(flavour.npmPackage);
-  await installBinding(folder, libraries, flavour, log);
+  await installBinding(folder, libraries, flavour, say);
   const { ok, seesGpu, detail } = tryBinding(folder, flavour);
   if (!ok) throw new InstallError(`the binding was built but does not run: ${detail}`);
-  log(`@tensorflow/${flavour.npmPackage} runs (${detail}); use --backend ${flavour.npmPackage}`);
-  if (flavour === GPU && !seesGpu) log('it sees no GPU; npm run native:doctor -- --gpu shows why');
+  say(`@tensorflow/${flavour.npmPackage} runs (${detail}); use --backend ${flavour.npmPackage}`);
+  if (flavour === GPU && !seesGpu)
+    say('it sees no GPU; npm run native:doctor -- --gear tfjs-node-gpu says why');
+}
+
+async function installCuda() {
+  const folder = path.dirname(cudaCacheFolder());
+  assertAll([...checkPlatform(), checkSpace(nativeCacheFolder(), CUDA_GIGABYTES)]);
+  await mkdir(nativeCacheFolder(), { recursive: true });
+  await installLibraries(folder, [ONNXRUNTIME_GPU, ...CUDA13], say);
+  const { core, missing } = findCudaLibraries([cudaCacheFolder()]);
+  if (core === undefined || missing.length > 0) {
+    throw new InstallError(
+      `${folder} is marked complete but lacks ${missing.join(', ')}; delete it and run the command again`,
+    );
+  }
+  say(`ONNX Runtime for CUDA lies in ${folder}; npm run native:doctor -- --gear onnxruntime-cuda says more`);
 }
 
 try {
-  const { values } = parseArgs({ options: { gpu: { type: 'boolean' }, help: { type: 'boolean' } } });
+  const options = /** @type {const} */ ({
+    gpu: { type: 'boolean' },
+    cuda: { type: 'boolean' },
+    help: { type: 'boolean' },
+  });
+  const { values } = parseArgs({ options });
   if (values.help) console.log(HELP);
-  else await install(values.gpu ? GPU : CPU);
+  else if (values.cuda) await installCuda();
+  else await installTensorFlow(values.gpu ? GPU : CPU);
 } catch (error) {
   if (!(error instanceof Error)) throw error;
   console.error(`native:install: ${error.message}`);

@@ -1,7 +1,6 @@
 /**
- * TensorFlow's shared libraries and C headers, and for the GPU the CUDA libraries, out of wheels that pip fetches.
- * Everything lies flat in one lib folder: the libraries look for each other at $ORIGIN first, so neither
- * LD_LIBRARY_PATH nor an installed CUDA is needed. Resumable by wheel: a fetched and verified wheel is not fetched again.
+ * Shared libraries out of wheels that pip fetches, and TensorFlow's C headers with them. Everything lies flat in one lib folder: the libraries look for each other at $ORIGIN first, so neither
+ * LD_LIBRARY_PATH nor an installed CUDA is needed. Resumable by wheel: what was fetched, verified and unpacked is not fetched again.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,7 +13,7 @@ import { PYTHON_TAG } from './wheels.mjs';
 /** @typedef {import('./wheels.mjs').Wheel} Wheel */
 /** @typedef {import('./wheels.mjs').Flavour} Flavour */
 
-/** A step of the install that failed; its message tells what to do. */
+/** A step of the install that failed; its message says what to do. */
 export class InstallError extends Error {}
 
 /** @param {string} file */
@@ -53,16 +52,17 @@ async function findWheel(wheel, folder) {
 
 /**
  * Fetches one wheel into `folder` with pip, which verifies its hash, and returns its path.
- * @param {Wheel} wheel @param {string} folder @param {(line: string) => void} log
+ * @param {Wheel} wheel @param {string} folder @param {(line: string) => void} say
  */
-async function fetchWheel(wheel, folder, log) {
+async function fetchWheel(wheel, folder, say) {
   const present = await findWheel(wheel, folder);
   if (present) return present;
-  log(`fetching ${wheel.name} ${wheel.version}`);
+  say(`fetching ${wheel.name} ${wheel.version}`);
   const requirements = path.join(folder, `${wheel.name}.txt`);
   await writeFile(requirements, `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`);
   const abi = `cp${PYTHON_TAG.replace('.', '')}`;
-  const platforms = ['manylinux_2_17_x86_64', 'manylinux2014_x86_64', 'manylinux1_x86_64'];
+  const platforms = [28, 27, 17].map((glibc) => `manylinux_2_${glibc}_x86_64`);
+  platforms.push('manylinux2014_x86_64', 'manylinux1_x86_64');
   run(
     'python3',
     [
@@ -90,9 +90,10 @@ async function unpackWheel(wheel, file, target) {
 
   const files = await readdir(unpacked, { recursive: true });
   for (const library of wheel.libraries) {
-    const found = files.find((name) => path.basename(name) === library);
-    if (!found) throw new InstallError(`${path.basename(file)} holds no ${library}`);
-    await rename(path.join(unpacked, found), path.join(target, 'lib', library));
+    const { from, to } = typeof library === 'string' ? { from: library, to: library } : library;
+    const found = files.find((name) => path.basename(name) === from);
+    if (!found) throw new InstallError(`${path.basename(file)} holds no ${from}`);
+    await rename(path.join(unpacked, found), path.join(target, 'lib', to));
   }
   const headers = path.join(unpacked, 'tensorflow/include');
   if (await exists(headers)) {
@@ -105,24 +106,27 @@ async function unpackWheel(wheel, file, target) {
 }
 
 /**
- * Puts the libraries of `flavour` into the cache, unless they are there. Returns their folder (`lib`, `include`).
- * @param {string} cache @param {Flavour} flavour @param {(line: string) => void} log
+ * Puts the libraries of these wheels into `folder`/lib, unless they are there. What was fetched stays in `folder`.partial until
+ * all of it is in place.
+ * @param {string} folder @param {readonly Wheel[]} wheels @param {(line: string) => void} say
  */
-export async function installLibraries(cache, flavour, log) {
-  const folder = librariesFolder(cache, flavour);
-  if (await exists(path.join(folder, 'complete'))) return folder;
+export async function installLibraries(folder, wheels, say) {
+  if (await exists(path.join(folder, 'complete'))) return;
 
   const partial = `${folder}.partial`;
   const downloads = path.join(partial, 'wheels');
   for (const part of ['wheels', 'lib', 'include']) await mkdir(path.join(partial, part), { recursive: true });
-  for (const wheel of [flavour.tensorflow, ...flavour.cuda]) {
-    const file = await fetchWheel(wheel, downloads, log);
-    log(`unpacking ${wheel.name}`);
+  for (const wheel of wheels) {
+    const unpacked = path.join(downloads, `${wheel.name}-${wheel.sha256}.unpacked`);
+    if (await exists(unpacked)) continue;
+    const file = await fetchWheel(wheel, downloads, say);
+    say(`unpacking ${wheel.name}`);
     await unpackWheel(wheel, file, partial);
+    await writeFile(unpacked, '');
+    await rm(file);
   }
   await rm(downloads, { recursive: true });
   await writeFile(path.join(partial, 'complete'), '');
   await rm(folder, { recursive: true, force: true });
   await rename(partial, folder);
-  return folder;
 }

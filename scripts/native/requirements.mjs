@@ -1,4 +1,4 @@
-/** What the machine must have before anything is fetched: platform, Node.js, pip, npm, g++ and room on the disk. */
+/** What the machine must have before anything is fetched: platform, Node.js, pip, npm, a compiler and room on the disk. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, statfsSync } from 'node:fs';
 import path from 'node:path';
@@ -12,14 +12,21 @@ import { nodeVersionProblem } from '../../apps/trainer/dist/backend/native-folde
  * @property {string} [remedy] what to do when it is not ok
  */
 
+/** @type {Map<string, string | undefined>} */
+const answers = new Map();
+
 /**
- * A program's first line of output, or undefined when it cannot be run.
+ * A program's first line of output, or undefined when it cannot be run. Each question is put once.
  * @param {string} command
  * @param {string[]} args
  */
-function firstLine(command, args) {
-  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' });
-  return status === 0 ? (stdout.split('\n')[0] ?? '').trim() : undefined;
+export function firstLine(command, args) {
+  const question = [command, ...args].join(' ');
+  if (!answers.has(question)) {
+    const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' });
+    answers.set(question, status === 0 ? (stdout.split('\n')[0] ?? '').trim() : undefined);
+  }
+  return answers.get(question);
 }
 
 /**
@@ -31,19 +38,16 @@ function firstLine(command, args) {
 const program = (what, found, remedy) =>
   found === undefined ? { what, ok: false, found: 'missing', remedy } : { what, ok: true, found };
 
-/** The platform and the programs. @returns {Check[]} */
-export function checkTools() {
+/** What fetching wheels needs. @returns {Check[]} */
+export function checkPlatform() {
   const platform = `${process.platform}-${process.arch}`;
-  const nodeProblem = nodeVersionProblem();
   return [
     {
       what: 'platform',
       ok: platform === 'linux-x64',
       found: platform,
-      remedy: 'TensorFlow publishes the needed libraries for linux-x64 only; use --backend onnxruntime here',
+      remedy: 'the libraries are published for linux-x64 only; use --backend onnxruntime here',
     },
-    { what: 'node', ok: !nodeProblem, found: process.versions.node, remedy: nodeProblem },
-    program('npm', firstLine('npm', ['--version']), 'install npm'),
     program(
       'python3',
       firstLine('python3', ['--version']),
@@ -54,7 +58,25 @@ export function checkTools() {
       firstLine('python3', ['-m', 'pip', '--version'])?.split(' from ')[0],
       'install pip for python3 (Debian: apt-get install python3-pip)',
     ),
-    program('g++', firstLine('g++', ['--version']), 'install a C++17 compiler (Debian: apt-get install g++)'),
+  ];
+}
+
+/** The compiler of the native parts. @param {string} [command] @returns {Check} */
+export const checkCompiler = (command = 'g++') =>
+  program(
+    `compiler ${command}`,
+    firstLine(command, ['--version']),
+    'install a C++17 compiler (Debian: apt-get install g++)',
+  );
+
+/** What TensorFlow's packages need: the platform and the programs. @returns {Check[]} */
+export function checkTools() {
+  const nodeProblem = nodeVersionProblem();
+  return [
+    ...checkPlatform(),
+    { what: 'node', ok: !nodeProblem, found: process.versions.node, remedy: nodeProblem },
+    program('npm', firstLine('npm', ['--version']), 'install npm'),
+    checkCompiler(),
   ];
 }
 
@@ -77,6 +99,6 @@ export function checkSpace(folder, gigabytes) {
   };
 }
 
-/** One line per check. @param {Check} check */
-export const formatCheck = ({ what, ok, found, remedy }) =>
-  `${ok ? 'ok     ' : 'MISSING'}  ${what}: ${found}${ok || !remedy ? '' : `\n         ${remedy}`}`;
+/** One line per check, and a second with the advice. @param {Check} check @param {string} [absent] */
+export const formatCheck = ({ what, ok, found, remedy }, absent = 'MISSING') =>
+  `${ok ? 'ok     ' : absent}  ${what}: ${found}${ok || !remedy ? '' : `\n         ${remedy}`}`;

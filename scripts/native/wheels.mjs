@@ -9,7 +9,8 @@
  * @property {string} name      project name on PyPI
  * @property {string} version
  * @property {string} sha256
- * @property {string[]} libraries  shared libraries that are taken out of the wheel, by file name
+ * @property {(string | { from: string, to: string })[]} libraries  shared libraries that are taken out of the wheel, by
+ *   file name, and the names that they get where those differ
  */
 
 /**

@@ -22,6 +22,22 @@ export function nativePackageFolder(name: NativePackage, env: NodeJS.ProcessEnv 
   return path.join(nativeCacheFolder(env), name);
 }
 
+/**
+ * The folder with ONNX Runtime for CUDA and CUDA's libraries, which `npm run native:install -- --cuda` fills. It is named for the
+ * version (ort-native's ONNXRUNTIME_GPU_VERSION), so that another one is fetched anew.
+ */
+export const cudaCacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
+  path.join(nativeCacheFolder(env), 'onnxruntime-gpu-1.30.0', 'lib');
+
+/**
+ * Where ONNX Runtime's CUDA libraries are looked for: the folders of `CLIP_CUDA_PATH` (separated by colons; for instance those of
+ * PyTorch's `nvidia-*` wheels), then the cache.
+ */
+export const cudaFolders = (env: NodeJS.ProcessEnv = process.env): string[] => [
+  ...(env.CLIP_CUDA_PATH ?? '').split(':').filter(Boolean),
+  cudaCacheFolder(env),
+];
+
 /** Why this Node.js cannot run the native packages, or undefined when it can. */
 export function nodeVersionProblem(version: string = process.versions.node): string | undefined {
   const major = Number(version.split('.')[0]);

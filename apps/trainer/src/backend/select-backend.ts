@@ -62,7 +62,9 @@ async function selectAutomatically(): Promise<SelectedBackend> {
   try {
     const { tensorflowVersion, usesGpu } = loadNativeTensorFlow('tfjs-node-gpu');
     if (!usesGpu)
-      return await selectOnnxRuntime('tfjs-node-gpu loads but sees no GPU (npm run native:doctor -- --gpu)');
+      return await selectOnnxRuntime(
+        'tfjs-node-gpu loads but sees no GPU (npm run native:doctor -- --gear tfjs-node-gpu)',
+      );
     await setBackend('tensorflow');
     return { name: 'tfjs-node-gpu', reason: `TensorFlow ${tensorflowVersion} sees a GPU` };
   } catch (error) {
