@@ -30,7 +30,6 @@ ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 CLIP_CHECKPOINT=/checkpoint DATA_DIR=/data
 WORKDIR /app
 COPY --from=dependencies /app ./
-COPY --from=build /app/libs/clip/dist libs/clip/dist
 COPY --from=build /app/apps/api/dist apps/api/dist
 COPY apps/api/public apps/api/public
 COPY prisma/migrations prisma/migrations

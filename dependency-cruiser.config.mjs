@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 // Generated and compiled files; what a compiled file stands for is checked as source.
-export const COMPILED = '^(libs|apps)/[^/]+/(dist|src/generated)/';
+export const COMPILED = '^(libs|apps)/[^/]+/(build|dist|src/generated)/';
 const TEST = '(^|/)test/|[.]test[.]ts$';
 const TFJS = '^node_modules/@tensorflow/|^libs/tfjs-onnxruntime/';
 

@@ -3,7 +3,17 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   {
-    ignores: ['**/node_modules', '**/dist', '**/generated', '**/assembly', '.nx', 'coverage', 'data', 'runs'],
+    ignores: [
+      '**/node_modules',
+      '**/dist',
+      '**/build',
+      '**/generated',
+      '**/assembly',
+      '.nx',
+      'coverage',
+      'data',
+      'runs',
+    ],
   },
   ...tseslint.configs.recommendedTypeChecked,
   ...tseslint.configs.stylistic,

@@ -15,8 +15,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import hnswlib from 'hnswlib-node';
-import { keySetOf } from '../../apps/api/dist/vector-index/key-set.js';
-import { VectorIndex } from '../../apps/api/dist/vector-index/vector-index.js';
+import { keySetOf } from '../../apps/api/build/vector-index/key-set.js';
+import { VectorIndex } from '../../apps/api/build/vector-index/vector-index.js';
 import { median } from '../shared/measure.mjs';
 import { clusteredVectors } from './vectors.mjs';
 

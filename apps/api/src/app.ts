@@ -1,5 +1,4 @@
 /** The HTTP application: middleware, routes, documentation, web page. */
-import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Registry } from 'prom-client';
@@ -17,10 +16,10 @@ import { parseQuery } from './http/query.js';
 import { closeUnreadBodies } from './http/unread-body.js';
 import { logRequests } from './logging/access-log.js';
 import { NestLogger } from './logging/nest-logger.js';
+import { PAGE_FOLDER } from './program-folders.js';
 import { METRICS } from './providers.js';
 
 const VERSION = '0.1.0';
-const PAGE_FOLDER = fileURLToPath(new URL('../public', import.meta.url));
 
 /** Builds the application; `listen` starts it, `close` ends it. The resources stay the caller's. */
 export async function createApp(resources: Resources): Promise<NestExpressApplication> {

@@ -1,11 +1,11 @@
 /** A new checkpoint over a collection: built beside the model that answers, taking over in one step, and the way back. */
-import { cp, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { fill, totalImages } from './support/collection.js';
 import type { Found } from './support/collection.js';
-import { freshDataFolder } from './support/data-folder.js';
+import { copyDataFolder, freshDataFolder } from './support/data-folder.js';
 import { colourPng } from './support/images.js';
 import { TestServer, formRequest, jsonRequest } from './support/server.js';
 import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
@@ -62,9 +62,9 @@ beforeAll(async () => {
   expect(await server.stop()).toBe(0);
 });
 
-async function copyOfKept(name: string): Promise<string> {
+function copyOfKept(name: string): string {
   const data = join(folder, name);
-  await cp(kept, data, { recursive: true });
+  copyDataFolder(kept, data);
   return data;
 }
 
@@ -74,7 +74,7 @@ const SLOWER = '60';
 
 describe('another checkpoint over a collection', () => {
   it('is built behind the requests, takes over in one step, and gives way again at once', async () => {
-    const data = await copyOfKept('switched');
+    const data = copyOfKept('switched');
     const env = { CLIP_CHECKPOINT: second, DATA_DIR: data, MODEL_BUILD_RATE: SLOW };
     let server = await TestServer.start(env);
     expect(await search(server)).toEqual(old);
@@ -154,7 +154,7 @@ describe('another checkpoint over a collection', () => {
   });
 
   it('can be given up while it is built, and answers with what it has when the old model’s files are gone', async () => {
-    const data = await copyOfKept('given-up');
+    const data = copyOfKept('given-up');
     const env = { CLIP_CHECKPOINT: second, DATA_DIR: data, MODEL_BUILD_RATE: SLOWER };
     let server = await TestServer.start(env);
     const a = old.model;
@@ -183,7 +183,7 @@ describe('another checkpoint over a collection', () => {
 
 describe('kill -9 during a switch', () => {
   it('ten times leaves every answer whole, by one model or the other', async () => {
-    const env = { CLIP_CHECKPOINT: second, DATA_DIR: await copyOfKept('killed'), MODEL_BUILD_RATE: '600' };
+    const env = { CLIP_CHECKPOINT: second, DATA_DIR: copyOfKept('killed'), MODEL_BUILD_RATE: '600' };
     let server = new TestServer(() => env);
     let startTime = 0;
     for (let kill = 0; kill < 10; kill++) {

@@ -1,9 +1,9 @@
 /** What is stored, seen over time: duplicates, lost files, remains of killed uploads, a lost database. */
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readFile, readdir, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { freshDataFolder } from './support/data-folder.js';
+import { copyDataFolder, freshDataFolder } from './support/data-folder.js';
 import { colourPng } from './support/images.js';
 import { runImport } from './support/imports.js';
 import { TestServer, formRequest, runToEnd } from './support/server.js';
@@ -46,9 +46,9 @@ beforeAll(async () => {
   await server.fetch(`/images/${red}/thumbnail`);
   expect(await server.stop()).toBe(0);
 });
-async function copyOfKept(name: string): Promise<string> {
+function copyOfKept(name: string): string {
   const data = join(folder, name);
-  await cp(kept, data, { recursive: true });
+  copyDataFolder(kept, data);
   return data;
 }
 
@@ -118,7 +118,7 @@ describe('an image that comes again', () => {
 
 describe('the remains of uploads that were killed', () => {
   it('are removed at the next start when they are old, and nothing else is', async () => {
-    const data = await copyOfKept('remains');
+    const data = copyOfKept('remains');
     const old = new Date(Date.now() - 2 * 3_600_000);
     const put = async (kind: 'images' | 'thumbnails', name: string, time?: Date) => {
       const path = join(data, kind, name.replace(/^\./, '').slice(0, 2), name);
@@ -148,7 +148,7 @@ describe('the remains of uploads that were killed', () => {
 
 describe('a database without rows beside stored images', () => {
   it('is refused with what to do', async () => {
-    const data = await copyOfKept('lost');
+    const data = copyOfKept('lost');
     await rm(join(data, 'database'), { recursive: true });
     await freshDataFolder(data);
     const { code, output } = await runToEnd({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data, PORT: '0' });
@@ -159,7 +159,7 @@ describe('a database without rows beside stored images', () => {
   });
 
   it('brings the images back by an import of the folder once it is moved away', async () => {
-    const data = await copyOfKept('moved');
+    const data = copyOfKept('moved');
     await rm(join(data, 'database'), { recursive: true });
     await freshDataFolder(data);
     const lost = join(data, 'images.lost');
@@ -210,7 +210,7 @@ const TABLES_OVERWRITTEN = 'tables overwritten';
 
 describe('a damaged database beside stored images', () => {
   it('is refused with what to do, and nothing on disk changes', async () => {
-    const data = await copyOfKept('damaged');
+    const data = copyOfKept('damaged');
     const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: data };
     const database = join(data, 'database');
     const sound = join(kept, 'database');
@@ -236,7 +236,7 @@ describe('a damaged database beside stored images', () => {
       ['tables gone', () => rm(join(database, 'base'), { recursive: true })],
     ];
     for (const [name, damage] of damages) {
-      await cp(sound, database, { recursive: true });
+      copyDataFolder(sound, database);
       await damage();
       // What only a query can find, it finds after the engine has written that the log is read.
       const kept = name === TABLES_OVERWRITTEN ? join(data, 'images') : data;

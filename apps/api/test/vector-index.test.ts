@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keySetOf } from '../dist/vector-index/key-set.js';
-import { VectorIndex } from '../dist/vector-index/vector-index.js';
+import { keySetOf } from '../build/vector-index/key-set.js';
+import { VectorIndex } from '../build/vector-index/vector-index.js';
 import { bruteForce, unitVectors } from './support/unit-vectors.js';
 
 const E = 16;

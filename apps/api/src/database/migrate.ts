@@ -10,11 +10,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { PrismaClient } from '../generated/prisma/client.js';
-
-/** The migrations that ship with the program. */
-const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../prisma/migrations', import.meta.url));
+import { MIGRATIONS_FOLDER } from '../program-folders.js';
 
 /** Any number that nothing else on the database uses for an advisory lock. */
 const LOCK = 727_274_001;

@@ -1,5 +1,5 @@
 /** Takes the lock of the data folder in its argument, says so, and keeps it until it is ended. */
-import { lockDataFolder } from '../../dist/database/data-lock.js';
+import { lockDataFolder } from '../../build/database/data-lock.js';
 
 try {
   process.once('exit', await lockDataFolder(process.argv[2] ?? ''));
