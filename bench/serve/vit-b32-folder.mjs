@@ -7,6 +7,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import { wordLevelTokenizer } from '@clip-ts/clip';
 import { createContext, createTextTower, createVisionTower, initWeights } from '@clip-ts/clip/model';
 import { exportOnnx } from 'tfjs-onnxruntime';
 import { IMAGE_SIZE, TOWERS } from '../forward/towers.mjs';
@@ -102,28 +103,11 @@ async function exported({ specs: all }, run, output, inputs) {
 /** Words w0, w1, …: one token each. */
 function tokenizer() {
   const special = ['<s>', '<pad>', '</s>', '<unk>'];
-  const vocab = [...special, ...Array.from({ length: WORDS }, (_, n) => `w${n}`)];
-  return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: special.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+  return wordLevelTokenizer({
+    tokens: [...special, ...Array.from({ length: WORDS }, (_, n) => `w${n}`)],
+    special,
+    unknown: '<unk>',
     normalizer: null,
-    pre_tokenizer: { type: 'Whitespace' },
-    post_processor: null,
-    decoder: null,
-    model: {
-      type: 'WordLevel',
-      vocab: Object.fromEntries(vocab.map((word, id) => [word, id])),
-      unk_token: '<unk>',
-    },
-  };
+    preTokenizer: { type: 'Whitespace' },
+  });
 }

@@ -1,6 +1,7 @@
 /** Whole tiny models to start a run from: golden folders of libs/clip with a tokenizer and an image processor beside them. */
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { vitProcessor, wordLevelTokenizer } from '@clip-ts/clip';
 import { REPOSITORY } from './cli.js';
 
 const GOLDEN = path.join(REPOSITORY, 'libs/clip/test/golden/training');
@@ -44,45 +45,22 @@ export async function writeWholeModel(folder: string, name: keyof typeof MODELS)
     text_config: { vocab_size: number; max_position_embeddings: number };
   };
   const { pad, bos, eos, unk } = MODELS[name];
-  const special = {
-    [pad]: '<pad>',
-    [eos]: '</s>',
-    [unk]: '<unk>',
-    ...(bos === undefined ? {} : { [bos]: '<s>' }),
-  };
+  const special: Record<number, string> = { [pad]: '<pad>', [eos]: '</s>', [unk]: '<unk>' };
+  if (bos !== undefined) special[bos] = '<s>';
   const words = [...WORDS];
-  const vocab: Record<string, number> = {};
-  for (let id = 0; id < text.vocab_size; id++) vocab[special[id] ?? words.shift() ?? `<unused${id}>`] = id;
-  const token = (content: string) => ({ SpecialToken: { id: content, type_id: 0 } });
-  const entry = (content: string, id: number) => ({
-    [content]: { id: content, ids: [id], tokens: [content] },
-  });
-  const sequence = (id: string) => ({ Sequence: { id, type_id: 0 } });
-  const wrap = (inner: object[]) => [...(bos === undefined ? [] : [token('<s>')]), ...inner, token('</s>')];
-  await json('tokenizer.json', {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: Object.entries(special).map(([id, content]) => ({
-      id: Number(id),
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+  const tokens = Array.from(
+    { length: text.vocab_size },
+    (_, id) => special[id] ?? words.shift() ?? `<unused${id}>`,
+  );
+  const tokenizer = wordLevelTokenizer({
+    tokens,
+    special: Object.values(special),
+    unknown: '<unk>',
     normalizer: { type: 'Lowercase' },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: wrap([sequence('A')]),
-      pair: wrap([sequence('A'), sequence('B')]),
-      special_tokens: { ...(bos === undefined ? {} : entry('<s>', bos)), ...entry('</s>', eos) },
-    },
-    decoder: null,
-    model: { type: 'WordLevel', vocab, unk_token: '<unk>' },
+    preTokenizer: { type: 'BertPreTokenizer' },
+    template: { before: bos === undefined ? undefined : '<s>', after: '</s>' },
   });
+  await json('tokenizer.json', tokenizer);
   await json('tokenizer_config.json', {
     tokenizer_class: 'PreTrainedTokenizerFast',
     model_max_length: 8,
@@ -92,15 +70,5 @@ export async function writeWholeModel(folder: string, name: keyof typeof MODELS)
     ...(bos === undefined ? {} : { bos_token: '<s>' }),
     model_input_names: ['input_ids', 'attention_mask'],
   });
-  await json('preprocessor_config.json', {
-    image_processor_type: 'ViTImageProcessor',
-    do_resize: true,
-    size: { height: 8, width: 8 },
-    resample: 2,
-    do_rescale: true,
-    rescale_factor: 1 / 255,
-    do_normalize: true,
-    image_mean: [0.5, 0.5, 0.5],
-    image_std: [0.5, 0.5, 0.5],
-  });
+  await json('preprocessor_config.json', vitProcessor(8));
 }

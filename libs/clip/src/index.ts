@@ -10,6 +10,7 @@ export {
 } from './safetensors/index.js';
 export {
   loadTokenizer,
+  wordLevelTokenizer,
   type EncodedTexts,
   type EncodeOptions,
   type TokenIdsOptions,
@@ -21,6 +22,7 @@ export {
   IMAGE_FORMATS,
   imageFormat,
   ImageProcessor,
+  vitProcessor,
   type ImageFormat,
   type ImageLimits,
   type ImageSource,

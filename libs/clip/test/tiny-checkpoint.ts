@@ -5,6 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import { vitProcessor, wordLevelTokenizer } from '@clip-ts/clip';
 import {
   createContext,
   createDualEncoder,
@@ -88,17 +89,7 @@ export async function writeTinyCheckpoint(folder: string): Promise<TinyModel> {
   await writeFile(join(folder, 'onnx/text_model.onnx'), text);
   const json = (name: string, content: object) => writeFile(join(folder, name), JSON.stringify(content));
   await json('config.json', CONFIG);
-  await json('preprocessor_config.json', {
-    image_processor_type: 'ViTImageProcessor',
-    do_resize: true,
-    size: { height: IMAGE_SIZE, width: IMAGE_SIZE },
-    resample: 2,
-    do_rescale: true,
-    rescale_factor: 1 / 255,
-    do_normalize: true,
-    image_mean: [0.5, 0.5, 0.5],
-    image_std: [0.5, 0.5, 0.5],
-  });
+  await json('preprocessor_config.json', vitProcessor(IMAGE_SIZE));
   await json('tokenizer_config.json', {
     tokenizer_class: 'PreTrainedTokenizerFast',
     model_max_length: 10,
@@ -107,18 +98,15 @@ export async function writeTinyCheckpoint(folder: string): Promise<TinyModel> {
     cls_token: '[CLS]',
     sep_token: '[SEP]',
   });
-  await json('tokenizer.json', {
-    added_tokens: SPECIALS.map((content, id) => ({ id, content, special: true, normalized: false })),
+  const tokenizer = wordLevelTokenizer({
+    tokens: [...SPECIALS, ...WORDS],
+    special: SPECIALS,
+    unknown: '[UNK]',
     normalizer: { type: 'Lowercase' },
-    pre_tokenizer: { type: 'Whitespace' },
-    post_processor: { type: 'BertProcessing', cls: ['[CLS]', 2], sep: ['[SEP]', 3] },
-    decoder: null,
-    model: {
-      type: 'WordLevel',
-      vocab: Object.fromEntries([...SPECIALS, ...WORDS].map((token, id) => [token, id])),
-      unk_token: '[UNK]',
-    },
+    preTokenizer: { type: 'Whitespace' },
+    template: { before: '[CLS]', after: '[SEP]' },
   });
+  await json('tokenizer.json', tokenizer);
   return fn;
 }
 

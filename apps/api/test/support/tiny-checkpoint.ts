@@ -5,6 +5,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { vitProcessor, wordLevelTokenizer } from '@clip-ts/clip';
 import { FLOAT, FLOAT16, INT64, onnxFile } from './onnx-file.js';
 
 export const EMBEDDING_SIZE = 4;
@@ -22,17 +23,7 @@ export const COLOURS: Record<string, [number, number, number]> = {
   white: [1, 1, 1],
   black: [-1, -1, -1],
 };
-const IMAGE_PROCESSOR = {
-  image_processor_type: 'ViTImageProcessor',
-  do_resize: true,
-  size: { height: IMAGE_SIZE, width: IMAGE_SIZE },
-  resample: 2,
-  do_rescale: true,
-  rescale_factor: 1 / 255,
-  do_normalize: true,
-  image_mean: [0.5, 0.5, 0.5],
-  image_std: [0.5, 0.5, 0.5],
-};
+const IMAGE_PROCESSOR = vitProcessor(IMAGE_SIZE);
 const WORDS = ['[PAD]', '[UNK]', ...Object.keys(COLOURS)];
 
 /**
@@ -69,32 +60,14 @@ export async function writeTinyCheckpoint(
   return folder;
 }
 
-function tokenizer(): object {
-  const special = ['[PAD]', '[UNK]'].map((content, id) => ({
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  }));
-  return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: special,
+const tokenizer = () =>
+  wordLevelTokenizer({
+    tokens: WORDS,
+    special: ['[PAD]', '[UNK]'],
+    unknown: '[UNK]',
     normalizer: { type: 'Lowercase' },
-    pre_tokenizer: { type: 'Whitespace' },
-    post_processor: null,
-    decoder: null,
-    model: {
-      type: 'WordLevel',
-      vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
-      unk_token: '[UNK]',
-    },
-  };
-}
+    preTokenizer: { type: 'Whitespace' },
+  });
 
 /** [B, 3, 16, 16] → mean over the pixels [B, 3] × [3, 4] + constant → [B, 4] */
 function visionModel(gain: number, type: number): Buffer {

@@ -1,23 +1,12 @@
 /** preprocessor_config.json of a new model's image tower. */
+import { vitProcessor } from '@clip-ts/clip/preprocess';
 
 export const PROCESSOR_FILE = 'preprocessor_config.json';
 
-/** The usual processor of a ViT: stretched to the square that the tower takes, values in [−1, 1]. */
+/** That of a ViT for the square that the tower takes. */
 export function defaultProcessor(vision: Readonly<Record<string, unknown>>): string {
   const side = typeof vision.image_size === 'number' ? vision.image_size : 224;
-  const config = {
-    image_processor_type: 'ViTImageProcessor',
-    do_convert_rgb: true,
-    do_resize: true,
-    size: { height: side, width: side },
-    resample: 2,
-    do_rescale: true,
-    rescale_factor: 1 / 255,
-    do_normalize: true,
-    image_mean: [0.5, 0.5, 0.5],
-    image_std: [0.5, 0.5, 0.5],
-  };
-  return `${JSON.stringify(config, null, 2)}\n`;
+  return `${JSON.stringify(vitProcessor(side), null, 2)}\n`;
 }
 
 /**

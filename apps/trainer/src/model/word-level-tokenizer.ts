@@ -4,6 +4,7 @@
  * and tokenizer_config.json. Scripts that put no spaces between words, such as Chinese, Japanese and Thai, are split into
  * characters. Used when the text tower is trained from scratch.
  */
+import { wordLevelTokenizer } from '@clip-ts/clip';
 
 const SPECIAL_TOKENS = ['<s>', '<pad>', '</s>', '<unk>'] as const;
 export const BOS_ID = 0;
@@ -68,49 +69,23 @@ export interface TokenizerFiles {
   files: Record<'tokenizer.json' | 'tokenizer_config.json', string>;
 }
 
-const special = (token: string, id: number) => ({
-  id,
-  content: token,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-  special: true,
-});
-
-const specialPart = (token: string) => ({ SpecialToken: { id: token, type_id: 0 } });
-const sequence = (id: 'A' | 'B') => ({ Sequence: { id, type_id: 0 } });
-const specialEntry = (token: string, id: number) => ({ id: token, ids: [id], tokens: [token] });
-
 /** The tokenizer of a corpus; texts longer than `maxLength` tokens are truncated. */
 export function buildWordLevelTokenizer(corpus: Iterable<string>, maxLength: number): TokenizerFiles {
   const tokens = [...SPECIAL_TOKENS, ...countWords(corpus)];
-  const tokenizer = {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: SPECIAL_TOKENS.map(special),
+  const tokenizer = wordLevelTokenizer({
+    tokens,
+    special: SPECIAL_TOKENS,
+    unknown: '<unk>',
     normalizer: { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'Lowercase' }] },
-    pre_tokenizer: {
+    preTokenizer: {
       type: 'Sequence',
       pretokenizers: [
         { type: 'Split', pattern: { Regex: CHARACTER }, behavior: 'Isolated', invert: false },
         { type: 'BertPreTokenizer' },
       ],
     },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [specialPart('<s>'), sequence('A'), specialPart('</s>')],
-      pair: [specialPart('<s>'), sequence('A'), specialPart('</s>'), sequence('B'), specialPart('</s>')],
-      special_tokens: { '<s>': specialEntry('<s>', BOS_ID), '</s>': specialEntry('</s>', EOS_ID) },
-    },
-    decoder: null,
-    model: {
-      type: 'WordLevel',
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      unk_token: '<unk>',
-    },
-  };
+    template: { before: '<s>', after: '</s>' },
+  });
   const config = {
     tokenizer_class: 'PreTrainedTokenizerFast',
     model_max_length: maxLength,

@@ -12,4 +12,5 @@ export { ImageProcessor } from './image-processor.js';
 export type { PixelChange } from './normalizer.js';
 export type { RgbImage } from './rgb-image.js';
 export type { Window } from './resample/window.js';
+export { vitProcessor } from './vit-processor.js';
 export { ClipError, type ClipErrorCode } from '../errors.js';

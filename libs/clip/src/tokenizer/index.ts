@@ -5,3 +5,4 @@ export {
   type TokenIdsOptions,
   type Tokenizer,
 } from './tokenizer.js';
+export { wordLevelTokenizer } from './word-level.js';
