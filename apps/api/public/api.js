@@ -13,7 +13,7 @@ export class ApiError extends Error {
 
 /**
  * Sends a request and returns the answer; asks for the API key when the server wants one.
- * @param {string} path
+ * @param {string} path relative to the page, which may lie below a path of its host, or as the server gave it
  * @param {RequestInit} [options]
  * @returns {Promise<Response>}
  */

@@ -44,7 +44,7 @@ if (location.hash === '#classify') select('classify');
 
 /** Says which model answers. */
 function showModel() {
-  callJson('/readyz')
+  callJson('readyz')
     .then(({ model, index }) =>
       say(
         byId('model'),

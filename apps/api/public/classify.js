@@ -55,7 +55,7 @@ export function startClassify() {
     say(status, 'Classifying…');
     try {
       /** @type {{ label: string, score: number, similarity: number }[]} */
-      const scores = await callJson('/classify', { method: 'POST', body });
+      const scores = await callJson('classify', { method: 'POST', body });
       byId('bars').replaceChildren(...scores.map(bar));
       const [best] = scores;
       const isNone = best === undefined || best.label === NONE;

@@ -36,7 +36,7 @@ export function startFilters(actions) {
   /** Reads the names of the collections again. */
   async function refresh() {
     /** @type {{ items: { id: string, name: string, images: number }[] }} */
-    const { items } = await callJson('/collections');
+    const { items } = await callJson('collections');
     names = new Map(items.map(({ id, name }) => [id, name]));
     const option = (/** @type {string} */ value, /** @type {string} */ text) => {
       const element = create('option', { text });

@@ -23,7 +23,7 @@ export function startModels(actions) {
   async function refresh() {
     const mine = ++turn;
     /** @type {{ items: Model[] }} */
-    const { items } = await callJson('/models');
+    const { items } = await callJson('models');
     if (mine !== turn || !dialog.open) return;
     show(items);
     const now = items.find(({ state }) => state === 'active')?.hash;
@@ -60,13 +60,13 @@ export function startModels(actions) {
     const buttons = [];
     if (available && state !== 'building') {
       const text = state === 'ready' ? 'Go back to it' : 'Build and use';
-      buttons.push(action(`use-${hash}`, text, `/models/${hash}/activate`, 'POST'));
+      buttons.push(action(`use-${hash}`, text, `models/${hash}/activate`, 'POST'));
     }
     const [text, question] =
       state === 'building'
         ? ['Give up', 'Give this build up, with what it has encoded?']
         : ['Delete', 'Delete the embeddings and files of this model?'];
-    buttons.push(action(`delete-${hash}`, text, `/models/${hash}`, 'DELETE', question));
+    buttons.push(action(`delete-${hash}`, text, `models/${hash}`, 'DELETE', question));
     return create('li', {}, [...parts, create('div', { class: 'actions' }, buttons)]);
   }
 

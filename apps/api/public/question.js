@@ -51,11 +51,11 @@ export function pathOf(question, limit, { shown, cursor }) {
   for (const name of unknown) parameters.delete(name);
   if (!isRanked(question)) {
     if (cursor !== null) parameters.set('cursor', cursor);
-    return `/images?${parameters}`;
+    return `images?${parameters}`;
   }
   parameters.set('offset', `${shown}`);
-  if (q.length > 0) return `/search?${parameters}`;
-  return `/images/${encodeURIComponent(like)}/similar?${parameters}`;
+  if (q.length > 0) return `search?${parameters}`;
+  return `images/${encodeURIComponent(like)}/similar?${parameters}`;
 }
 
 /** @param {Question} question */

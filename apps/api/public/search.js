@@ -154,7 +154,7 @@ export function startSearch(actions) {
       body.append('image', file, file.name);
       try {
         /** @type {{ items: { status: 'created' | 'duplicate' }[] }} */
-        const { items } = await callJson('/images', { method: 'POST', body });
+        const { items } = await callJson('images', { method: 'POST', body });
         for (const item of items) counts[item.status]++;
       } catch (error) {
         refused.push(`${file.name}: ${messageOf(error)}`);
@@ -166,7 +166,7 @@ export function startSearch(actions) {
   }
 
   async function showExamples() {
-    const { items } = /** @type {Page} */ (await callJson('/images?limit=60'));
+    const { items } = /** @type {Page} */ (await callJson('images?limit=60'));
     const captions = [...new Set(items.flatMap(({ captions }) => captions.slice(0, 1)))]
       .filter((caption) => caption.length <= 70)
       .filter((_, index, all) => index % Math.max(1, Math.floor(all.length / EXAMPLES)) === 0)
@@ -214,7 +214,7 @@ async function describe({ q, like, order, ...narrowed }, { items, total = 0 }) {
   if (q.length > 0) return `Best matches for “${q.join('” and “')}”`;
   if (like !== '') {
     /** @type {Image} */
-    const { caption, fileName } = await callJson(`/images/${encodeURIComponent(like)}`);
+    const { caption, fileName } = await callJson(`images/${encodeURIComponent(like)}`);
     return `Images like ${caption ?? fileName ?? 'this one'}`;
   }
   const first = order === 'oldest' ? 'oldest' : 'newest';

@@ -48,7 +48,7 @@ export function startSelection(actions) {
     run(async () => {
       for (const [index, id] of ids.entries()) {
         actions.report(`Removing ${index + 1} of ${ids.length}…`);
-        await call(`/images/${id}`, { method: 'DELETE' });
+        await call(`images/${id}`, { method: 'DELETE' });
       }
       return `${ids.length === 1 ? '1 image' : `${ids.length} images`} removed.`;
     });
@@ -61,7 +61,7 @@ export function startSelection(actions) {
     run(async () => {
       const collection = await collectionNamed(wanted);
       for (let from = 0; from < ids.length; from += AT_ONCE)
-        await send(`/collections/${collection}`, 'PATCH', { add: ids.slice(from, from + AT_ONCE) });
+        await send(`collections/${collection}`, 'PATCH', { add: ids.slice(from, from + AT_ONCE) });
       name.value = '';
       return `Added to ${wanted}.`;
     });
@@ -81,10 +81,10 @@ export function startSelection(actions) {
 /** Id of the collection, which is made when there is none of this name. @param {string} name */
 async function collectionNamed(name) {
   /** @type {{ items: { id: string, name: string }[] }} */
-  const { items } = await callJson('/collections');
+  const { items } = await callJson('collections');
   const known = items.find((one) => one.name === name);
   /** @type {{ id: string }} */
-  const { id } = known ?? (await send('/collections', 'POST', { name }));
+  const { id } = known ?? (await send('collections', 'POST', { name }));
   return id;
 }
 

@@ -34,7 +34,7 @@ export function startViewer(actions) {
   byId('viewer-remove').addEventListener('click', () => {
     if (confirm('Remove this image from the collection?')) {
       then(async ({ id }) => {
-        await call(`/images/${id}`, { method: 'DELETE' });
+        await call(`images/${id}`, { method: 'DELETE' });
         await actions.changed();
       })();
     }
@@ -46,7 +46,7 @@ export function startViewer(actions) {
     say(status, 'Saving…');
     try {
       const revision = { 'If-Match': `"${shown.revision}"` };
-      shown = /** @type {Image} */ (await send(`/images/${shown.id}`, 'PATCH', body, revision));
+      shown = /** @type {Image} */ (await send(`images/${shown.id}`, 'PATCH', body, revision));
       describe(shown);
       say(status, 'Saved.');
       await actions.changed();
@@ -61,7 +61,7 @@ export function startViewer(actions) {
   async function showChange() {
     if (shown === undefined) return;
     const [myCaptions, myTags] = [captions.value, tags.value];
-    shown = { ...shown, .../** @type {Image} */ (await callJson(`/images/${shown.id}`)) };
+    shown = { ...shown, .../** @type {Image} */ (await callJson(`images/${shown.id}`)) };
     describe(shown);
     [captions.value, tags.value] = [myCaptions, myTags];
     const quoted = (/** @type {string[]} */ list) => list.map((text) => `“${text}”`).join(', ') || 'none';

@@ -6,6 +6,8 @@ import { anonymousScope } from './access/access.guard.js';
 import { admission } from './access/admission.js';
 import { AppModule } from './app.module.js';
 import type { Resources } from './app.module.js';
+import { redirectToPage, refuseTakenPath } from './http/base-path.js';
+import { BASE_PATH_SETTING } from './base-path-of.js';
 import { serveDocumentation } from './http/documentation.js';
 import { refuseOtherMethods } from './http/methods.js';
 import { openApiDocument } from './http/openapi.js';
@@ -24,7 +26,8 @@ const VERSION = '0.1.0';
 /** Builds the application; `listen` starts it, `close` ends it. The resources stay the caller's. */
 export async function createApp(resources: Resources): Promise<NestExpressApplication> {
   const { config, keys, logger } = resources;
-  const adapter = new LimitedExpressAdapter(config.MAX_CONNECTIONS);
+  const { BASE_PATH } = config;
+  const adapter = new LimitedExpressAdapter(config.MAX_CONNECTIONS, BASE_PATH);
   const app = await NestFactory.create<NestExpressApplication>(AppModule.on(resources), adapter, {
     bodyParser: false,
     abortOnError: false,
@@ -33,6 +36,7 @@ export async function createApp(resources: Resources): Promise<NestExpressApplic
   app.disable('x-powered-by');
   app.set('trust proxy', config.TRUST_PROXY);
   app.set('query parser', parseQuery);
+  app.set(BASE_PATH_SETTING, BASE_PATH);
   const { repeat, admit } = admission(config, keys);
   app.use(closeUnreadBodies());
   app.use(measureRequests(app.get<Registry>(METRICS)));
@@ -44,6 +48,10 @@ export async function createApp(resources: Resources): Promise<NestExpressApplic
   app.use(limitRequests(config.MAX_REQUESTS));
   app.use(refuseOtherMethods(app.getHttpAdapter().getInstance(), PAGE_FOLDER));
   app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0, redirect: false });
-  serveDocumentation(app, () => openApiDocument(app, config, VERSION, anonymousScope(config, keys)));
+  redirectToPage(app, BASE_PATH);
+  serveDocumentation(app, BASE_PATH, () =>
+    openApiDocument(app, config, VERSION, anonymousScope(config, keys)),
+  );
+  await refuseTakenPath(app, BASE_PATH, PAGE_FOLDER);
   return app;
 }

@@ -36,11 +36,18 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   // A copy holds the models of one precision, whatever the setting was when it was made.
   const loadEncoder = (folder: string, name: string) =>
     EncoderPool.start({ ...config, PRECISION: 'auto' }, folder, name);
-  const app = await createApp({ config, database, encoder, loadEncoder, keys, logger });
-  const close = async () => {
-    await app.close();
+  const closeBoth = async () => {
     await encoder.close();
     await database.close();
+  };
+  const resources = { config, database, encoder, loadEncoder, keys, logger };
+  const app = await createApp(resources).catch(async (error: unknown) => {
+    await closeBoth();
+    throw error;
+  });
+  const close = async () => {
+    await app.close();
+    await closeBoth();
   };
   await app.listen(config.PORT, config.HOST).catch(async (error: unknown) => {
     await close();

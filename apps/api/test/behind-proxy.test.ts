@@ -1,8 +1,13 @@
-/** Who a request comes from when proxies are trusted by their addresses, and what a client costs that was refused. */
+/**
+ * Behind a proxy: who a request comes from when proxies are trusted by their addresses, what a client costs that was
+ * refused, and the service below a path of its host.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startProxy } from './support/proxy.js';
+import { colourPng } from './support/images.js';
 import { freshDataFolder } from './support/data-folder.js';
 import { send } from './support/raw-request.js';
 import { TestServer } from './support/server.js';
@@ -24,6 +29,8 @@ beforeAll(async () => {
     RATE_LIMIT: String(LIMIT),
     CORS_ORIGIN: PAGE,
     LOG_FORMAT: 'json',
+    BASE_PATH: '/clip/',
+    IMPORT_ROOT: folder,
   });
 });
 afterAll(async () => {
@@ -98,5 +105,82 @@ describe('a request through trusted proxies', () => {
       .poll(async () => (await ask(client)).headers['x-request-id'], { interval: 200 })
       .toBeDefined();
     expect(logged('/nothing-else')).toEqual([]);
+  });
+});
+
+describe.each(['passes the path on', 'takes the prefix off'])(
+  'below a path, behind a proxy that %s',
+  (how) => {
+    let proxy: Awaited<ReturnType<typeof startProxy>>;
+    beforeAll(async () => {
+      proxy = await startProxy(server.url, '/clip', { strips: how.startsWith('takes') });
+    });
+    afterAll(() => proxy.close());
+    const get = (address: string) => fetch(new URL(address, proxy.url), { redirect: 'manual' });
+
+    it('the page, Swagger UI and all that they load are found', async () => {
+      for (const page of ['/clip/', '/clip/docs']) {
+        const html = await (await get(page)).text();
+        const links = [...html.matchAll(/(?:href|src)="([^"#:]+)"/g)].map(([, link]) => link!);
+        expect(links.length).toBeGreaterThan(3);
+        for (const link of links) {
+          const { href } = new URL(link, new URL(page, proxy.url));
+          expect([href, (await get(href)).status]).toEqual([href, 200]);
+        }
+      }
+      expect(await (await get('/clip/docs/swagger-ui-init.js')).text()).toContain("'/clip/openapi.json'");
+      const { servers } = (await (await get('/clip/openapi.json')).json()) as { servers: unknown };
+      expect(servers).toEqual([{ url: '/clip' }]);
+    });
+
+    it('addresses in answers lead back through the proxy: images, jobs, problems', async () => {
+      const body = new FormData();
+      body.append('image', new Blob([await colourPng('red', how.length)]));
+      const uploaded = await fetch(new URL('/clip/images', proxy.url), { method: 'POST', body });
+      const { items } = (await uploaded.json()) as {
+        items: { id: string; url: string; thumbnailUrl: string }[];
+      };
+      const { id, url, thumbnailUrl } = items[0]!;
+      expect(url).toBe(`/clip/images/${id}/file`);
+      for (const address of [url, thumbnailUrl]) expect((await get(address)).status).toBe(200);
+      for (const list of ['/clip/images', '/clip/search?q=red', `/clip/images/${id}`]) {
+        expect(await (await get(list)).text()).toContain(`"${url}"`);
+      }
+      const started = await fetch(new URL('/clip/imports', proxy.url), {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ path: 'nowhere' }),
+      });
+      const refused = (await started.json()) as { type: string; instance: string };
+      expect(refused).toMatchObject({ instance: '/clip/imports' });
+      expect((await get(refused.type)).status).toBe(200);
+    });
+
+    it('health checks answer with the prefix and, from inside, without', async () => {
+      expect((await get('/clip/healthz')).status).toBe(200);
+      expect((await server.fetch('/healthz')).status).toBe(200);
+    });
+  },
+);
+
+describe('below a path', () => {
+  it('the prefix itself leads to the page, and the address of a job carries it', async () => {
+    const answer = await ask('192.0.2.200', {}, '/clip?q=red');
+    expect([answer.status, answer.headers.location]).toEqual([308, '/clip/?q=red']);
+    const job = await send(server.url, '/clip/imports', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'X-Forwarded-For': '192.0.2.200' },
+      body: JSON.stringify({ path: 'checkpoint' }),
+    });
+    expect(job.headers.location).toMatch(/^\/clip\/imports\/[0-9a-f-]+$/);
+    const events = await ask('192.0.2.200', {}, `${job.headers.location}/events`);
+    expect(events.headers['content-type']).toContain('text/event-stream');
+    expect(events.body).toContain('There are no images');
+  });
+
+  it('only a whole part of an address is the prefix', async () => {
+    for (const path of ['/clipper/healthz', '/CLIP/healthz', '/clip/clip/healthz']) {
+      expect([path, (await ask('192.0.2.201', {}, path)).status]).toEqual([path, 404]);
+    }
   });
 });

@@ -3,6 +3,7 @@
  * the name it was sent to, the site it comes from, the rate of its sender.
  */
 import type { Request, RequestHandler, Response } from 'express';
+import { basePathOf } from '../base-path-of.js';
 import type { Config } from '../config/config.js';
 import { Problem } from '../problems/problem.js';
 import { sendProblem } from '../problems/problem.filter.js';
@@ -72,7 +73,7 @@ function refuseAgain(
   problem: Problem,
   origins: readonly string[],
 ): void {
-  const body = JSON.stringify(problem.toBody(request.path));
+  const body = JSON.stringify(problem.toBody(request.path, basePathOf(request)));
   const { origin = '' } = request.headers;
   response.writeHead(problem.status, {
     'Content-Type': 'application/problem+json; charset=utf-8',

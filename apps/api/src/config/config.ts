@@ -31,6 +31,9 @@ function listOf(text: string): string[] {
 /** A name, a name with `*.` before it, `*`, or an address (IPv6 in brackets). */
 const HOST_PATTERN = /^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/;
 
+/** Parts that no browser and no proxy writes in another way; none that means another folder. */
+const BASE_PATH_PATTERN = /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)*$/;
+
 function isOrigin(text: string): boolean {
   const { origin, href } = new URL(text);
   return href === `${origin}/`;
@@ -55,6 +58,14 @@ const environmentSchema = z.object({
     .describe('Checkpoint folder (config.json, tokenizer.json, onnx/…) or a hub id. Required.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on; 0.0.0.0 for all of the machine.'),
   PORT: count(0, 65_535, 3000).describe('Port to listen on; 0 picks a free one.'),
+  BASE_PATH: z
+    .string()
+    .transform((path) => path.replace(/\/$/, ''))
+    .pipe(z.string().regex(BASE_PATH_PATTERN, 'expected a path such as /clip, of letters, digits and -._~'))
+    .default('')
+    .describe(
+      'Path below which a proxy in front publishes the service, such as /clip; whether the proxy takes it off does not matter.',
+    ),
   DATA_DIR: folder
     .default(resolve('data/api'))
     .describe('Folder of the embedded database, images and index.'),

@@ -13,7 +13,7 @@ import { requestsUnderWay, stopParsing } from './pipelining.js';
 const MAX_FIELDS = 100;
 
 /** Refuses requests with more than {@link MAX_FIELDS} header fields. */
-export function limitFields(server: Server, listener: RequestListener): RequestListener {
+export function limitFields(server: Server, listener: RequestListener, basePath = ''): RequestListener {
   // One more than allowed, so that what is over is seen. Node drops the rest.
   server.maxHeadersCount = MAX_FIELDS + 1;
   const problem = new Problem('headers_too_large', `The request has more than ${MAX_FIELDS} header fields.`);
@@ -22,7 +22,7 @@ export function limitFields(server: Server, listener: RequestListener): RequestL
       listener(request, response);
       return;
     }
-    const body = JSON.stringify(problem.toBody(request.url?.split('?', 1)[0] ?? ''));
+    const body = JSON.stringify(problem.toBody(request.url?.split('?', 1)[0] ?? '', basePath));
     response.writeHead(problem.status, { ...PROBLEM_HEADERS, 'Content-Length': Buffer.byteLength(body) });
     response.end(body);
     stopParsing(request.socket);
@@ -36,34 +36,38 @@ const PROBLEM_HEADERS = {
 };
 
 /** Answers what the parser refuses. Where earlier answers of the connection are due, it is closed without an answer. */
-export function answerUnparsable(server: Server): void {
+export function answerUnparsable(server: Server, basePath = ''): void {
+  const malformed = rawAnswer(...MALFORMED, basePath);
+  const answers = new Map(ANSWERS.map(([code, answer]) => [code, rawAnswer(...answer, basePath)]));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (socket.writable && !socket.writableEnded && requestsUnderWay(socket) === 0) {
-      socket.write(ANSWERS.get(error.code ?? '') ?? MALFORMED);
+      socket.write(answers.get(error.code ?? '') ?? malformed);
       socket.destroySoon();
     } else socket.destroy(error);
   });
 }
 
-const MALFORMED = rawAnswer('malformed_request', 'The request is not HTTP/1.1 as RFC 9112 has it.');
+type RawAnswer = readonly [code: ProblemCode, detail: string];
+
+const MALFORMED: RawAnswer = ['malformed_request', 'The request is not HTTP/1.1 as RFC 9112 has it.'];
 
 /** By the codes of the errors of Node's parser. */
-const ANSWERS = new Map([
+const ANSWERS: readonly (readonly [string, RawAnswer])[] = [
   [
     'HPE_HEADER_OVERFLOW',
-    rawAnswer('headers_too_large', 'The address and the header fields of the request are too long.'),
+    ['headers_too_large', 'The address and the header fields of the request are too long.'],
   ],
   [
     'HPE_CHUNK_EXTENSIONS_OVERFLOW',
-    rawAnswer('request_too_large', 'The chunks of the body have too many extensions.'),
+    ['request_too_large', 'The chunks of the body have too many extensions.'],
   ],
-  ['ERR_HTTP_REQUEST_TIMEOUT', rawAnswer('request_too_slow', 'The request took too long to arrive.')],
-]);
+  ['ERR_HTTP_REQUEST_TIMEOUT', ['request_too_slow', 'The request took too long to arrive.']],
+];
 
-function rawAnswer(code: ProblemCode, detail: string): string {
+function rawAnswer(code: ProblemCode, detail: string, basePath: string): string {
   const problem = new Problem(code, detail);
   // Which path was asked for is not known.
-  const body = JSON.stringify(problem.toBody(''));
+  const body = JSON.stringify(problem.toBody('', basePath));
   const headers = { ...PROBLEM_HEADERS, 'Content-Length': Buffer.byteLength(body) };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   return [`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`, ...lines, '', body].join('\r\n');

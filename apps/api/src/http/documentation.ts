@@ -13,14 +13,14 @@ const SWAGGER_UI_FOLDER = dirname(createRequire(import.meta.url).resolve('swagge
 const ADDRESSES = ['/docs', '/docs/', '/docs/index.html'];
 const SCRIPT_ADDRESS = '/docs/swagger-ui-init.js';
 
-const PAGE = `<!doctype html>
+const page = (basePath: string) => `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <title>CLIP service: API</title>
-    <link rel="icon" href="/icon.svg" type="image/svg+xml" />
-    <link rel="stylesheet" href="/docs/swagger-ui.css" />
+    <link rel="icon" href="${basePath}/icon.svg" type="image/svg+xml" />
+    <link rel="stylesheet" href="${basePath}/docs/swagger-ui.css" />
     <style>
       body { margin: 0; background: #fafafa; }
       .swagger-ui .topbar { display: none; }
@@ -36,16 +36,16 @@ const PAGE = `<!doctype html>
   </head>
   <body>
     <div id="swagger-ui"></div>
-    <script src="/docs/swagger-ui-bundle.js"></script>
-    <script src="/docs/swagger-ui-standalone-preset.js"></script>
-    <script src="/docs/swagger-ui-init.js"></script>
+    <script src="${basePath}/docs/swagger-ui-bundle.js"></script>
+    <script src="${basePath}/docs/swagger-ui-standalone-preset.js"></script>
+    <script src="${basePath}/docs/swagger-ui-init.js"></script>
   </body>
 </html>
 `;
 
-const SCRIPT = `window.onload = () => {
+const script = (basePath: string) => `window.onload = () => {
   SwaggerUIBundle({
-    url: '/openapi.json',
+    url: '${basePath}/openapi.json',
     dom_id: '#swagger-ui',
     deepLinking: true,
     presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
@@ -54,10 +54,14 @@ const SCRIPT = `window.onload = () => {
 };
 `;
 
-/** Serves /openapi.json and the page under /docs. */
-export function serveDocumentation(app: NestExpressApplication, make: () => Promise<OpenAPIObject>): void {
+/** Serves /openapi.json and the page under /docs. @param basePath what stands before all paths of the service */
+export function serveDocumentation(
+  app: NestExpressApplication,
+  basePath: string,
+  make: () => Promise<OpenAPIObject>,
+): void {
   let document: Promise<OpenAPIObject> | undefined;
-  app.use(documentationPage());
+  app.use(documentationPage(basePath));
   app.useStaticAssets(SWAGGER_UI_FOLDER, { prefix: '/docs/', index: false, maxAge: 0, redirect: false });
   app
     .getHttpAdapter()
@@ -69,7 +73,8 @@ export function serveDocumentation(app: NestExpressApplication, make: () => Prom
 }
 
 /** Answers the addresses of the page, whatever their query, and of the script that starts it. */
-function documentationPage(): RequestHandler {
+function documentationPage(basePath: string): RequestHandler {
+  const [html, start] = [page(basePath), script(basePath)];
   return (request, response, next) => {
     const isScript = request.path === SCRIPT_ADDRESS;
     if ((!isScript && !ADDRESSES.includes(request.path)) || !['GET', 'HEAD'].includes(request.method)) {
@@ -77,6 +82,6 @@ function documentationPage(): RequestHandler {
       return;
     }
     response.type(isScript ? 'js' : 'html').setHeader('Cache-Control', 'no-cache');
-    response.send(isScript ? SCRIPT : PAGE);
+    response.send(isScript ? start : html);
   };
 }

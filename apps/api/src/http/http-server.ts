@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { answerUnparsable, limitFields } from './bad-requests.js';
+import { belowBasePath } from './base-path.js';
 import { limitPerAddress, watchReaders } from './connections.js';
 import { takeInTurn } from './pipelining.js';
 import { delayContinue } from './unread-body.js';
@@ -23,7 +24,10 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Express on a server with limits. */
 export class LimitedExpressAdapter extends ExpressAdapter {
-  constructor(private readonly maxConnections: number) {
+  constructor(
+    private readonly maxConnections: number,
+    private readonly basePath: string,
+  ) {
     super();
   }
 
@@ -38,8 +42,9 @@ export class LimitedExpressAdapter extends ExpressAdapter {
       requireHostHeader: false,
     });
     // Express is a request listener.
-    server.on('request', limitFields(server, takeInTurn(this.getInstance<RequestListener>())));
-    answerUnparsable(server);
+    const listener = belowBasePath(this.basePath, this.getInstance<RequestListener>());
+    server.on('request', limitFields(server, takeInTurn(listener), this.basePath));
+    answerUnparsable(server, this.basePath);
     server.maxConnections = this.maxConnections;
     // A newcomer that finds no place makes idle connections give theirs up for the next one.
     server.on('drop', () => server.closeIdleConnections());

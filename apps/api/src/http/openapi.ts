@@ -86,7 +86,7 @@ export async function openApiDocument(
         'Errors are problem+json (RFC 9457) with a stable `code`; GET /problems lists them.',
     )
     .setVersion(version)
-    .addServer('/')
+    .addServer(config.BASE_PATH || '/')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, 'apiKey')
     .addBearerAuth({ type: 'http', scheme: 'bearer' }, 'bearer')
     .build();

@@ -88,7 +88,7 @@ export class ImageIntake {
         );
       }
       const { id: _id, ...result } = outcome;
-      return { ...toView(row), ...result };
+      return { ...toView(row, this.config.BASE_PATH), ...result };
     });
   }
 

@@ -8,7 +8,9 @@ import { ImageRepository } from './image.repository.js';
 import type { ImageRow } from './image.repository.js';
 import type { ImageChange, ImageList, ImageView, ListQuery } from './image.schema.js';
 import { notFound, orFileGone, toView } from './image.view.js';
+import type { Config } from '../config/config.js';
 import { Problem } from '../problems/problem.js';
+import { CONFIG } from '../providers.js';
 import { SEARCH_INDEX } from './search-index.js';
 import type { SearchIndex } from './search-index.js';
 
@@ -21,6 +23,7 @@ export class ImageService {
     @Inject(CollectionLock) private readonly lock: CollectionLock,
     @Inject(ImageRepository) private readonly images: ImageRepository,
     @Inject(SEARCH_INDEX) private readonly index: SearchIndex,
+    @Inject(CONFIG) private readonly config: Config,
   ) {
     this.stripped = new StrippedFiles(this.files);
   }
@@ -29,7 +32,7 @@ export class ImageService {
     const { rows, total } = await this.images.list(query);
     const last = rows.at(-1);
     const nextCursor = last === undefined || rows.length < query.limit ? null : String(last.key);
-    return { items: rows.map(toView), total, nextCursor };
+    return { items: rows.map((row) => this.view(row)), total, nextCursor };
   }
 
   /** Changes captions and tags, if the image still has the revision, when one is given. */
@@ -44,11 +47,11 @@ export class ImageService {
       );
     }
     await this.index.catchUp();
-    return toView(row);
+    return this.view(row);
   }
 
   async get(id: string): Promise<ImageView> {
-    return toView(await this.row(id));
+    return this.view(await this.row(id));
   }
 
   /** Path and media type of the original file. */
@@ -106,6 +109,10 @@ export class ImageService {
       this.stripped.forget(id);
     });
     await this.index.catchUp();
+  }
+
+  private view(row: ImageRow): ImageView {
+    return toView(row, this.config.BASE_PATH);
   }
 
   private async row(id: string): Promise<ImageRow> {

@@ -3,13 +3,13 @@ import { Problem } from '../problems/problem.js';
 import type { ImageRow } from './image.repository.js';
 import type { ImageView } from './image.schema.js';
 
-/** What a client sees of a row. */
-export function toView(row: ImageRow): ImageView {
+/** What a client sees of a row. @param basePath what stands before all paths of the service */
+export function toView(row: ImageRow, basePath: string): ImageView {
   const { id, mediaType, width, height, bytes, fileName, captions, tags, revision, createdAt } = row;
   return {
     id,
-    url: `/images/${id}/file`,
-    thumbnailUrl: `/images/${id}/thumbnail`,
+    url: `${basePath}/images/${id}/file`,
+    thumbnailUrl: `${basePath}/images/${id}/thumbnail`,
     mediaType,
     width,
     height,

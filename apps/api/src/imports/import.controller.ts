@@ -2,12 +2,14 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
 import { Access } from '../access/scope.js';
+import type { Config } from '../config/config.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute } from '../http/openapi.js';
 import type { RouteDescription } from '../http/openapi.js';
 import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { parseInput } from '../http/validation.js';
+import { CONFIG } from '../providers.js';
 import { ImportEvents } from './import.events.js';
 import { importBodySchema, importListSchema, importParamsSchema, importSchema } from './import.schema.js';
 import type { ImportParams } from './import.schema.js';
@@ -28,6 +30,7 @@ export class ImportController {
   constructor(
     @Inject(ImportService) private readonly imports: ImportService,
     @Inject(ImportEvents) private readonly events: ImportEvents,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   @Post()
@@ -49,7 +52,7 @@ export class ImportController {
   })
   async start(@RequestBody() body: Body, @Res({ passthrough: true }) response: Response) {
     const { job, created } = await this.imports.start(parseInput(importBodySchema, jsonValue(body)));
-    response.status(created ? 202 : 200).setHeader('Location', `/imports/${job.id}`);
+    response.status(created ? 202 : 200).setHeader('Location', `${this.config.BASE_PATH}/imports/${job.id}`);
     return job;
   }
 

@@ -2,6 +2,7 @@
 import { Catch } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { basePathOf } from '../base-path-of.js';
 import type { Problem } from './problem.js';
 import { toProblem } from './translate.js';
 
@@ -32,5 +33,5 @@ export function sendProblem(request: Request, response: Response, problem: Probl
   response.status(problem.status);
   response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
   response.setHeader('Cache-Control', 'no-store');
-  response.end(JSON.stringify(problem.toBody(request.path)));
+  response.end(JSON.stringify(problem.toBody(request.path, basePathOf(request))));
 }

@@ -44,15 +44,15 @@ export class Problem extends Error {
     return PROBLEMS[this.code].status;
   }
 
-  /** The RFC 9457 body; `instance` is the path of the request. */
-  toBody(instance: string): ProblemBody {
+  /** The RFC 9457 body. @param path of the request @param basePath what stands before all paths of the service */
+  toBody(path: string, basePath = ''): ProblemBody {
     return {
-      type: `/problems/${this.code}`,
+      type: `${basePath}/problems/${this.code}`,
       title: PROBLEMS[this.code].title,
       status: this.status,
       code: this.code,
       detail: bounded(this.message, MAX_DETAIL),
-      instance: bounded(instance, MAX_ECHO),
+      instance: bounded(`${path === '' ? '' : basePath}${path}`, MAX_ECHO),
       ...(this.errors && {
         errors: this.errors.slice(0, MAX_FIELD_ERRORS).map(({ field, detail, ...rest }) => ({
           field: bounded(field, MAX_ECHO),

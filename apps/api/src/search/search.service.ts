@@ -1,5 +1,6 @@
 /** Finds the images nearest to a text, an image or a vector. */
 import { Inject, Injectable } from '@nestjs/common';
+import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import type { ImageInput } from '../encoder/encoder.js';
 import type { RequestScope } from '../encoder/scope.js';
@@ -9,6 +10,7 @@ import { timesOf } from '../images/filter.schema.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { notFound, toView } from '../images/image.view.js';
 import { Problem } from '../problems/problem.js';
+import { CONFIG } from '../providers.js';
 import { cleanText } from '../text/clean-text.js';
 import type { ImageFilter } from '../vector-index/attribute-index.js';
 import { IndexService } from '../vector-index/index.service.js';
@@ -22,6 +24,7 @@ export class SearchService {
     @Inject(IndexService) private readonly index: IndexService,
     @Inject(ImageRepository) private readonly images: ImageRepository,
     @Inject(EmbeddingRepository) private readonly vectors: EmbeddingRepository,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   byTexts({ q, weight, not = [] }: TextQuery, page: PageQuery, scope: RequestScope): Promise<SearchResult> {
@@ -101,7 +104,7 @@ export class SearchService {
     const byKey = new Map(rows.map((row) => [row.key, row]));
     const items = matches.flatMap(({ key, score }) => {
       const row = byKey.get(key);
-      return row === undefined ? [] : [{ ...toView(row), score: clampCosine(score) }];
+      return row === undefined ? [] : [{ ...toView(row, this.config.BASE_PATH), score: clampCosine(score) }];
     });
     return {
       items,
