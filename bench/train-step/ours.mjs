@@ -29,7 +29,7 @@ let loss = 0;
 await answerRequests(async (request, count) => {
   if (request === 'profile') {
     const entries = replayed.profile(inputsOf('step', inputsAt(step)));
-    return { ...gemmShare(entries), profile: entries.slice(0, 100) };
+    return { ...gemmShare(entries), profile: entries };
   }
   const ms = await timeRuns(count, async () => {
     loss = numberOf((await runner.run.step(inputsAt(step++))).loss);

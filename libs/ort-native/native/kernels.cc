@@ -1,7 +1,6 @@
 /**
  * Loops that compilers vectorise: sums run in kLanes independent lanes (their order is part of the source, so it is the
- * same for every instruction set), choices are written without branches. On x86-64 each function is compiled for
- * AVX-512, AVX2 and the baseline, and the dynamic linker picks one; on arm64 NEON is the baseline.
+ * same for every instruction set), choices are written without branches.
  */
 #include "kernels.h"
 
@@ -9,12 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(ORT_NATIVE_NO_CLONES)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
-#define INLINE inline __attribute__((always_inline))
+#include "clones.h"
 
 namespace kernels {
 namespace {
@@ -176,6 +170,36 @@ CLONES void BiasGeluGradient(Rows rows, const float* __restrict dy, const float*
       const float z = xn[d] + bias[d];
       const Normal normal = StandardNormal(z);
       const float gradient = dyn[d] * (normal.cdf + z * normal.density);
+      dxn[d] = gradient;
+      d_bias[d] += gradient;
+    }
+  }
+}
+
+CLONES void BiasRectify(Rows rows, const float* __restrict x, const float* __restrict bias, float highest,
+                        float* __restrict y) {
+  const size_t D = rows.D;
+  for (size_t n = rows.begin; n < rows.end; n++) {
+    const float* xn = x + n * D;
+    float* yn = y + n * D;
+    for (size_t d = 0; d < D; d++) {
+      const float z = xn[d] + bias[d];
+      const float positive = z < 0.0f ? 0.0f : z;
+      yn[d] = positive > highest ? highest : positive;
+    }
+  }
+}
+
+CLONES void RectifierGradient(Rows rows, const float* __restrict dy, const float* __restrict y, float highest,
+                              float* __restrict dx, float* __restrict d_bias) {
+  const size_t D = rows.D;
+  for (size_t n = rows.begin; n < rows.end; n++) {
+    const float* dyn = dy + n * D;
+    const float* yn = y + n * D;
+    float* dxn = dx + n * D;
+    for (size_t d = 0; d < D; d++) {
+      const bool passes = (yn[d] > 0.0f) & (yn[d] < highest);
+      const float gradient = passes ? dyn[d] : 0.0f;
       dxn[d] = gradient;
       d_bias[d] += gradient;
     }

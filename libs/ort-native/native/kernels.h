@@ -32,6 +32,12 @@ void BiasGelu(Rows, const float* x, const float* bias, float* y);
 /** dx = dy·(Φ(z) + z·φ(z)) with z = x + bias. Adds Σ dx to d_bias [D]. */
 void BiasGeluGradient(Rows, const float* dy, const float* x, const float* bias, float* dx, float* d_bias);
 
+/** y = min(max(x + bias, 0), highest). NaN stays NaN. */
+void BiasRectify(Rows, const float* x, const float* bias, float highest, float* y);
+
+/** dx = dy where 0 < y < highest, otherwise 0. Adds Σ dx to d_bias [D]. */
+void RectifierGradient(Rows, const float* dy, const float* y, float highest, float* dx, float* d_bias);
+
 /** Adds `count` rows [count, D] of `parts` from column `begin` to `end` into `sums` [D], in order. */
 void SumRows(size_t begin, size_t end, size_t D, size_t count, const float* parts, float* sums);
 

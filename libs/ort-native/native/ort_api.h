@@ -105,6 +105,7 @@ using CreateCpuMemoryInfo = Function<69, Status*(int allocator_type, int mem_typ
 using AllocatorFree = Function<76, Status*(Allocator*, void*)>;
 using GetDefaultAllocator = Function<78, Status*(Allocator**)>;
 using KernelInfoGetFloat = Function<85, Status*(const KernelInfo*, const char* name, float*)>;
+using KernelInfoGetInt64 = Function<86, Status*(const KernelInfo*, const char* name, int64_t*)>;
 using KernelContextGetInput = Function<90, Status*(const KernelContext*, size_t, const Value**)>;
 using KernelContextGetOutput =
     Function<91, Status*(KernelContext*, size_t, const int64_t* shape, size_t rank, Value**)>;

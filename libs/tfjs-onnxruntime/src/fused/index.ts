@@ -1,4 +1,4 @@
-/** Fused kernels of transformer training, and the gradients that TensorFlow.js needs to know. */
+/** Fused kernels of training, and the gradients that TensorFlow.js needs to know. */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { KernelDefinition } from '../kernels/define.js';
 import { adamWKernels } from './adamw.js';
@@ -6,10 +6,12 @@ import { attentionGradientConfig, attentionKernels } from './attention.js';
 import { dropoutGradientConfig, dropoutKernels } from './dropout.js';
 import { geluGradientConfig, geluKernels } from './gelu.js';
 import { layerNormGradientConfig, layerNormKernels } from './layer-norm.js';
+import { rectifierGradientConfig, rectifierKernels } from './rectifier.js';
 
 export const fusedKernels: readonly KernelDefinition[] = [
   ...layerNormKernels,
   ...geluKernels,
+  ...rectifierKernels,
   ...attentionKernels,
   ...dropoutKernels,
   ...adamWKernels,
@@ -18,6 +20,7 @@ export const fusedKernels: readonly KernelDefinition[] = [
 export const fusedGradients: readonly tf.GradConfig[] = [
   layerNormGradientConfig,
   geluGradientConfig,
+  rectifierGradientConfig,
   attentionGradientConfig,
   dropoutGradientConfig,
 ];

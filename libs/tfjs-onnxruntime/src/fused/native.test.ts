@@ -3,83 +3,25 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
 import { loadNative } from 'ort-native';
 import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  agreesWithComposedOps,
+  closeTo,
+  expectSameBits,
+  gradients,
+  kernel,
+  numbers,
+  withNaN,
+  type NativeCase,
+  type Tensors,
+} from '../../test/native-cases.js';
 import { exportOnnx, ReplayedFunction, type HostTensor, type ReplayOptions } from '../index.js';
 
-type Tensors = Record<string, tf.Tensor>;
-interface Case {
-  inputs: Record<string, HostTensor>;
-  /** Everything that is compared, values and gradients; shapes as in `results`. */
-  f: (inputs: Tensors) => Tensors;
-  results: Record<string, number[]>;
-  /** Relative to the largest element. */
-  tolerance?: number;
-}
-
-const size = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
-const numbers = (shape: number[], salt: number): HostTensor => ({
-  data: Float32Array.from({ length: size(shape) }, (_, i) => 3 * Math.sin(12.9898 * (i + 1) + 78.233 * salt)),
-  shape,
-  dtype: 'float32',
-});
 const squares = (n: number): HostTensor => {
   const tensor = numbers([n], 3);
   return { ...tensor, data: (tensor.data as Float32Array).map((x) => x * x) };
 };
-const kernel = (name: string, inputs: Tensors, attributes: tf.NamedAttrMap): tf.Tensor =>
-  tf.engine().runKernel<tf.Tensor>(name, inputs, attributes);
 
-/** The gradients of Σ y∘weight by these inputs. */
-function gradients(
-  f: (inputs: Tensors) => tf.Tensor,
-  inputs: Tensors,
-  names: string[],
-  weight: tf.Tensor,
-): Tensors {
-  const loss = (...args: tf.Tensor[]) =>
-    tf.sum<tf.Scalar>(
-      tf.mul(f({ ...inputs, ...Object.fromEntries(names.map((name, i) => [name, args[i]!])) }), weight),
-    );
-  const found = tf.grads(loss)(names.map((name) => inputs[name]!));
-  return Object.fromEntries(names.map((name, i) => [`d_${name}`, found[i]!]));
-}
-
-/** Results go into the state, which may hold NaN. */
-async function evaluate(
-  { inputs, f, results }: Case,
-  options: ReplayOptions,
-): Promise<Record<string, HostTensor>> {
-  const state = Object.fromEntries(
-    Object.entries(results).map(([name, shape]) => [name, { ...numbers(shape, 0) }]),
-  );
-  const step = new ReplayedFunction((_, tensors) => ({ state: f(tensors), outputs: {} }), state, options);
-  expect(step.isNative).toBe(options.native);
-  await step.run(inputs);
-  const found = step.readState();
-  step.dispose();
-  return found;
-}
-
-function closeTo(found: HostTensor, expected: HostTensor, name: string, tolerance = 3e-6): void {
-  const wanted = expected.data as Float32Array;
-  const scale = wanted.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 1);
-  let worst = 0;
-  wanted.forEach((e, i) => {
-    const x = found.data[i] as number;
-    if (Number.isNaN(e) && Number.isNaN(x)) return;
-    const error = Math.abs(x - e) / scale;
-    worst = error <= worst ? worst : error;
-  });
-  expect(worst, name).toBeLessThan(tolerance);
-}
-
-/** By their bytes: toEqual takes seconds for hundreds of thousands of numbers. */
-function expectSameBits(found: HostTensor, expected: HostTensor, name: string): void {
-  const bytes = ({ data }: HostTensor) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  expect(found.shape, name).toEqual(expected.shape);
-  expect(bytes(found).equals(bytes(expected)), name).toBe(true);
-}
-
-function layerNormOfSum(B: number, T: number, D: number, x?: HostTensor): Case {
+function layerNormOfSum(B: number, T: number, D: number, x?: HostTensor): NativeCase {
   const inputs = {
     a: x ?? numbers([B, T, D], 1),
     b: numbers([B, T, D], 2),
@@ -99,7 +41,7 @@ function layerNormOfSum(B: number, T: number, D: number, x?: HostTensor): Case {
   };
 }
 
-function geluOfSum(N: number, D: number, x?: HostTensor): Case {
+function geluOfSum(N: number, D: number, x?: HostTensor): NativeCase {
   const inputs = { x: x ?? numbers([N, D], 1), bias: numbers([D], 2), weight: numbers([1, N, D], 3) };
   const forward = (t: Tensors): tf.Tensor =>
     kernel('FusedGelu', { x: tf.reshape(tf.add(t.x!, t.bias!), [1, N, D]) }, { approximate: 'none' });
@@ -110,10 +52,17 @@ function geluOfSum(N: number, D: number, x?: HostTensor): Case {
   };
 }
 
-function withNaN(shape: number[]): HostTensor {
-  const tensor = numbers(shape, 1);
-  tensor.data[7] = NaN;
-  return tensor;
+/** min(max(x + bias, 0), highest) between what is exactly on its corners too. */
+function rectifierOfSum(N: number, D: number, highest: number, x = numbers([N, D], 1)): NativeCase {
+  const inputs = { x, bias: { ...numbers([D], 2), data: new Float32Array(D) }, weight: numbers([N, D], 3) };
+  inputs.bias.data[0] = 0.5;
+  const forward = (t: Tensors): tf.Tensor =>
+    kernel('FusedRectifier', { x: tf.add(t.x!, t.bias!) }, { highest });
+  return {
+    inputs,
+    f: (t) => ({ y: forward(t), ...gradients(forward, t, ['x', 'bias'], t.weight!) }),
+    results: { y: [N, D], d_x: [N, D], d_bias: [D] },
+  };
 }
 
 const native = loadNative();
@@ -123,44 +72,39 @@ beforeAll(async () => {
   await tf.setBackend('onnxruntime');
 });
 
-describe.skipIf(native.runtime === undefined)(`the fused ops of the native addon${reason}`, () => {
-  const cases: Record<string, Case> = {
-    'layer normalisation of a sum': layerNormOfSum(3, 5, 32),
-    // The gradient of gamma is 0; composed ops leave what does not cancel, times 1/√ε = 316.
-    'layer normalisation of one column': { ...layerNormOfSum(2, 3, 1), tolerance: 3e-4 },
-    'layer normalisation of an odd width': layerNormOfSum(4, 7, 37),
-    'layer normalisation of many rows': layerNormOfSum(16, 129, 384),
-    'layer normalisation with NaN in one row': layerNormOfSum(2, 3, 17, withNaN([2, 3, 17])),
-    'layer normalisation of no rows': layerNormOfSum(0, 3, 8),
-    'GELU of a sum with a bias': geluOfSum(5, 16),
-    'GELU of one number': geluOfSum(1, 1),
-    'GELU of an odd width': geluOfSum(33, 67),
-    'GELU of many rows': geluOfSum(2000, 130),
-    'GELU far out in both tails': geluOfSum(3, 5, {
-      ...numbers([3, 5], 0),
-      data: Float32Array.of(-40, -15, -9, -6, -5, -4, -3, 3, 4, 5, 6, 9, 15, 40, 100),
-    }),
-    'GELU with NaN': geluOfSum(4, 9, withNaN([4, 9])),
-    'GELU of no rows': geluOfSum(0, 9),
-  };
-  for (const [name, testCase] of Object.entries(cases)) {
-    it(`${name} agrees with the composed ops in values and gradients`, async () => {
-      const expected = await evaluate(testCase, { native: false });
-      const found = await evaluate(testCase, { native: true });
-      for (const key of Object.keys(testCase.results))
-        closeTo(found[key]!, expected[key]!, key, testCase.tolerance);
-    });
+agreesWithComposedOps('the fused ops of the native addon', {
+  'layer normalisation of a sum': layerNormOfSum(3, 5, 32),
+  // The gradient of gamma is 0; composed ops leave what does not cancel, times 1/√ε = 316.
+  'layer normalisation of one column': { ...layerNormOfSum(2, 3, 1), tolerance: 3e-4 },
+  'layer normalisation of an odd width': layerNormOfSum(4, 7, 37),
+  'layer normalisation of many rows': layerNormOfSum(16, 129, 384),
+  'layer normalisation with NaN in one row': layerNormOfSum(2, 3, 17, withNaN([2, 3, 17])),
+  'layer normalisation of no rows': layerNormOfSum(0, 3, 8),
+  'GELU of a sum with a bias': geluOfSum(5, 16),
+  'GELU of one number': geluOfSum(1, 1),
+  'GELU of an odd width': geluOfSum(33, 67),
+  'GELU of many rows': geluOfSum(2000, 130),
+  'GELU far out in both tails': geluOfSum(3, 5, {
+    ...numbers([3, 5], 0),
+    data: Float32Array.of(-40, -15, -9, -6, -5, -4, -3, 3, 4, 5, 6, 9, 15, 40, 100),
+  }),
+  'GELU with NaN': geluOfSum(4, 9, withNaN([4, 9])),
+  'GELU of no rows': geluOfSum(0, 9),
+  'ReLU of a sum with a bias': rectifierOfSum(5, 16, Infinity),
+  'ReLU6 of an odd width': rectifierOfSum(33, 67, 2),
+  'ReLU6 of many rows': rectifierOfSum(3000, 96, 1.5),
+  'ReLU6 at its corners': rectifierOfSum(2, 4, 6, {
+    ...numbers([2, 4], 0),
+    data: Float32Array.of(-0.5, 0, 6, -1, 5.5, 6.5, 3, -0),
+  }),
+  'ReLU6 with NaN and infinities': rectifierOfSum(3, 5, 6, {
+    ...withNaN([3, 5]),
+    data: Float32Array.of(1, Infinity, -Infinity, 2, NaN, 1, 2, 3, -1, 7, 8, 9, NaN, 1, 0),
+  }),
+  'ReLU of no rows': rectifierOfSum(0, 9, Infinity),
+});
 
-    it(`${name} is the same bit for bit with any number of threads`, async () => {
-      const [one, four] = await Promise.all(
-        [1, 4].map((intraOpNumThreads) =>
-          evaluate(testCase, { native: true, sessionOptions: { intraOpNumThreads } }),
-        ),
-      );
-      for (const key of Object.keys(testCase.results)) expectSameBits(four![key]!, one![key]!, key);
-    });
-  }
-
+describe.skipIf(native.runtime === undefined)(`steps with the native addon${reason}`, () => {
   it('AdamW takes the same steps as the WebAssembly kernel, for lengths with and without a tail', async () => {
     const lengths = [1, 3, 16, 16_384, 16_385, 100_003];
     const run = async (options: ReplayOptions) => {

@@ -68,6 +68,23 @@ function biasOf(x: Value): { rows: Value; bias: Value } | undefined {
   return undefined;
 }
 
+/** min(max(x, 0), highest) of a sum x with a bias; undefined where x is something else. */
+export function nativeBiasRectify(x: Value, highest: number): Value | undefined {
+  const sum = biasOf(x);
+  if (sum === undefined) return undefined;
+  const { rows, bias } = sum;
+  const attributes = { highest: { float: highest } };
+  return reshape(record('BiasRectify', [rows, bias], [float(rows.shape)], attributes)[0]!, x.shape);
+}
+
+/** Its gradient from its result, and as a second output the sum of that over rows. */
+export function nativeRectifierGradient(dy: Value, y: Value, highest: number): Value {
+  const outputs = [float(y.shape), float(y.shape.slice(-1))];
+  const [dx, columnSum] = record('RectifierGradient', [dy, y], outputs, { highest: { float: highest } });
+  dx!.companions = { columnSum: columnSum! };
+  return dx!;
+}
+
 /** GELU of a sum with a bias; undefined where x is something else. */
 export function nativeBiasGelu(x: Value): Value | undefined {
   const sum = biasOf(x);

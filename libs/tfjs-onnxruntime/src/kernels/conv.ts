@@ -4,13 +4,19 @@
  * Letters: N batch, H W input, P Q output, C input channels, K output channels, R S filter.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { reshape, slice, transpose } from '../graph/layout.js';
+import { filled, reshape, slice, transpose } from '../graph/layout.js';
 import { add, op } from '../graph/ops.js';
 import { matMul } from '../graph/products.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Value } from '../graph/value.js';
 import { define, type KernelDefinition } from './define.js';
 import { activate } from './matmul.js';
+import {
+  isNativeDepthwise,
+  nativeDepthwise,
+  nativeDepthwiseFilterGradient,
+  nativeDepthwiseInputGradient,
+} from './native-depthwise.js';
 
 type Info = ReturnType<typeof tf.backend_util.computeConv2DInfo>;
 
@@ -163,6 +169,8 @@ function filterCorrelation(images: Value, gradients: Value, i: Info, group: numb
   });
   const shape = [images.shape[0]!, gradients.shape[0]!, ...size];
   const attributes = { strides: dilations, dilations: strides, pads, group };
+  // ONNX Runtime never returns from a convolution without channels.
+  if (i.batchSize === 0) return filled(0, 'float32', [shape[0]!, shape[1]!, i.filterHeight, i.filterWidth]);
   const full = op('Conv', [images, gradients], shape, 'float32', attributes);
   return slice(full, [
     { axis: 2, start: 0, end: i.filterHeight },
@@ -176,8 +184,9 @@ const groupedFilter = (filter: Value): Value => {
   return reshape(transpose(filter, [2, 3, 0, 1]), [c * m, 1, r, s]);
 };
 
-function depthwiseConv2d(x: Value, filter: Value, a: ConvAttrs): Value {
+function depthwiseConv2d(x: Value, filter: Value, a: ConvAttrs, native: boolean): Value {
   const i = convInfo(x.shape, filter.shape, a, true);
+  if (native && isNativeDepthwise(i)) return nativeDepthwise(x, filter, i);
   const shape = [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
   const attributes = { ...windowAttributes(i), group: i.inChannels };
   return toChannelsLast(
@@ -185,8 +194,27 @@ function depthwiseConv2d(x: Value, filter: Value, a: ConvAttrs): Value {
   );
 }
 
-function depthwiseBackpropFilter(x: Value, dy: Value, filterShape: readonly number[], a: ConvAttrs): Value {
+function depthwiseBackpropInput(
+  dy: Value,
+  filter: Value,
+  inputShape: readonly number[],
+  a: ConvAttrs,
+  native: boolean,
+): Value {
+  const i = convInfo(inputShape, filter.shape, a, true);
+  if (native && isNativeDepthwise(i)) return nativeDepthwiseInputGradient(dy, filter, i);
+  return inputGradient(dy, groupedFilter(filter), i, i.inChannels);
+}
+
+function depthwiseBackpropFilter(
+  x: Value,
+  dy: Value,
+  filterShape: readonly number[],
+  a: ConvAttrs,
+  native: boolean,
+): Value {
   const i = convInfo(x.shape, filterShape, a, true);
+  if (native && isNativeDepthwise(i)) return nativeDepthwiseFilterGradient(x, dy, i);
   const [r, s, c, m] = filterShape as [number, number, number, number];
   const images = reshape(transpose(x, [3, 0, 1, 2]), [1, c * i.batchSize, i.inHeight, i.inWidth]);
   const gradients = transpose(dy, [3, 0, 1, 2]); // [C·M,N,P,Q]
@@ -217,24 +245,24 @@ export const convKernels: KernelDefinition[] = [
   define<'x' | 'dy', ConvAttrs & { filterShape: number[] }>('Conv2DBackpropFilter', ({ x, dy }, a) =>
     conv2dBackpropFilter(x, dy, a.filterShape, a),
   ),
-  define<'x' | 'filter', ConvAttrs>('DepthwiseConv2dNative', ({ x, filter }, a) =>
-    depthwiseConv2d(x, filter, a),
+  define<'x' | 'filter', ConvAttrs>('DepthwiseConv2dNative', ({ x, filter }, a, { recordsNative }) =>
+    depthwiseConv2d(x, filter, a, recordsNative),
   ),
   define<'dy' | 'filter', ConvAttrs & { inputShape: number[] }>(
     'DepthwiseConv2dNativeBackpropInput',
-    ({ dy, filter }, a) => {
-      const i = convInfo(a.inputShape, filter.shape, a, true);
-      return inputGradient(dy, groupedFilter(filter), i, i.inChannels);
-    },
+    ({ dy, filter }, a, { recordsNative }) =>
+      depthwiseBackpropInput(dy, filter, a.inputShape, a, recordsNative),
   ),
   define<'x' | 'dy', ConvAttrs & { filterShape: number[] }>(
     'DepthwiseConv2dNativeBackpropFilter',
-    ({ x, dy }, a) => depthwiseBackpropFilter(x, dy, a.filterShape, a),
+    ({ x, dy }, a, { recordsNative }) => depthwiseBackpropFilter(x, dy, a.filterShape, a, recordsNative),
   ),
   define<FusedInputs, FusedAttrs>('FusedConv2D', ({ x, filter, bias, preluActivationWeights }, a) =>
     finish(conv2d(x, filter, a), bias, preluActivationWeights, a),
   ),
-  define<FusedInputs, FusedAttrs>('FusedDepthwiseConv2D', ({ x, filter, bias, preluActivationWeights }, a) =>
-    finish(depthwiseConv2d(x, filter, a), bias, preluActivationWeights, a),
+  define<FusedInputs, FusedAttrs>(
+    'FusedDepthwiseConv2D',
+    ({ x, filter, bias, preluActivationWeights }, a, { recordsNative }) =>
+      finish(depthwiseConv2d(x, filter, a, recordsNative), bias, preluActivationWeights, a),
   ),
 ];

@@ -35,7 +35,7 @@ function rectifier(highest: number): Activation {
   const rectify = (x: tf.Tensor) => (highest === Infinity ? tf.relu(x) : tf.clipByValue(x, 0, highest));
   const passes = (y: tf.Tensor) =>
     highest === Infinity ? tf.greater(y, 0) : tf.logicalAnd(tf.greater(y, 0), tf.less(y, highest));
-  return tf.customGrad((x, save) => {
+  const composed = tf.customGrad((x, save) => {
     const value = rectify(x as tf.Tensor);
     (save as tf.GradSaveFunc)([value]);
     return {
@@ -46,6 +46,7 @@ function rectifier(highest: number): Activation {
       },
     };
   });
+  return (x) => (hasKernel('FusedRectifier') ? runKernel('FusedRectifier', { x }, { highest }) : composed(x));
 }
 
 const relu = rectifier(Infinity);
