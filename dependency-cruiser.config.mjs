@@ -4,6 +4,7 @@
  * type-only imports), so neither a detour through another package nor the spelling of a path gets around a rule.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
 
 // Generated and compiled files; what a compiled file stands for is checked as source.
 export const COMPILED = '^(libs|apps)/[^/]+/(build|dist|src/generated)/';
@@ -82,6 +83,13 @@ const modules = {
         'The API, and the root of libs/clip that it uses, load neither TensorFlow.js nor the engine, by no route.',
       from: { path: '^(apps/api|libs/clip)/src/', pathNot: ['^libs/clip/src/(model|train)/', TEST] },
       to: { path: TFJS, reachable: true },
+    },
+    {
+      name: 'browsers-have-no-node',
+      severity: 'error',
+      comment: 'What runs in a browser reaches no module of Node.js, by no route.',
+      from: { path: ['^libs/clip/src/browser/', '^apps/api/browser/'] },
+      to: { path: `^(?:node:)?(?:${builtinModules.join('|')})(?:/|$)|^node_modules/sharp/`, reachable: true },
     },
     {
       name: 'towers-use-tfjs-core-alone',

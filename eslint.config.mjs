@@ -48,6 +48,11 @@ export default tseslint.config(
     },
   },
   {
+    // What runs in a worker of the browser.
+    files: ['apps/api/browser/**/*.ts'],
+    languageOptions: { parserOptions: { project: './apps/api/browser/tsconfig.json' } },
+  },
+  {
     // The web page: plain JavaScript for browsers, types in comments.
     files: ['apps/api/public/**/*.js'],
     languageOptions: { parserOptions: { project: './apps/api/public/tsconfig.json' } },

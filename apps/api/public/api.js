@@ -40,6 +40,9 @@ export async function callJson(path, options) {
   return response.json();
 }
 
+/** The key that this tab uses; undefined when none was asked for. */
+export const apiKey = () => sessionStorage.getItem(KEY) ?? undefined;
+
 /** Shows an image of the server, also where reading needs the key, which an img element cannot send.
  * @param {HTMLImageElement} image
  * @param {string} url

@@ -12,6 +12,7 @@ import { CollectionRepository } from './collections/collection.repository.js';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import type { Database } from './database/database.js';
+import { DemoController } from './demo/demo.controller.js';
 import { EmbedController } from './embed/embed.controller.js';
 import { EmbeddingService } from './encoder/embedding.service.js';
 import { DecodeBudget } from './encoder/decode-budget.js';
@@ -73,6 +74,7 @@ export class AppModule {
         ImportController,
         EmbedController,
         GenerationController,
+        DemoController,
         HealthController,
       ],
       providers: [

@@ -6,6 +6,7 @@ import { anonymousScope } from './access/access.guard.js';
 import { admission } from './access/admission.js';
 import { AppModule } from './app.module.js';
 import type { Resources } from './app.module.js';
+import { demoLibraries } from './demo/demo-libraries.js';
 import { redirectToPage, refuseTakenPath } from './http/base-path.js';
 import { BASE_PATH_SETTING } from './base-path-of.js';
 import { serveDocumentation } from './http/documentation.js';
@@ -42,12 +43,13 @@ export async function createApp(resources: Resources): Promise<NestExpressApplic
   app.use(measureRequests(app.get<Registry>(METRICS)));
   app.use(repeat);
   app.use(logRequests(logger, config.TRUST_PROXY !== false));
-  app.use(securityHeaders(config.CORS_ORIGIN));
+  app.use(securityHeaders(config));
   if (config.CORS_ORIGIN !== undefined) app.enableCors(corsOptions(config.CORS_ORIGIN));
   app.use(admit);
   app.use(limitRequests(config.MAX_REQUESTS));
   app.use(refuseOtherMethods(app.getHttpAdapter().getInstance(), PAGE_FOLDER));
   app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0, redirect: false });
+  app.use(demoLibraries());
   redirectToPage(app, BASE_PATH);
   serveDocumentation(app, BASE_PATH, () =>
     openApiDocument(app, config, VERSION, anonymousScope(config, keys)),

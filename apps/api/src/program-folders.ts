@@ -11,3 +11,6 @@ export const PAGE_FOLDER = folder('../public');
 
 /** The SQL that ships with the program. */
 export const MIGRATIONS_FOLDER = folder('../../../prisma/migrations');
+
+/** What bundle-browser.mjs makes for visitors' browsers. */
+export const BROWSER_FOLDER = folder('../dist/browser');

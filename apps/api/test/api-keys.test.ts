@@ -94,6 +94,8 @@ describe('a service behind a proxy, with keys', () => {
       404,
       'image_not_found',
     ]);
+    expect(await statuses('GET', '/demo/model', as('write'))).toEqual([403, 'insufficient_scope']);
+    expect(await statuses('GET', '/demo/model', as('admin'))).toEqual([200, undefined]);
     expect(await statuses('POST', '/imports', as('write'))).toEqual([403, 'insufficient_scope']);
     expect(await statuses('POST', '/imports', as('admin'))).toEqual([415, 'unsupported_media_type']);
     const refused = await send(server.url, path, {

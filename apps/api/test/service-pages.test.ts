@@ -52,6 +52,9 @@ describe('the pages of the service', () => {
       '/classify',
       '/collections',
       '/collections/{id}',
+      '/demo/files/{hash}/onnx/{name}',
+      '/demo/files/{hash}/{name}',
+      '/demo/model',
       '/embed',
       '/healthz',
       '/images',
@@ -151,6 +154,67 @@ describe('the pages of the service', () => {
     );
     expect(page.headers.get('x-powered-by')).toBeNull();
     expect((await server.fetch('/app.js')).headers.get('content-type')).toMatch(/javascript/);
+  });
+
+  it('give the model to the demo page file by file, and nothing that it does not need', async () => {
+    const model = await server.json<{ hash: string; files: string[]; bytes: number }>('/demo/model');
+    expect(model).toMatchObject({
+      precision: 'fp32',
+      hub: false,
+      scoring: { logitScale: expect.closeTo(20, 6) as number },
+    });
+    const folder = `/demo/files/${model.hash}`;
+    let bytes = 0;
+    for (const name of model.files) {
+      const answer = await server.fetch(`${folder}/${name}`);
+      bytes += (await answer.arrayBuffer()).byteLength;
+      expect([name, answer.status]).toEqual([name, 200]);
+      expect(answer.headers.get('cache-control')).toBe(
+        name === 'config.json' ? 'private, no-cache' : 'private, max-age=31536000, immutable',
+      );
+    }
+    expect(bytes).toBe(model.bytes);
+    const part = await server.fetch(`${folder}/onnx/text_model.onnx`, { headers: { Range: 'bytes=0-3' } });
+    expect([part.status, (await part.arrayBuffer()).byteLength]).toEqual([206, 4]);
+    for (const path of [
+      `${folder}/model.safetensors`,
+      `${folder}/README.md`,
+      `${folder}/..%2F..%2Fversion.txt`,
+      `${folder}/onnx/..%2Fconfig.json`,
+      `/demo/files/${'0'.repeat(64)}/config.json`,
+    ]) {
+      const answer = await server.fetch(path);
+      expect([path, answer.status, (await answer.json()) as object]).toEqual([
+        path,
+        404,
+        expect.objectContaining({ code: 'model_not_found' }),
+      ]);
+    }
+  });
+
+  it('let the demo page compile WebAssembly and open the camera, and no other page', async () => {
+    const demo = await server.fetch('/demo?model=a/b', { redirect: 'manual' });
+    expect([demo.status, demo.headers.get('location')]).toEqual([308, 'demo/?model=a/b']);
+    const page = await server.fetch('/demo/');
+    const policy = page.headers.get('content-security-policy');
+    expect(policy).toContain("script-src 'self' 'wasm-unsafe-eval';");
+    expect(policy).toContain("connect-src 'self';");
+    expect(page.headers.get('cross-origin-embedder-policy')).toBe('require-corp');
+    expect(page.headers.get('permissions-policy')).toMatch(/^camera=\(self\)/);
+    const main = await server.fetch('/');
+    expect(main.headers.get('content-security-policy')).not.toMatch(/wasm|worker/);
+    expect(main.headers.get('permissions-policy')).toMatch(/^camera=\(\)/);
+    const worker = await (await server.fetch('/demo/demo.worker.js')).text();
+    const library = /lib\/[\d.]+\//.exec(worker)![0];
+    for (const name of ['transformers.min.js', 'ort-wasm-simd-threaded.wasm']) {
+      const answer = await server.fetch(`/demo/${library}${name}`, { method: 'HEAD' });
+      expect([name, answer.status, answer.headers.get('cache-control')]).toEqual([
+        name,
+        200,
+        'public, max-age=31536000, immutable',
+      ]);
+    }
+    expect((await server.fetch(`/demo/${library}transformers.node.mjs`)).status).toBe(404);
   });
 
   it('explain every problem code', async () => {

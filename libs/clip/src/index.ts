@@ -31,6 +31,7 @@ export {
 export {
   CONFIG_FILE,
   encoderFiles,
+  encoderPrecision,
   MODEL_CARD_FILE,
   ONNX_SUFFIXES,
   openCheckpoint,

@@ -185,6 +185,17 @@ const environmentSchema = z.object({
     .enum(['auto', 'fp32', 'fp16', 'q8', 'int8', 'uint8'])
     .default('auto')
     .describe('Which of the ONNX models of the checkpoint to use; auto: the most exact that is there.'),
+  DEMO: z
+    .enum(['admin', 'read', 'off'])
+    .default('admin')
+    .describe(
+      'Who may load the model into a browser, on the page /demo: its files leave the server. Everybody may where there are no keys.',
+    ),
+  DEMO_HUB: z
+    .enum(['0', '1'])
+    .default('0')
+    .transform((value) => value === '1')
+    .describe('1: the page /demo may also load models of the Hugging Face hub (?model=…), from there.'),
   MODEL_BUILD_RATE: count(0, 1_000_000_000, 0).describe(
     'Images a minute that a new model encodes behind the requests before it takes over; 0: as many as it can.',
   ),

@@ -147,6 +147,11 @@ export class GenerationService implements OnModuleInit {
     return Promise.all(states);
   }
 
+  /** Where the files of a model lie that its encoder reads; undefined when they are not here. */
+  async folder(hash: string): Promise<string | undefined> {
+    return (await this.store.folder(hash)) ?? (hash === this.own.model.hash ? this.own.folder : undefined);
+  }
+
   /** The card of a model, as far as its files are here and hold one. */
   card(hash: string): Promise<string | null> {
     return this.store.card(hash);
@@ -192,7 +197,7 @@ export class GenerationService implements OnModuleInit {
 
   private async loadStored(hash: string): Promise<Encoder> {
     const isOwn = hash === this.own.model.hash;
-    const folder = (await this.store.folder(hash)) ?? (isOwn ? this.own.folder : undefined);
+    const folder = await this.folder(hash);
     if (folder === undefined) throw new Error('its files are not in DATA_DIR/models');
     const generation = await this.generations.find(hash);
     const encoder = await this.load(folder, isOwn ? this.own.model.name : (generation?.name ?? 'unknown'));

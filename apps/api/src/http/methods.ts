@@ -3,6 +3,7 @@
  * OPTIONS with `Allow`. What a path takes is read from the routes themselves; files are read only.
  */
 import { readdirSync } from 'node:fs';
+import { sep } from 'node:path';
 import type { RequestHandler } from 'express';
 import { Problem } from '../problems/problem.js';
 import { sendProblem } from '../problems/problem.filter.js';
@@ -20,7 +21,10 @@ const READING = ['GET', 'HEAD'];
 
 /** The middleware; `files` is the folder of the web page. Routes may be added until the first request. */
 export function refuseOtherMethods(express: Routed, files: string): RequestHandler {
-  const pages = new Set(['/', '/docs', ...readdirSync(files).map((name) => `/${name}`)]);
+  const names = readdirSync(files, { recursive: true, encoding: 'utf8' }).map((name) =>
+    name.replaceAll(sep, '/'),
+  );
+  const pages = new Set(['/', '/docs', '/demo/', ...names.map((name) => `/${name}`)]);
   let layers: Layer[] | undefined;
   const methodsOf = (path: string): string[] => {
     layers ??= (express.router.stack as Layer[]).filter(({ route }) => route !== undefined);

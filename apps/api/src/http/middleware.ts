@@ -38,34 +38,59 @@ function routePattern(request: Request): string {
   return typeof path === 'string' ? path : 'other';
 }
 
-/** Security headers. Swagger UI sets styles inline; nothing else may. */
-export function securityHeaders(corsOrigins?: readonly string[]): RequestHandler {
-  const policy = (styles: string[]) =>
+/** What may be loaded, unless a page needs more. */
+const SOURCES: Record<string, string[]> = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'", 'data:', 'blob:'],
+  connectSrc: ["'self'"],
+  fontSrc: ["'self'"],
+  formAction: ["'self'"],
+  frameAncestors: ["'none'"],
+  baseUri: ["'none'"],
+};
+
+/** The Hugging Face hub, and the hosts that it sends downloads to. */
+const HUB = ['https://huggingface.co', 'https://*.huggingface.co', 'https://*.hf.co'];
+
+export interface SecuritySettings {
+  CORS_ORIGIN?: readonly string[];
+  DEMO_HUB: boolean;
+}
+
+/**
+ * Security headers. Swagger UI sets styles inline; the demo compiles WebAssembly in workers with shared memory, for which the
+ * page has to be isolated, and opens the camera; nothing else may.
+ */
+export function securityHeaders({ CORS_ORIGIN, DEMO_HUB }: SecuritySettings): RequestHandler {
+  const policy = (directives: Record<string, string[]> = {}, isolated = false) =>
     helmet({
-      contentSecurityPolicy: {
-        useDefaults: false,
-        directives: {
-          defaultSrc: ["'none'"],
-          scriptSrc: ["'self'"],
-          styleSrc: styles,
-          imgSrc: ["'self'", 'data:', 'blob:'],
-          connectSrc: ["'self'"],
-          fontSrc: ["'self'"],
-          formAction: ["'self'"],
-          frameAncestors: ["'none'"],
-          baseUri: ["'none'"],
-        },
-      },
+      contentSecurityPolicy: { useDefaults: false, directives: { ...SOURCES, ...directives } },
+      crossOriginEmbedderPolicy: isolated,
       // The service speaks HTTP; TLS and its lifetime belong to the proxy in front.
       strictTransportSecurity: false,
     });
-  const everywhere = policy(["'self'"]);
-  const documentation = policy(["'self'", "'unsafe-inline'"]);
+  const everywhere = policy();
+  const documentation = policy({ styleSrc: ["'self'", "'unsafe-inline'"] });
+  const demo = policy(
+    {
+      scriptSrc: ["'self'", "'wasm-unsafe-eval'"],
+      workerSrc: ["'self'", 'blob:'],
+      connectSrc: ["'self'", ...(DEMO_HUB ? HUB : [])],
+    },
+    true,
+  );
   return (request, response, next) => {
-    const handler = request.path.startsWith('/docs') ? documentation : everywhere;
+    const isDemo = /^\/demo(?:\/|$)/.test(request.path);
+    const handler = isDemo ? demo : request.path.startsWith('/docs') ? documentation : everywhere;
     handler(request, response, () => {
-      if (corsOrigins !== undefined && PICTURE.test(request.path)) {
-        response.setHeader('Cross-Origin-Resource-Policy', picturePolicy(request, corsOrigins));
+      response.setHeader(
+        'Permissions-Policy',
+        `camera=(${isDemo ? 'self' : ''}), microphone=(), geolocation=()`,
+      );
+      if (CORS_ORIGIN !== undefined && PICTURE.test(request.path)) {
+        response.setHeader('Cross-Origin-Resource-Policy', picturePolicy(request, CORS_ORIGIN));
       }
       next();
     });

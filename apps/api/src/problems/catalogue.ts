@@ -20,6 +20,7 @@ export const PROBLEMS = {
   collection_not_found: { status: 404, title: 'There is no such collection' },
   import_not_found: { status: 404, title: 'There is no such import' },
   model_not_found: { status: 404, title: 'There is no such model' },
+  demo_off: { status: 404, title: 'The service does not give its model to browsers' },
   problem_not_found: { status: 404, title: 'There is no such problem code' },
   request_too_slow: { status: 408, title: 'The request came too slowly' },
   body_too_slow: { status: 408, title: 'The body of the request came too slowly' },

@@ -13,5 +13,8 @@ export const hasBrowser = PROGRAM !== undefined;
 export const titleWithBrowser = (title: string): string =>
   hasBrowser ? title : `${title} (skipped: there is no Chromium; on Debian: apt-get install chromium)`;
 
+/** The camera is a picture that moves, and is not asked for. */
+const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+
 export const launchBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: PROGRAM, args: ['--no-sandbox'] });
+  chromium.launch({ executablePath: PROGRAM, args: ['--no-sandbox', ...CAMERA] });

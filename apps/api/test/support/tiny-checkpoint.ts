@@ -9,7 +9,7 @@ import { vitProcessor, wordLevelTokenizer } from '@clip-ts/clip';
 import { FLOAT, FLOAT16, INT64, onnxFile } from './onnx-file.js';
 
 export const EMBEDDING_SIZE = 4;
-const IMAGE_SIZE = 16;
+export const IMAGE_SIZE = 16;
 const CONSTANT = 0.1;
 
 /** Colours by name, each channel −1 to 1. */

@@ -52,6 +52,12 @@ export function choosePrecision(names: readonly string[], choice: PrecisionChoic
   return all.find(isThere) ?? 'fp32';
 }
 
+/** The precision of the ONNX models that an encoder takes of a folder. */
+export const encoderPrecision = async (
+  folder: string,
+  choice: PrecisionChoice = 'auto',
+): Promise<OnnxPrecision> => choosePrecision(await checkpointNames(folder), choice);
+
 /** The names of the files of a folder and of its folder `onnx`, relative to the folder. */
 export async function checkpointNames(folder: string): Promise<string[]> {
   const onnx = await readdir(join(folder, 'onnx')).catch((): string[] => []);

@@ -2,6 +2,7 @@ export { maxTextTokens, readsPadding, type CheckpointConfig } from './checkpoint
 export {
   CONFIG_FILE,
   encoderFiles,
+  encoderPrecision,
   MODEL_CARD_FILE,
   ONNX_SUFFIXES,
   PREPROCESSOR_CONFIG_FILE,
@@ -17,4 +18,4 @@ export {
   type PrecisionChoice,
 } from './files.js';
 export { openCheckpoint, type Checkpoint, type OpenCheckpointOptions } from './open.js';
-export type { Scoring } from './scoring.js';
+export type { Scoring } from './config-scoring.js';

@@ -17,7 +17,8 @@ import {
   TOKENIZER_FILE,
   type PrecisionChoice,
 } from './files.js';
-import { readScoring, type Scoring } from './scoring.js';
+import type { Scoring } from './config-scoring.js';
+import { readScoring } from './scoring.js';
 
 /** A folder whose ONNX models can be run. Paths are absolute or relative as the folder was given. */
 export interface Checkpoint {

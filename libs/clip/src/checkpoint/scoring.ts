@@ -6,26 +6,8 @@ import { join } from 'node:path';
 import { ClipError, isSystemError } from '../errors.js';
 import { SafetensorsFile } from '../safetensors/index.js';
 import type { CheckpointConfig } from './checkpoint-config.js';
+import { configScoring, type Scoring } from './config-scoring.js';
 import { WEIGHTS_FILE } from './files.js';
-
-export interface Scoring {
-  /** Factor on the cosine; exp is applied already. */
-  logitScale: number;
-  /** Only in models trained with the sigmoid loss (SigLIP): scores are then sigmoids, else a softmax over labels. */
-  logitBias?: number;
-  /** Where the values come from; `published` when the folder has none: those of the published models are assumed. */
-  source: 'weights' | 'config' | 'published';
-}
-
-/**
- * exp(logit_scale) of every CLIP model that OpenAI published (training clips it there), and the values of
- * google/siglip-base-patch16-224. A wrong scale leaves every ranking as it is; it makes softmax scores
- * sharper or flatter, and shifts sigmoid scores.
- */
-const PUBLISHED = {
-  clip: { logitScale: 100 },
-  siglip: { logitScale: 117.33, logitBias: -12.93 },
-} as const;
 
 /**
  * Reads logit_scale and logit_bias: from model.safetensors, else from config.json, else published values
@@ -35,11 +17,8 @@ const PUBLISHED = {
 export async function readScoring(folder: string, config: CheckpointConfig): Promise<Scoring> {
   const weights = await readFromWeights(folder);
   if (weights !== undefined) return weights;
-  if (config.logit_scale !== undefined) {
-    return { logitScale: Math.exp(config.logit_scale), logitBias: config.logit_bias, source: 'config' };
-  }
-  if (config.model_type !== 'vision-text-dual-encoder')
-    return { ...PUBLISHED[config.model_type], source: 'published' };
+  const scoring = configScoring(config);
+  if (scoring !== undefined) return scoring;
   throw new ClipError(
     'CHECKPOINT_INVALID',
     `${folder} has no value for the logit_scale that its model learned`,

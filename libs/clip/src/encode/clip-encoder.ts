@@ -18,6 +18,7 @@ import { ImageProcessor, type ImageSource } from '../preprocess/index.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import type { LabelCalibration } from '../zero-shot/index.js';
 import { OnnxModel, type Feed, type Rows } from './onnx-model.js';
+import { unitVector } from './unit-vector.js';
 
 export interface ClipEncoderOptions extends OpenCheckpointOptions {
   /** Bytes of an image file. Default: 32 MiB. */
@@ -202,20 +203,6 @@ export class ClipEncoder {
     }
     return embeddings;
   }
-}
-
-/** Scales a vector to length 1, summing in double precision. */
-function unitVector(vector: Float32Array): Float32Array {
-  let squares = 0;
-  for (const value of vector) squares += value * value;
-  if (!(squares > 0 && squares < Infinity)) {
-    throw new ClipError('ONNX_INVALID', 'the model gave an embedding that cannot be normalised', {
-      found: squares === 0 ? 'all zeros' : 'numbers that are not finite',
-      hint: 'The checkpoint is damaged, or its training diverged',
-    });
-  }
-  const length = Math.sqrt(squares);
-  return vector.map((value) => value / length);
 }
 
 function requireImageSize({

@@ -147,6 +147,23 @@ export function parsePreprocessorConfig(json: unknown, path = 'preprocessor_conf
   };
 }
 
+/**
+ * The image processor's part of processor_config.json, as transformers 5 writes it.
+ * @param path named in errors
+ * @throws ClipError CONFIG_INVALID
+ */
+export function imageProcessorConfig(config: unknown, path: string): unknown {
+  const part: unknown =
+    typeof config === 'object' && config !== null && 'image_processor' in config
+      ? config.image_processor
+      : undefined;
+  if (typeof part === 'object' && part !== null) return part;
+  throw new ClipError('CONFIG_INVALID', `${path} does not say how images are prepared`, {
+    expected: 'an object image_processor, or the file preprocessor_config.json',
+    found: part === undefined ? 'neither' : JSON.stringify(part),
+  });
+}
+
 function processorType(config: PreprocessorConfig): string {
   return config.image_processor_type ?? config.feature_extractor_type ?? 'ViTImageProcessor';
 }

@@ -29,7 +29,8 @@ export class Workspace {
 
   /** The kernels of a module, working on this memory. @param base64 of the module */
   load<Kernels>(base64: string): Kernels {
-    const module = new WebAssembly.Module(new Uint8Array(Buffer.from(base64, 'base64')));
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const module = new WebAssembly.Module(bytes);
     return new WebAssembly.Instance(module, { env: { memory: this.memory } }).exports as Kernels;
   }
 

@@ -2,10 +2,8 @@
  * The files of a tokenizer, as Hugging Face writes them: tokenizer.json (the pipeline), and tokenizer_config.json
  * and special_tokens_map.json (padding, limits). Only the fields used here are described; the rest passes through.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { ClipError, isSystemError } from '../errors.js';
+import { ClipError } from '../errors.js';
 
 const addedToken = z.looseObject({
   id: z.int().nonnegative(),
@@ -27,7 +25,7 @@ const vocabulary = z.union([
   z.array(z.tuple([z.string(), z.number()])),
 ]);
 
-const tokenizerJson = z.looseObject({
+const tokenizerSchema = z.looseObject({
   added_tokens: z.array(addedToken).default([]),
   normalizer: step.nullish().transform((value) => value ?? null),
   pre_tokenizer: step.nullish().transform((value) => value ?? null),
@@ -40,14 +38,14 @@ const tokenizerJson = z.looseObject({
     unk_id: z.int().nullish(),
   }),
 });
-export type TokenizerJson = z.infer<typeof tokenizerJson>;
+export type TokenizerJson = z.infer<typeof tokenizerSchema>;
 
 const tokenName = z.union([
   z.string(),
   z.looseObject({ content: z.string() }).transform(({ content }) => content),
 ]);
 
-const tokenizerConfig = z.looseObject({
+const configSchema = z.looseObject({
   model_max_length: z.number().positive().nullish(),
   pad_token: tokenName.nullish(),
   padding_side: z.enum(['left', 'right']).nullish(),
@@ -55,31 +53,40 @@ const tokenizerConfig = z.looseObject({
   tokenizer_class: z.string().nullish(),
   do_lower_case: z.boolean().nullish(),
 });
-type TokenizerConfig = z.infer<typeof tokenizerConfig>;
+type TokenizerConfig = z.infer<typeof configSchema>;
 
-const specialTokensMap = z.looseObject({ pad_token: tokenName.nullish() });
+const mapSchema = z.looseObject({ pad_token: tokenName.nullish() });
 
 export interface TokenizerFiles {
   json: TokenizerJson;
   config: TokenizerConfig;
 }
 
+/** The contents of the files; undefined where there is no such file. */
+export interface TokenizerJsons {
+  tokenizer: unknown;
+  tokenizerConfig: unknown;
+  specialTokensMap: unknown;
+}
+
 /**
- * Reads the tokenizer files of a folder.
- * @throws ClipError TOKENIZER_INVALID when tokenizer.json is missing or any file is malformed
+ * Checks the contents of a tokenizer's files.
+ * @param folder named in errors
+ * @throws ClipError TOKENIZER_INVALID when there is no tokenizer.json, or any file is malformed
  */
-export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
-  const json = await readJson(join(folder, 'tokenizer.json'), tokenizerJson);
-  if (json === undefined) {
+export function parseTokenizerFiles(
+  { tokenizer, tokenizerConfig, specialTokensMap }: TokenizerJsons,
+  folder: string,
+): TokenizerFiles {
+  if (tokenizer === undefined) {
     throw new ClipError('TOKENIZER_INVALID', `no tokenizer.json in ${folder}`, {
       hint: 'A tokenizer that has only vocab.txt, vocab.json or a sentencepiece model is converted in Python by AutoTokenizer.from_pretrained(folder).save_pretrained(folder)',
     });
   }
-  const config = (await readJson(join(folder, 'tokenizer_config.json'), tokenizerConfig)) ?? {};
-  if (config.pad_token == null) {
-    const map = await readJson(join(folder, 'special_tokens_map.json'), specialTokensMap);
-    config.pad_token = map?.pad_token;
-  }
+  const json = parse(tokenizer, tokenizerSchema, `${folder}/tokenizer.json`);
+  const config = parse(tokenizerConfig ?? {}, configSchema, `${folder}/tokenizer_config.json`);
+  if (config.pad_token == null && specialTokensMap !== undefined)
+    config.pad_token = parse(specialTokensMap, mapSchema, `${folder}/special_tokens_map.json`).pad_token;
   return { json: lowerCased(json, config), config };
 }
 
@@ -98,20 +105,7 @@ function lowerCased(json: TokenizerJson, config: TokenizerConfig): TokenizerJson
   };
 }
 
-async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    if (isSystemError(cause, 'ENOENT')) return undefined;
-    throw new ClipError('TOKENIZER_INVALID', `${path} cannot be read`, { cause });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new ClipError('TOKENIZER_INVALID', `${path} is not valid JSON`, { cause });
-  }
+function parse<T>(value: unknown, schema: z.ZodType<T>, path: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { path: field, message } = result.error.issues[0]!;

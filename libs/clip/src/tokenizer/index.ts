@@ -1,8 +1,3 @@
-export {
-  loadTokenizer,
-  type EncodedTexts,
-  type EncodeOptions,
-  type TokenIdsOptions,
-  type Tokenizer,
-} from './tokenizer.js';
+export { loadTokenizer } from './load-tokenizer.js';
+export type { EncodedTexts, EncodeOptions, TokenIdsOptions, Tokenizer } from './tokenizer.js';
 export { wordLevelTokenizer } from './word-level.js';

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { GOLDEN, goldenFolders } from '../../test/golden-folders.js';
-import { loadTokenizer, type Tokenizer } from './tokenizer.js';
+import { loadTokenizer } from './load-tokenizer.js';
+import type { Tokenizer } from './tokenizer.js';
 
 const KINDS = ['clip', 'wordpiece', 'byte-level-bpe', 'unigram', 'word-level'];
 

@@ -9,7 +9,7 @@
  */
 import { ClipError } from '../errors.js';
 import { orderMarks } from './combining-marks.js';
-import { readTokenizerFiles, type TokenizerFiles } from './files.js';
+import type { TokenizerFiles } from './files.js';
 import { createPipeline, type Pipeline } from './pipeline.js';
 import { hasStep, portableTokenizer } from './portable.js';
 import {
@@ -48,23 +48,23 @@ export interface EncodedTexts {
 }
 
 /**
- * Loads the tokenizer of a folder from tokenizer.json, tokenizer_config.json and special_tokens_map.json.
+ * Makes a tokenizer of its files.
+ * @param name of the model, for errors
  * @throws ClipError TOKENIZER_INVALID
  */
-export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  const files = await readTokenizerFiles(folder);
+export function createTokenizer(files: TokenizerFiles, name: string): Tokenizer {
   try {
     return new Tokenizer(files);
   } catch (cause) {
     if (cause instanceof ClipError) throw cause;
-    throw new ClipError('TOKENIZER_INVALID', `the tokenizer of ${folder} cannot be built`, {
+    throw new ClipError('TOKENIZER_INVALID', `the tokenizer of ${name} cannot be built`, {
       found: cause instanceof Error ? cause.message : String(cause),
       cause,
     });
   }
 }
 
-/** A tokenizer; make one with {@link loadTokenizer}. */
+/** A tokenizer; make one with {@link createTokenizer}. */
 export class Tokenizer {
   /** Number of ids: the largest id + 1, added tokens included. */
   readonly vocabSize: number;

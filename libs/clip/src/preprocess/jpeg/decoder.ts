@@ -184,7 +184,7 @@ export class JpegDecoder {
   }
 
   private lookupOf(table: HuffmanTable, entry: LookupEntry): Uint8Array {
-    const key = Buffer.concat([table.counts, table.symbols]).toString('latin1') + entry.name;
+    const key = String.fromCharCode(...table.counts, ...table.symbols) + entry.name;
     const known = this.lookups.get(key);
     if (known !== undefined) return known;
     if (this.lookups.size === MAX_LOOKUPS) this.lookups.clear();

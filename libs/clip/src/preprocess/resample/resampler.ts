@@ -50,10 +50,10 @@ export class Resampler {
       window.height > 1 &&
       window.height * tapStride(this.filter, image.height, height) > MAX_TABLE_WEIGHTS
     ) {
-      const parts = halves(window.top, window.height).map(([start, length]) =>
+      const [upper, lower] = halves(window.top, window.height).map(([start, length]) =>
         this.resize(image, width, height, { ...window, top: start, height: length }).slice(),
       );
-      return Buffer.concat(parts);
+      return above(upper!, lower!);
     }
     return this.resizeAtOnce(image, width, height, window, this.filter);
   }
@@ -118,6 +118,14 @@ function halves(start: number, length: number): [number, number][] {
     [start, half],
     [start + half, length - half],
   ];
+}
+
+/** Two images of one width, the first above the second. */
+function above(upper: Uint8Array, lower: Uint8Array): Uint8Array {
+  const out = new Uint8Array(upper.length + lower.length);
+  out.set(upper);
+  out.set(lower, upper.length);
+  return out;
 }
 
 /** Two images of one height side by side. */

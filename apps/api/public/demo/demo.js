@@ -1,0 +1,171 @@
+/** The demo: images, labels and bars of a model that runs in a worker of this page. */
+import { apiKey, callJson } from '../api.js';
+import { byId, say } from '../dom.js';
+import { takeImages } from '../image-input.js';
+import { EXAMPLE_LABELS, LABELS_KEY, bar, readLabels, summary } from '../scores.js';
+import { startCamera } from './camera.js';
+
+/**
+ * @typedef {import('../../browser/messages.js').Request} Request
+ * @typedef {import('../../browser/messages.js').Reply} Reply
+ * @typedef {import('../../browser/messages.js').ModelSource} ModelSource
+ * @typedef {import('../../browser/messages.js').Device} Device
+ */
+
+/** Milliseconds after the last key before labels are scored. */
+const PAUSE = 200;
+
+const asked = new URLSearchParams(location.search);
+const worker = new Worker('demo.worker.js', { type: 'module' });
+const [modelStatus, status, bars] = [byId('model-status'), byId('demo-status'), byId('bars')];
+const progress = /** @type {HTMLProgressElement} */ (byId('model-progress'));
+const preview = /** @type {HTMLImageElement} */ (byId('preview'));
+const labels = /** @type {HTMLTextAreaElement} */ (byId('labels'));
+const input = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (byId(id));
+let timer = 0;
+/** How many images and labels the worker was given. */
+let version = 0;
+let hasImage = false;
+
+/** @param {Request} request @param {Transferable[]} [transfer] */
+function send(request, transfer = []) {
+  worker.postMessage(request, transfer);
+  if (request.kind === 'load') return;
+  version++;
+  bars.setAttribute('aria-busy', 'true');
+}
+
+const camera = startCamera({
+  video: /** @type {HTMLVideoElement} */ (byId('video')),
+  button: /** @type {HTMLButtonElement} */ (byId('camera')),
+  frame: (image) => {
+    hasImage = true;
+    send({ kind: 'image', image }, [image]);
+  },
+  started: () => showOnly('video'),
+  failed: (message) => say(status, message, true),
+});
+
+/** @param {File} image */
+function use(image) {
+  camera.stop();
+  hasImage = true;
+  URL.revokeObjectURL(preview.src);
+  preview.src = URL.createObjectURL(image);
+  showOnly('preview');
+  say(status, modelStatus.dataset.ready === undefined ? 'The image waits for the model.' : 'Looking…');
+  send({ kind: 'image', image });
+}
+
+/** @param {'preview' | 'video'} shown */
+function showOnly(shown) {
+  for (const id of ['preview', 'video', 'drop-hint']) byId(id).hidden = id !== shown;
+}
+
+function sendLabels() {
+  const list = readLabels(labels.value);
+  const hypothesisTemplate = input('template').value || '{}';
+  if (list.length === 0) return say(status, 'Write at least one label.', true);
+  if (!hypothesisTemplate.includes('{}'))
+    return say(status, 'The text around each label needs a place for it: {}.', true);
+  sessionStorage.setItem(LABELS_KEY, labels.value);
+  say(status, hasImage ? 'Scoring…' : '');
+  send({
+    kind: 'labels',
+    labels: {
+      labels: list,
+      hypothesisTemplate,
+      multiLabel: input('multi').checked,
+      background: input('background').checked,
+    },
+  });
+}
+
+/** What the address asks for, or else the checkpoint of the service. @returns {Promise<ModelSource>} */
+async function findSource() {
+  const { hub, ...own } = await callJson('model').catch((error) => {
+    if (error.code === 'demo_off')
+      throw new Error('This server does not give its model to browsers (its setting DEMO).');
+    throw error;
+  });
+  const id = asked.get('model');
+  if (id === null) return { kind: 'own', ...own, apiKey: apiKey() };
+  if (!hub)
+    throw new Error('This server does not let the page load models of the hub (its setting DEMO_HUB).');
+  if (!/^[\w.-]+\/[\w.-]+$/.test(id))
+    throw new Error(`“${id}” is no name of a model, such as Xenova/clip-vit-base-patch32.`);
+  return { kind: 'hub', id, precision: /** @type {any} */ (asked.get('precision') ?? undefined) };
+}
+
+async function load() {
+  const source = await findSource();
+  const device = /** @type {Device | null} */ (asked.get('device'));
+  say(modelStatus, `Loading ${source.kind === 'hub' ? source.id : source.name}…`);
+  send({ kind: 'load', source, ...(device !== null && { device }) });
+}
+
+/** @param {Reply} reply */
+function take(reply) {
+  switch (reply.kind) {
+    case 'progress':
+      progress.hidden = false;
+      progress.max = Math.max(reply.total, 1);
+      progress.value = reply.loaded;
+      say(modelStatus, `Loading the model: ${megabytes(reply.loaded)} of ${megabytes(reply.total)} MB`);
+      break;
+    case 'ready': {
+      progress.hidden = true;
+      modelStatus.dataset.ready = '';
+      const threads = `${reply.threads} ${reply.threads === 1 ? 'thread' : 'threads'}`;
+      const where =
+        reply.device === 'webgpu' ? 'on the GPU (WebGPU)' : `on the processor (WebAssembly, ${threads})`;
+      say(modelStatus, [`${reply.name} runs ${where}.`, reply.note].filter(Boolean).join(' '));
+      if (!hasImage) say(status, 'Choose an image.');
+      break;
+    }
+    case 'scores':
+      bars.replaceChildren(...reply.scores.map(bar));
+      bars.dataset.scores = JSON.stringify(reply.scores);
+      say(status, `${summary(reply.scores)} (${Math.round(reply.milliseconds)} ms)`);
+      settle(reply.version);
+      break;
+    case 'refused':
+      bars.replaceChildren();
+      say(status, reply.message, true);
+      settle(reply.version);
+      break;
+    case 'failed':
+      fail(reply.message);
+      break;
+  }
+}
+
+/** @param {number} answered the version that has its answer */
+function settle(answered) {
+  if (answered === version) bars.setAttribute('aria-busy', 'false');
+  camera.next();
+}
+
+/** There is no model. @param {string} message */
+function fail(message) {
+  progress.hidden = true;
+  say(modelStatus, `The model cannot be loaded. ${message}`, true);
+}
+
+/** @param {number} bytes */
+const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+
+worker.addEventListener('message', ({ data }) => take(data));
+worker.addEventListener('error', ({ message }) => fail(message || 'Its worker did not start.'));
+labels.value = sessionStorage.getItem(LABELS_KEY) ?? EXAMPLE_LABELS;
+for (const id of ['labels', 'template']) {
+  byId(id).addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(sendLabels, PAUSE);
+  });
+}
+for (const id of ['multi', 'background']) byId(id).addEventListener('change', sendLabels);
+byId('demo-form').addEventListener('submit', (event) => event.preventDefault());
+takeImages({ area: byId('drop'), file: input('demo-file'), isShown: () => true, use });
+sendLabels();
+load().catch((error) => fail(error.message));

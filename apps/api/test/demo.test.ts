@@ -1,0 +1,149 @@
+/** The demo page in a real browser: the model of the service runs there, and scores as the service does. */
+import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import sharp, { type Sharp } from 'sharp';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
+import { FLOAT, onnxFile } from './support/onnx-file.js';
+import { formRequest } from './support/server.js';
+import { EMBEDDING_SIZE, IMAGE_SIZE } from './support/tiny-checkpoint.js';
+import { useFolder, useServer } from './support/use-server.js';
+
+// Each test starts real processes, which a busy machine serves slowly.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+interface Score {
+  label: string;
+  score: number;
+  similarity: number;
+}
+const LABELS = ['red', 'blue', 'a green and yellow', 'Σ'];
+
+/** A picture with edges and gradients, so that another way of resizing shows. */
+function picture(width: number, height: number, alpha = false): Sharp {
+  const channels = alpha ? 4 : 3;
+  const pixels = Uint8Array.from({ length: width * height * channels }, (_, i) => {
+    const [channel, x, y] = [
+      i % channels,
+      Math.floor(i / channels) % width,
+      Math.floor(i / channels / width),
+    ];
+    if (channel === 3) return x < width / 2 ? 40 : 255;
+    const stripe = (x >> 2) % 3 === channel ? 150 : 0;
+    return (stripe + (channel === 0 ? (x * 255) / width : (y * 255) / height)) % 256;
+  });
+  return sharp(pixels, { raw: { width, height, channels } });
+}
+
+/** A vision model that sees where things are: [B, 3 · 16 · 16] × numbers that look random. */
+function spatialModel(): Buffer {
+  const size = 3 * IMAGE_SIZE * IMAGE_SIZE;
+  const weight = Float32Array.from({ length: size * EMBEDDING_SIZE }, (_, i) => Math.sin(i * i + 7 * i) / 8);
+  return onnxFile({
+    inputs: [{ name: 'pixel_values', type: FLOAT, shape: ['batch', 3, IMAGE_SIZE, IMAGE_SIZE] }],
+    outputs: [{ name: 'image_embeds', type: FLOAT, shape: ['batch', EMBEDDING_SIZE] }],
+    constants: [{ name: 'weight', shape: [size, EMBEDDING_SIZE], data: weight }],
+    nodes: [
+      { op: 'Flatten', inputs: ['pixel_values'], outputs: ['flat'], attributes: { axis: 1 } },
+      { op: 'MatMul', inputs: ['flat', 'weight'], outputs: ['image_embeds'] },
+    ],
+  });
+}
+
+describe.skipIf(!hasBrowser)(titleWithBrowser('the demo page'), () => {
+  const folder = useFolder();
+  const server = useServer(folder, () => {
+    writeFileSync(join(folder, 'checkpoint', 'onnx', 'vision_model.onnx'), spatialModel());
+    return {};
+  });
+  let browser: Browser;
+  let page: Page;
+  let requests: { url: string; method: string }[];
+  let complaints: string[];
+
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser.close());
+  beforeEach(async () => {
+    page = await browser.newPage();
+    [requests, complaints] = [[], []];
+    page
+      .context()
+      .on('request', (request) => requests.push({ url: request.url(), method: request.method() }));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+    await page.goto(`${server.url}/demo`);
+    await page.locator('#model-status', { hasText: 'runs on' }).waitFor();
+  });
+  afterEach(async () => {
+    await page.close();
+    expect(complaints).toEqual([]);
+  });
+
+  const fileOf = async (name: string, image: Sharp): Promise<string> => {
+    const file = join(folder, name);
+    await image.toFile(file);
+    return file;
+  };
+  /** The scores on the page when it has taken in all that `change` does. */
+  const scoresAfter = async (change: () => Promise<unknown>): Promise<Score[]> => {
+    await change();
+    await page.locator('#bars[aria-busy=false]').waitFor();
+    return JSON.parse((await page.locator('#bars').getAttribute('data-scores'))!) as Score[];
+  };
+
+  it('scores any kind of file as the service does, and sends it nowhere', async () => {
+    const files = [
+      await fileOf('plain.jpg', picture(640, 480).jpeg()),
+      await fileOf('progressive.jpg', picture(801, 603).jpeg({ progressive: true, quality: 95 })),
+      await fileOf('grey.jpg', picture(300, 200).greyscale().jpeg()),
+      await fileOf('turned.jpg', picture(320, 200).jpeg().withMetadata({ orientation: 6 })),
+      await fileOf('transparent.png', picture(200, 330, true).png()),
+      await fileOf('transparent.webp', picture(200, 330, true).webp({ lossless: true })),
+    ];
+    await page.locator('#labels').fill(LABELS.join('\n'));
+    for (const [index, file] of files.entries()) {
+      const [multi, background] = [index % 2 === 1, index > 2];
+      const here = await scoresAfter(async () => {
+        await page.locator('#multi').setChecked(multi);
+        await page.locator('#background').setChecked(background);
+        await page.locator('#demo-file').setInputFiles(file);
+      });
+      const form = formRequest({
+        image: new Uint8Array(await readFile(file)),
+        labels: JSON.stringify(LABELS),
+        hypothesis_template: '{}',
+        multi_label: String(multi),
+        background: String(background),
+      });
+      const there = await server.json<Score[]>('/classify', form);
+      const close = (value: number) => expect.closeTo(value, 5) as number;
+      expect([file, here]).toEqual([
+        file,
+        there.map(({ label, score, similarity }) => ({
+          label,
+          score: close(score),
+          similarity: close(similarity),
+        })),
+      ]);
+    }
+    const elsewhere = requests.filter(({ url }) => new URL(url).origin !== server.url);
+    expect([elsewhere, requests.filter(({ method }) => method !== 'GET')]).toEqual([[], []]);
+  });
+
+  it('moves the bars as labels are edited and follows a camera', async () => {
+    await page.locator('#labels').fill('red');
+    const one = await scoresAfter(() => page.getByRole('button', { name: 'Use the camera' }).click());
+    expect(one.map(({ label }) => label).sort()).toEqual(['none of the above', 'red']);
+    await page.locator('#labels').fill('red, blue');
+    await page.locator('.bar', { hasText: 'blue' }).waitFor();
+    expect(await page.locator('#video').isVisible()).toBe(true);
+    await page.getByRole('button', { name: 'Stop the camera' }).click();
+    expect(requests.filter(({ method }) => method !== 'GET')).toEqual([]);
+  });
+});
