@@ -66,6 +66,8 @@ if (!existsSync(stateFile) || readFileSync(stateFile, 'utf8') !== wanted) {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
+    // The names of controllers become those of operations in the OpenAPI document.
+    keepNames: true,
     external: [...WITH_FILES, ...ABSENT, ...FIRST],
     // What CommonJS packages find around them.
     banner: {
