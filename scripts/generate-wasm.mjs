@@ -41,7 +41,7 @@ function generate(project, name) {
   const source = join(repository, project, 'assembly', `${name}.ts`);
   const output = join(repository, project, 'src', 'generated', `${name}-wasm.ts`);
   const state = createHash('sha256')
-    .update([version, ...OPTIONS, readFileSync(source, 'utf8')].join('\n'))
+    .update([version, ...OPTIONS, ...sourcesOf(source)].join('\n'))
     .digest('hex');
   const head = `/* Made from assembly/${name}.ts by scripts/generate-wasm.mjs (${state}). */\n`;
   if (existsSync(output) && readFileSync(output, 'utf8').startsWith(head)) return;
@@ -49,6 +49,16 @@ function generate(project, name) {
   mkdirSync(dirname(output), { recursive: true });
   writeFileSync(output, `${head}export const ${name.toUpperCase()}_WASM = '${base64}';\n`);
   console.log(`assemblyscript ${version}: ${project}/src/generated/${name}-wasm.ts written`);
+}
+
+/**
+ * The text of a source and of the sources beside it that it imports.
+ * @param {string} source @returns {string[]}
+ */
+function sourcesOf(source) {
+  const text = readFileSync(source, 'utf8');
+  const imports = [...text.matchAll(/from '\.\/(?<name>[\w-]+)'/g)].map(({ groups }) => groups?.name);
+  return [text, ...imports.flatMap((name) => sourcesOf(join(dirname(source), `${name}.ts`)))];
 }
 
 /** @param {string} source @returns {Buffer} the binary module; ends the process when there is none */

@@ -1,5 +1,7 @@
 /** The towers whose forward pass is timed: configurations in transformers' keys, read by every side. */
 
+import { DISTILROBERTA, SWIN_T } from '../shared/configs.mjs';
+
 /** @typedef {{ kind: 'vision' | 'text', tokens: number, unit: string, config: Record<string, unknown> }} TimedTower */
 
 /** @type {Record<string, TimedTower>} */
@@ -22,32 +24,13 @@ export const TOWERS = {
     kind: 'vision',
     tokens: 0,
     unit: 'images/s',
-    config: {
-      model_type: 'swin',
-      image_size: 224,
-      patch_size: 4,
-      embed_dim: 96,
-      depths: [2, 2, 6, 2],
-      num_heads: [3, 6, 12, 24],
-      window_size: 7,
-    },
+    config: SWIN_T,
   },
   'text.distilroberta': {
     kind: 'text',
     tokens: 32,
     unit: 'texts/s',
-    config: {
-      model_type: 'roberta',
-      vocab_size: 50265,
-      hidden_size: 768,
-      num_hidden_layers: 6,
-      num_attention_heads: 12,
-      intermediate_size: 3072,
-      max_position_embeddings: 514,
-      type_vocab_size: 1,
-      layer_norm_eps: 1e-5,
-      pad_token_id: 1,
-    },
+    config: DISTILROBERTA,
   },
 };
 

@@ -11,19 +11,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writeSafetensors } from '@clip-ts/clip';
 import { createTextTower } from '@clip-ts/clip/model';
-
-const config = {
-  model_type: 'roberta',
-  vocab_size: 50265,
-  hidden_size: 768,
-  num_hidden_layers: 12,
-  num_attention_heads: 12,
-  intermediate_size: 3072,
-  max_position_embeddings: 514,
-  type_vocab_size: 1,
-  layer_norm_eps: 1e-5,
-  pad_token_id: 1,
-};
+import { ROBERTA_BASE as config } from '../shared/configs.mjs';
 
 const folder = await mkdtemp(path.join(tmpdir(), 'bench-load-'));
 try {

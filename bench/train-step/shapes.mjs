@@ -3,6 +3,8 @@
  * Dropout and drop path are off and batch norm keeps its statistics, so that all sides compute the same function.
  */
 
+import { DISTILROBERTA, SWIN_T } from '../shared/configs.mjs';
+
 /** @typedef {{ batch: number, tokens: number, image: number, frozen: boolean, allTokens?: boolean, projection: number, vision: Record<string, unknown>, text: Record<string, unknown> }} Shape */
 
 const swinAndRoberta = {
@@ -10,27 +12,9 @@ const swinAndRoberta = {
   tokens: 32,
   image: 224,
   projection: 512,
-  vision: {
-    model_type: 'swin',
-    image_size: 224,
-    patch_size: 4,
-    embed_dim: 96,
-    depths: [2, 2, 6, 2],
-    num_heads: [3, 6, 12, 24],
-    window_size: 7,
-    drop_path_rate: 0,
-  },
+  vision: { ...SWIN_T, drop_path_rate: 0 },
   text: {
-    model_type: 'roberta',
-    vocab_size: 50265,
-    hidden_size: 768,
-    num_hidden_layers: 6,
-    num_attention_heads: 12,
-    intermediate_size: 3072,
-    max_position_embeddings: 514,
-    type_vocab_size: 1,
-    layer_norm_eps: 1e-5,
-    pad_token_id: 1,
+    ...DISTILROBERTA,
     bos_token_id: 0,
     eos_token_id: 2,
     hidden_dropout_prob: 0,

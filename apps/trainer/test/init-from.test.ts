@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ClipEncoder, SafetensorsFile } from '@clip-ts/clip';
+import { ClipEncoder } from '@clip-ts/clip';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configFlags, temporaryFolder, trainer, type Configs, type Finished } from './cli.js';
+import { weights } from './weights.js';
 import { writeWholeModel } from './whole-models.js';
 
 let folder: string;
@@ -10,14 +11,6 @@ let remove: () => Promise<void>;
 const inFolder = (...names: string[]) => path.join(folder, ...names);
 const json = async (...names: string[]) =>
   JSON.parse(await readFile(inFolder(...names), 'utf8')) as Record<string, unknown>;
-
-async function weights(checkpoint: string): Promise<Map<string, Float32Array>> {
-  const file = await SafetensorsFile.open(path.join(checkpoint, 'model.safetensors'));
-  const tensors = new Map<string, Float32Array>();
-  for (const name of file.tensors.keys()) tensors.set(name, await file.readFloat32(name));
-  await file.close();
-  return tensors;
-}
 
 /** Names of the tensors that differ by more than `least`. */
 function changed(a: Map<string, Float32Array>, b: Map<string, Float32Array>, least = 0): string[] {

@@ -1,9 +1,9 @@
 import { readFile, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { SafetensorsFile } from '@clip-ts/clip';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configFlags, start, temporaryFolder, trainer, type Finished } from './cli.js';
+import { weights } from './weights.js';
 
 interface StepLine {
   kind: 'step' | 'validation';
@@ -20,14 +20,6 @@ async function steps(run: string): Promise<StepLine[]> {
   const text = await readFile(path.join(run, 'metrics.jsonl'), 'utf8').catch(() => '');
   const lines = text.split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line) as StepLine).filter(({ kind }) => kind === 'step');
-}
-
-async function weights(checkpoint: string): Promise<Map<string, Float32Array>> {
-  const file = await SafetensorsFile.open(path.join(checkpoint, 'model.safetensors'));
-  const tensors = new Map<string, Float32Array>();
-  for (const name of file.tensors.keys()) tensors.set(name, await file.readFloat32(name));
-  await file.close();
-  return tensors;
 }
 
 beforeAll(async () => {

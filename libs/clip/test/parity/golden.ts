@@ -61,10 +61,19 @@ export function worstDifference(
   expected: Section,
   floor: number,
 ): Difference {
+  return worstOf(found, expected, (values, data) => relativeDifference(values, data, floor));
+}
+
+/** The tensor with the largest value of a measure; infinite where there is nothing to compare with. */
+function worstOf(
+  found: ReadonlyMap<string, ArrayLike<number>>,
+  expected: Section,
+  measure: (found: ArrayLike<number>, expected: ArrayLike<number>) => number,
+): Difference {
   let worst: Difference = { tensor: '-', value: 0 };
   for (const [name, { data }] of expected) {
     const values = found.get(name);
-    const value = values?.length === data.length ? relativeDifference(values, data, floor) : Infinity;
+    const value = values?.length === data.length ? measure(values, data) : Infinity;
     if (!(value <= worst.value)) worst = { tensor: name, value };
   }
   return worst;
@@ -90,14 +99,10 @@ export function worstAngle(
   expected: Section,
   floor: number,
 ): Difference {
-  let worst: Difference = { tensor: '-', value: 0 };
-  for (const [name, { data }] of expected) {
-    if (largest(new Map([[name, expected.get(name)!]])) < floor) continue;
-    const values = found.get(name);
-    const value = values?.length === data.length ? 1 - cosine(values, data) : Infinity;
-    if (!(value <= worst.value)) worst = { tensor: name, value };
-  }
-  return worst;
+  const compared = new Map(
+    [...expected].filter(([name, tensor]) => largest(new Map([[name, tensor]])) >= floor),
+  );
+  return worstOf(found, compared, (values, data) => 1 - cosine(values, data));
 }
 
 function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {

@@ -8,33 +8,12 @@ import { concat, filled, reshape, slice } from '../graph/layout.js';
 import { add, binary, cast, div, equal, mul, op, sqrt, sub, unary, where } from '../graph/ops.js';
 import { scalar, type Value } from '../graph/value.js';
 import { defineRaw, type KernelDefinition } from './define.js';
+import { MOVING_KERNELS } from './moving.js';
 
 /** Linear in their complex operands, or only moving elements: f(a + ib) = f(a) + i·f(b). */
 const PARTWISE = new Set([
-  ...['Add', 'AddN', 'Sub', 'Neg', 'Sum', 'Mean', 'Cumsum'],
-  ...[
-    'Reshape',
-    'ExpandDims',
-    'Identity',
-    'Transpose',
-    'Tile',
-    'BroadcastTo',
-    'Slice',
-    'StridedSlice',
-    'Reverse',
-  ],
-  ...[
-    'SplitV',
-    'Unpack',
-    'Concat',
-    'Pack',
-    'PadV2',
-    'MirrorPad',
-    'GatherV2',
-    'GatherNd',
-    'ZerosLike',
-    'Select',
-  ],
+  ...MOVING_KERNELS,
+  ...['Add', 'AddN', 'Sub', 'Neg', 'Sum', 'Mean', 'Cumsum', 'PadV2', 'MirrorPad', 'ZerosLike'],
 ]);
 
 const isComplex = (info: tf.TensorInfo | undefined): boolean => info?.dtype === 'complex64';

@@ -8,6 +8,7 @@ import { EngineError } from '../errors.js';
 import { materialised } from '../graph/value.js';
 import type { KernelDefinition } from './define.js';
 import { defineHost, ints, type HostResult } from './host.js';
+import { MOVING_KERNELS } from './moving.js';
 
 const decode = (bytes: Uint8Array): string => tf.util.decodeString(bytes);
 const encode = (text: string): Uint8Array => tf.util.encodeString(text);
@@ -21,28 +22,8 @@ const stringResult = (strings: Uint8Array[], shape = [strings.length]): HostResu
 const MOVES: Readonly<Record<string, readonly number[] | undefined>> = {
   ...Object.fromEntries(
     [
-      ...[
-        'Reshape',
-        'ExpandDims',
-        'Identity',
-        'Transpose',
-        'Tile',
-        'BroadcastTo',
-        'Slice',
-        'StridedSlice',
-        'Reverse',
-      ],
-      ...[
-        'SplitV',
-        'Unpack',
-        'Concat',
-        'Pack',
-        'GatherV2',
-        'GatherNd',
-        'Select',
-        'SparseToDense',
-        'RaggedTensorToTensor',
-      ],
+      ...MOVING_KERNELS,
+      ...['SparseToDense', 'RaggedTensorToTensor'],
       ...['TensorScatterUpdate', 'SpaceToBatchND', 'BatchToSpaceND'],
     ].map((name) => [name, undefined]),
   ),

@@ -176,3 +176,17 @@ export function requireHeads<Key extends string>(
   const found = { [width]: config[width], [heads]: config[heads] };
   requireConfig(config[width] % config[heads] === 0, name, `${width} divisible by ${heads}`, found);
 }
+
+/**
+ * Parses the config of a transformer, whose hidden_size is divided among num_attention_heads.
+ * @throws ClipError CONFIG_INVALID
+ */
+export function parseTransformerWith<Config extends { hidden_size: number; num_attention_heads: number }>(
+  schema: z.ZodType<Config>,
+  name: string,
+  json: unknown,
+): Config {
+  const config = parseConfigWith(schema, name, json);
+  requireHeads(name, config, 'hidden_size', 'num_attention_heads');
+  return config;
+}

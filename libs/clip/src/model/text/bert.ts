@@ -45,8 +45,7 @@ export function parseBert<Schema extends z.ZodType<BertConfig>>(
   name: string,
   json: unknown,
 ): BertConfig {
-  const config = field.parseConfigWith(schema, name, json);
-  field.requireHeads(name, config, 'hidden_size', 'num_attention_heads');
+  const config = field.parseTransformerWith(schema, name, json);
   const { pad_token_id, vocab_size } = config;
   const padding = { pad_token_id, vocab_size };
   field.requireConfig((pad_token_id ?? 0) < vocab_size, name, 'pad_token_id below vocab_size', padding);

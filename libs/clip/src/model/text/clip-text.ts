@@ -36,11 +36,7 @@ const schema = field.configSchema({
 
 type Config = z.output<typeof schema>;
 
-function parseConfig(json: unknown): Config {
-  const config = field.parseConfigWith(schema, 'clip_text_model', json);
-  field.requireHeads('clip_text_model', config, 'hidden_size', 'num_attention_heads');
-  return config;
-}
+const parseConfig = (json: unknown): Config => field.parseTransformerWith(schema, 'clip_text_model', json);
 
 function clipTextTower(config: Config): Layer<Forward<TextInputs>> {
   const { initializer_factor: factor, max_position_embeddings: maxTokens } = config;

@@ -35,11 +35,7 @@ const schema = field.configSchema({
 
 type Config = z.output<typeof schema>;
 
-function parseConfig(json: unknown): Config {
-  const config = field.parseConfigWith(schema, 'mpnet', json);
-  field.requireHeads('mpnet', config, 'hidden_size', 'num_attention_heads');
-  return config;
-}
+const parseConfig = (json: unknown): Config => field.parseTransformerWith(schema, 'mpnet', json);
 
 function mpnetLayer(config: Config): Layer<Block> {
   const { hidden_size: D, intermediate_size: F, layer_norm_eps: eps, hidden_dropout_prob: rate } = config;

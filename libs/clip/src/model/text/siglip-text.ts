@@ -29,11 +29,7 @@ const schema = field.configSchema({
 
 type Config = z.output<typeof schema>;
 
-function parseConfig(json: unknown): Config {
-  const config = field.parseConfigWith(schema, 'siglip_text_model', json);
-  field.requireHeads('siglip_text_model', config, 'hidden_size', 'num_attention_heads');
-  return config;
-}
+const parseConfig = (json: unknown): Config => field.parseTransformerWith(schema, 'siglip_text_model', json);
 
 function siglipTextTower(config: Config): Layer<Forward<TextInputs>> {
   const { hidden_size: D } = config;

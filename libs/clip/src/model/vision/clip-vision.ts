@@ -32,11 +32,7 @@ const schema = field.configSchema({
 
 type Config = z.output<typeof schema>;
 
-function parseConfig(json: unknown): Config {
-  const config = field.parseConfigWith(schema, 'clip_vision_model', json);
-  field.requireHeads('clip_vision_model', config, 'hidden_size', 'num_attention_heads');
-  return config;
-}
+const parseConfig = (json: unknown): Config => field.parseTransformerWith(schema, 'clip_vision_model', json);
 
 function clipVisionTower(config: Config): Layer<Forward<VisionInputs>> {
   const { hidden_size: D, num_channels: C, image_size: side, patch_size: p } = config;

@@ -52,11 +52,7 @@ const schema = field.configSchema({
 
 type Config = z.output<typeof schema>;
 
-function parseConfig(json: unknown): Config {
-  const config = field.parseConfigWith(schema, 'dinov2', json);
-  field.requireHeads('dinov2', config, 'hidden_size', 'num_attention_heads');
-  return config;
-}
+const parseConfig = (json: unknown): Config => field.parseTransformerWith(schema, 'dinov2', json);
 
 /** SwiGLU takes two thirds of the width, rounded up to a multiple of 8. */
 function feedForward(config: Config): Layer<Unary> {

@@ -41,11 +41,8 @@ const schema = field.configSchema({
 
 type Config = z.output<typeof schema>;
 
-function parseConfig(json: unknown): Config {
-  const config = field.parseConfigWith(schema, 'siglip_vision_model', json);
-  field.requireHeads('siglip_vision_model', config, 'hidden_size', 'num_attention_heads');
-  return config;
-}
+const parseConfig = (json: unknown): Config =>
+  field.parseTransformerWith(schema, 'siglip_vision_model', json);
 
 /** Attention pooling: [B, P, D] → [B, D]. */
 function poolingHead(config: Config): Layer<(x: tf.Tensor, ctx: ForwardContext) => tf.Tensor> {

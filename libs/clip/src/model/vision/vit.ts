@@ -37,8 +37,7 @@ export type VitConfig = z.output<typeof schema>;
 
 /** Checks that hold for ViT and DeiT alike. */
 export function parseVit(name: string, json: unknown): VitConfig {
-  const config = field.parseConfigWith(schema, name, json);
-  field.requireHeads(name, config, 'hidden_size', 'num_attention_heads');
+  const config = field.parseTransformerWith(schema, name, json);
   const { image_size, patch_size } = config;
   const fits = image_size[0] >= patch_size[0] && image_size[1] >= patch_size[1];
   field.requireConfig(fits, name, 'image_size of at least patch_size', { image_size });
