@@ -4,9 +4,9 @@
  *
  *   npm run bench -- input-pipeline [--peer torch] [--photos FOLDER] [--workers 2] [--images 512] [--rounds 5]
  *
- * Two kinds of batches: `views` are decoded, cropped at random (half to all of the area), resized, mirrored half of the time,
+ * Three kinds of batches: `views` are decoded, cropped at random (half to all of the area), resized, mirrored half of the time,
  * changed in brightness and contrast, normalised; `resized` are decoded, resized to a shorter side of 224, cropped to the
- * centre, normalised. `cpu` is the processor time of a side with its threads or processes: what is comparable on a machine that
+ * centre, normalised; `cached` are the same pixels from the file that --image-cache fills, ours alone. `cpu` is the processor time of a side with its threads or processes: what is comparable on a machine that
  * does other work too. Both sides resize with PIL's bicubic filter. The photos of --photos are cut to 640 × 480 first; without it
  * pictures are drawn. Sides take turns; medians are printed. PYTHON names an interpreter with torch and Pillow; torchvision's
  * transforms are used where it loads, the same operations written out elsewhere.
@@ -20,7 +20,7 @@ import sharp from 'sharp';
 import { median } from '../shared/measure.mjs';
 import { startSide } from '../shared/side.mjs';
 
-const KINDS = /** @type {const} */ (['views', 'resized']);
+const KINDS = /** @type {const} */ (['views', 'resized', 'cached']);
 const FILES = 256;
 const [WIDTH, HEIGHT] = [640, 480];
 
@@ -86,12 +86,13 @@ try {
   });
   const sides = [ours, ...peers];
   for (const kind of KINDS) {
+    // The first time starts threads and processes, and fills the cache.
+    const asked = kind === 'cached' ? [ours] : sides;
     /** @type {Map<string, { rates: number[], cpu: number[], peakRssMb: number, with?: string }>} */
-    const results = new Map(sides.map(({ name }) => [name, { rates: [], cpu: [], peakRssMb: 0 }]));
-    // The first time starts threads and processes.
-    for (const side of sides) await side.ask(`${kind} ${values.images}`);
+    const results = new Map(asked.map(({ name }) => [name, { rates: [], cpu: [], peakRssMb: 0 }]));
+    for (const side of asked) await side.ask(`${kind} ${values.images}`);
     for (let round = 0; round < Number(values.rounds); round++) {
-      for (const side of sides) {
+      for (const side of asked) {
         const { ms, cpuMs, peakRssMb, ...rest } = await side.ask(`${kind} ${values.images}`);
         const result = results.get(side.name);
         result?.rates.push((Number(values.images) * 1000) / ms);
@@ -103,7 +104,7 @@ try {
     const cpu = (/** @type {string} */ name) => median(results.get(name)?.cpu ?? []);
     const print = (/** @type {string} */ key, /** @type {string} */ value) =>
       console.log(`input_pipeline.${kind}.${key}: ${value}`);
-    for (const { name } of sides) {
+    for (const { name } of asked) {
       print(name, `${rate(name).toFixed(1)} images/s`);
       print(`${name}.cpu`, `${cpu(name).toFixed(2)} ms/image`);
       print(
@@ -111,7 +112,7 @@ try {
         `${results.get(name)?.peakRssMb} MB${name === 'torch' ? ' without its workers' : ''}`,
       );
     }
-    for (const { name } of peers) {
+    for (const { name } of asked.slice(1)) {
       print(`ratio_${name}`, (rate('ours') / rate(name)).toFixed(2));
       print(`ratio_${name}.cpu`, (cpu(name) / cpu('ours')).toFixed(2));
       print(`${name}.with`, String(results.get(name)?.with));

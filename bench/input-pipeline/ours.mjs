@@ -1,5 +1,6 @@
-/** Our side of bench/input-pipeline: `node ours.mjs FOLDER WORKERS` answers `views N` and `resized N`. */
-import { readdirSync } from 'node:fs';
+/** Our side of bench/input-pipeline: `node ours.mjs FOLDER WORKERS` answers `views N`, `resized N` and `cached N`. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ImagePipeline } from '../../apps/trainer/dist/data/images/image-pipeline.js';
 import { drawView } from '../../apps/trainer/dist/data/images/view.js';
@@ -13,14 +14,22 @@ const AHEAD = 2;
 const [folder = '', workers] = process.argv.slice(2);
 const threads = Number(workers);
 const files = readdirSync(folder).map((name) => join(folder, name));
-const pipeline = new ImagePipeline({
-  images: files.length,
-  processorConfig: { image_processor_type: 'CLIPImageProcessor', size: SIDE, crop_size: SIDE },
-  height: SIDE,
-  width: SIDE,
-  threads,
-  memoryLimit: 0,
-});
+const cache = mkdtempSync(join(tmpdir(), 'clip-bench-cache-'));
+writeFileSync(join(cache, 'pixels'), '');
+
+/** @param {import('../../apps/trainer/dist/data/images/resized-images.js').ResizedSplit[]} resized kept on disk */
+const open = (...resized) =>
+  new ImagePipeline({
+    images: files.length,
+    processorConfig: { image_processor_type: 'CLIPImageProcessor', size: SIDE, crop_size: SIDE },
+    height: SIDE,
+    width: SIDE,
+    threads,
+    memoryLimit: 0,
+    resized,
+  });
+const fromFiles = open();
+const fromCache = open({ file: join(cache, 'pixels'), first: 0, count: files.length });
 
 /** The tasks of each batch. @param {string} kind @param {number} images */
 function* batches(kind, images) {
@@ -35,6 +44,7 @@ function* batches(kind, images) {
 
 await answerRequests(async (kind, images) => {
   const started = performance.now();
+  const pipeline = kind === 'cached' ? fromCache : fromFiles;
   const cpu = process.cpuUsage();
   let done = 0;
   const made = prefetch(
@@ -48,4 +58,6 @@ await answerRequests(async (kind, images) => {
   const { user, system } = process.cpuUsage(cpu);
   return { ms: performance.now() - started, cpuMs: (user + system) / 1000 };
 });
-await pipeline.close();
+await fromFiles.close();
+await fromCache.close();
+rmSync(cache, { recursive: true });

@@ -1,6 +1,6 @@
 /** The threads that decode images, from the command line, and the built pipeline where a thread is to die. */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configFlags, start, temporaryFolder, trainer } from './cli.js';
 import { COUNTERS, type BatchMessage } from '../dist/data/images/batch-message.js';
 import { ImagePipeline } from '../dist/data/images/image-pipeline.js';
+import { openResizedFiles } from '../dist/data/images/resized-files.js';
+import type { ResizedSplit } from '../dist/data/images/resized-images.js';
 import { createRandom } from '../dist/random.js';
 import { drawView } from '../dist/data/images/view.js';
 
@@ -53,23 +55,31 @@ async function killAtRandom(run: string, args: readonly string[]): Promise<void>
 }
 
 describe('training from files', () => {
-  it('gives the same weights with 1, 2 and 4 threads, whatever fits the memory, also when it was killed, and notes the time spent waiting', async () => {
+  it('gives the same weights with 1, 2 and 4 threads, whatever fits the memory or is kept on disk, also when it was killed, and notes the time spent waiting', async () => {
     // Stage 1 with its towers run at each step, stage 2 and the validations: all from files.
-    const augmented = { augmentation: 'photo', epochs: 2, checkpoint_seconds: 0.001 };
-    const flags = await configFlags(folder, { heads: augmented, everything: augmented });
+    const quick = { epochs: 2, checkpoint_seconds: 0.001 };
+    const flags = await configFlags(folder, {
+      heads: { ...quick, augmentation: 'photo' },
+      everything: quick,
+    });
     const hashes: string[] = [];
-    for (const [threads, memory] of [
+    const disk = ['--image-cache', inFolder('image-cache')];
+    for (const [threads, memory, ...cache] of [
       ['1', '20'],
       ['2', '1e-5'],
-      ['4', '20'],
+      ['4', '1e-5', ...disk],
     ] as const) {
       const run = `threads-${threads}`;
-      const more = ['--workers', threads, '--image-memory', memory];
+      const more = ['--workers', threads, '--image-memory', memory, ...cache];
       const args = ['--data', inFolder('photos'), '--output', inFolder(run), ...flags, ...more];
       if (threads === '4') for (let n = 0; n < 2; n++) await killAtRandom(run, ['pretrain', ...args]);
       const { code, stdout, stderr } = await trainer('pretrain', ...args);
       expect([code, stderr]).toEqual([0, '']);
       expect(stdout).toMatch(/images\/s {2}\d+ % waiting for data/);
+      if (cache.length > 0) {
+        expect(stdout).toMatch(/kept in .*image-cache: 24 images of 32 × 32 pixels, up to .* GB/);
+        expect(stdout).toMatch(/stage "heads" shows crops of the originals .* not kept on disk/);
+      }
       const weights = await readFile(inFolder(`threads-${threads}`, 'last', 'model.safetensors'));
       hashes.push(createHash('sha256').update(weights).digest('hex'));
     }
@@ -99,9 +109,10 @@ describe('training from files', () => {
 
 describe('the pipeline', () => {
   const SIDE = 16;
-  const open = (threads: number) =>
+  const open = (threads: number, resized: readonly ResizedSplit[] = []) =>
     new ImagePipeline({
       images: 24,
+      resized,
       processorConfig: {
         image_processor_type: 'ViTImageProcessor',
         size: { height: SIDE, width: SIDE },
@@ -122,6 +133,45 @@ describe('the pipeline', () => {
       view: drawView(createRandom(image), 'photo'),
     }));
   }
+
+  it('takes from disk what was resized before, unless its file has changed or the record is damaged', async () => {
+    const images = (await tasks()).map((task) => ({ ...task, view: null }));
+    const file = inFolder('resized.pixels');
+    await writeFile(file, '');
+    const resized = [{ file, first: 0, count: images.length }];
+    const use = { threads: 1, keep: false };
+    /** By a pipeline that has nothing in memory. */
+    const shown = async (disk = resized) => {
+      const pipeline = open(1, disk);
+      try {
+        return (await pipeline.pixelValues(images, use)).data.slice();
+      } finally {
+        await pipeline.close();
+      }
+    };
+    const { location } = images[3]!;
+    const whole = await readFile(location);
+    const time = 1e9;
+    await utimes(location, time, time);
+    const expected = await shown([]);
+    expect(await shown()).toEqual(expected);
+    // No longer an image, but of the same size and time: it is not looked at.
+    await writeFile(location, Buffer.alloc(whole.length));
+    await utimes(location, time, time);
+    expect(await shown()).toEqual(expected);
+    await utimes(location, time, time + 5);
+    await expect(shown()).rejects.toThrow(path.basename(location));
+    await writeFile(location, whole);
+    const record = 3 * SIDE * SIDE + 32;
+    const content = await readFile(file);
+    expect(content).toHaveLength(images.length * record);
+    // Half of one, and a bit of another.
+    content.fill(0, 5 * record, 5 * record + 400);
+    content[6 * record + 7]! ^= 1;
+    await writeFile(file, content);
+    expect(await shown()).toEqual(expected);
+    expect(await shown()).toEqual(expected);
+  });
 
   it('goes on while the thread that asked is busy, with all batches that are under way', async () => {
     const started: Worker[] = [];
@@ -199,4 +249,24 @@ describe('the pipeline', () => {
     await expect(pipeline.pixelValues(await tasks(), use)).rejects.toThrow('ended unexpectedly');
     await pipeline.close();
   });
+});
+
+it('resized images that the disk has no room for are refused before training, and so is a folder that cannot be', async () => {
+  const images = Array.from({ length: 1000 }, (_, n) => ({
+    name: `${n}`,
+    captions: [],
+    location: '',
+    tags: [],
+  }));
+  const enormous = {
+    assets: { 'preprocessor_config.json': '{}' },
+    processor: { height: 60_000, width: 60_000 },
+  } as unknown as Parameters<typeof openResizedFiles>[2];
+  const opened = (...names: string[]) =>
+    openResizedFiles(inFolder(...names), [images], enormous, () => undefined);
+  await expect(opened('no-room')).rejects.toThrow(
+    /image_cache_full: .*1,000 images of 60000 × 60000 pixels take 10800\.0 GB/,
+  );
+  expect(await readdir(inFolder('no-room'))).toEqual([]);
+  await expect(opened('photos', 'circle', '1.jpg', 'below')).rejects.toThrow(/cannot be written to: ENOTDIR/);
 });

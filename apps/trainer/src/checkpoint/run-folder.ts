@@ -26,9 +26,23 @@ export async function firstSnapshot(
   return { state, weights, moments: await readMoments(lastFolder(output)) };
 }
 
+/**
+ * Seconds between checkpoints of epochs that end sooner: heads on kept features make an epoch in less time than their
+ * checkpoint, with the towers in it, takes to be written. It is what a kill costs them.
+ */
+const EPOCH_PAUSE_SECONDS = 15;
+
 export interface RunFolder {
-  saveBest(state: TrainingState, weights: HostTensors): Promise<void>;
+  /**
+   * Takes the end of an epoch, to be written now or, when the last writing was a moment ago, with the next.
+   * @param best whether it is the best so far
+   * @param pauseSeconds at most this long after the last writing
+   */
+  keep(snapshot: Snapshot, best: boolean, pauseSeconds: number): Promise<void>;
+  /** Writes a snapshot, and what was kept before. */
   saveLast(snapshot: Snapshot): Promise<void>;
+  /** Writes what was kept and is not written yet. */
+  flush(): Promise<void>;
   bestWeights(): Promise<HostTensors>;
 }
 
@@ -39,20 +53,39 @@ export function openRunFolder(
   card: (state: TrainingState) => string,
 ): RunFolder {
   const { configJson, specs, assets } = assembled;
-  const checkpointContent = (state: TrainingState, weights: HostTensors): CheckpointContent => ({
+  const contentOf = ({ state, weights }: Snapshot): CheckpointContent => ({
     configJson,
     specs,
     weights,
     assets,
     card: card(state),
   });
+  const resumable = (snapshot: Snapshot): CheckpointContent => ({
+    ...contentOf(snapshot),
+    training: { state: snapshot.state, moments: snapshot.moments },
+  });
+  let [best, last]: (CheckpointContent | undefined)[] = [];
+  let written = -Infinity;
+  const flush = async () => {
+    // The best first: a run never resumes from a state whose best checkpoint is not there.
+    if (best !== undefined) await writeCheckpoint(bestFolder(output), best);
+    best = undefined;
+    if (last !== undefined) await writeCheckpoint(lastFolder(output), last);
+    last = undefined;
+    written = performance.now();
+  };
   return {
-    saveBest: (state, weights) => writeCheckpoint(bestFolder(output), checkpointContent(state, weights)),
-    saveLast: ({ state, weights, moments }) =>
-      writeCheckpoint(lastFolder(output), {
-        ...checkpointContent(state, weights),
-        training: { state, moments },
-      }),
-    bestWeights: () => loadWeights(bestFolder(output), specs),
+    async keep(snapshot, isBest, pauseSeconds) {
+      if (isBest) best = contentOf(snapshot);
+      last = resumable(snapshot);
+      const pause = Math.min(pauseSeconds, EPOCH_PAUSE_SECONDS);
+      if (performance.now() - written >= 1000 * pause) await flush();
+    },
+    async saveLast(snapshot) {
+      last = resumable(snapshot);
+      await flush();
+    },
+    flush,
+    bestWeights: async () => best?.weights ?? loadWeights(bestFolder(output), specs),
   };
 }

@@ -3,7 +3,8 @@
  * optimizer.safetensors (AdamW's moments). Random numbers need no state: they are functions of seed and counters.
  *
  * Rules of resuming:
- * 1. `<output>/last` is written whole or not at all, at the end of each epoch and every checkpoint_seconds.
+ * 1. `<output>/last` is written whole or not at all, at the end of each epoch (of those within seconds, with the next) and every
+ *    checkpoint_seconds.
  * 2. A run with the same settings resumes from it; steps after it are repeated, with the same numbers.
  * 3. A run with other settings is refused and names the settings that differ.
  * 4. A finished run does nothing, unless --extend gives its last stage more epochs: `last` then still has its optimiser.

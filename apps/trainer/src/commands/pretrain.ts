@@ -8,6 +8,7 @@ import { readSettings, type SettingsOptions } from '../config/run-settings.js';
 interface PretrainFlags extends SettingsOptions {
   backend: BackendName;
   imageMemory: number;
+  imageCache?: string;
   featureCache: string;
   restart: boolean;
   extend: boolean;
@@ -62,6 +63,11 @@ export function addPretrainCommand(program: Command): void {
       DEFAULT_IMAGE_MEMORY_GB,
     )
     .option(
+      '--image-cache <folder>',
+      'keep resized images there, for this run and later ones: for what does not fit in memory (crops of the originals, as ' +
+        'augmentation takes them, are not kept)',
+    )
+    .option(
       '--workers <threads>',
       'threads that decode images (default: dataloader_num_workers and num_workers_dataloader, but no more than cores)',
       integer('--workers', 1, 256),
@@ -89,7 +95,8 @@ const isUnreadableImage = (error: unknown): error is Error =>
 
 async function runPretrain(flags: PretrainFlags): Promise<void> {
   const settings = await readSettings(flags);
-  const { backend, restart, extend, verify, imageMemory, featureCache, ignoreMemory, dryRun } = flags;
+  const { backend, restart, extend, verify, imageMemory, imageCache, featureCache, ignoreMemory, dryRun } =
+    flags;
   const { pretrain } = await import('../train/pretrain.js');
   try {
     await pretrain({
@@ -101,6 +108,7 @@ async function runPretrain(flags: PretrainFlags): Promise<void> {
       ignoreMemory,
       dryRun,
       imageMemory: imageMemory * GIGABYTE,
+      imageCache,
       featureFolder: featureCache,
     });
   } catch (error) {

@@ -6,6 +6,7 @@ import type { HostTensor } from '@clip-ts/clip/model';
 import { int32 } from '@clip-ts/clip/train';
 import { captionChoice } from './sampler.js';
 import { LENGTH_STEP, type CaptionLength } from '../model/caption-length.js';
+import { tokenizeTexts, truncateTexts, type TokenizedTexts } from '../model/measure-captions.js';
 
 export interface CaptionStore extends CaptionLength {
   /** Number of captions C. */
@@ -19,35 +20,23 @@ export interface CaptionStore extends CaptionLength {
   padTokenId: number;
 }
 
-const TEXTS_AT_A_TIME = 1024;
-
 /**
- * Tokenises every caption once.
  * @param captions [N] the captions of each image
+ * @param known tokens of all these captions, which need not be tokenised again
  */
 export function tokenizeCaptions(
   captions: readonly (readonly string[])[],
   tokenizer: Tokenizer,
   { minLength, maxLength }: CaptionLength,
+  known?: TokenizedTexts,
 ): CaptionStore {
   const texts = captions.flat();
   const first = new Int32Array(captions.length + 1);
   captions.forEach((own, image) => (first[image + 1] = first[image]! + own.length));
-  const starts = new Int32Array(texts.length + 1);
-  const parts: Int32Array[] = [];
-  for (let from = 0; from < texts.length; from += TEXTS_AT_A_TIME) {
-    const batch = texts.slice(from, from + TEXTS_AT_A_TIME);
-    const { input_ids, attention_mask, shape } = tokenizer.encode(batch, { maxLength });
-    for (let row = 0; row < batch.length; row++) {
-      const range = [row * shape[1], (row + 1) * shape[1]] as const;
-      const mask = attention_mask.subarray(...range);
-      const own = input_ids.subarray(...range).filter((_, token) => mask[token] === 1);
-      parts.push(own);
-      starts[from + row + 1] = starts[from + row]! + own.length;
-    }
-  }
-  const ids = new Int32Array(starts[texts.length]!);
-  parts.forEach((part, caption) => ids.set(part, starts[caption]));
+  const { ids, starts } =
+    known === undefined
+      ? tokenizeTexts(texts, tokenizer, maxLength)
+      : truncateTexts(texts, known, tokenizer, maxLength);
   const { padTokenId } = tokenizer;
   return { count: texts.length, first, ids, starts, padTokenId, minLength, maxLength };
 }

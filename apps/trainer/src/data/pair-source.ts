@@ -1,7 +1,13 @@
 /** A split of a dataset as batches need it: images and tokenised captions. */
 import type { AssembledModel } from '../model/assembled-model.js';
+import type { TokenizedTexts } from '../model/measure-captions.js';
 import { tokenizeCaptions, type CaptionStore } from './caption-store.js';
-import { openPixelSources, type PixelSource } from './images/pixel-source.js';
+import {
+  openPixelSources,
+  type KeptImages,
+  type PixelSource,
+  type PixelSourceOptions,
+} from './images/pixel-source.js';
 import type { CaptionedSplit } from './read-dataset.js';
 
 export interface PairSource {
@@ -16,25 +22,30 @@ export interface PairSources {
   close: () => Promise<void>;
 }
 
+interface SplitOptions extends Omit<PixelSourceOptions, 'images'> {
+  split: CaptionedSplit;
+  tokens?: TokenizedTexts | undefined;
+}
+
 /**
  * Tokenises all captions; images are decoded when they are asked for.
- * @param splits with the number of threads that decode their images
- * @param memoryLimit bytes of decoded images to keep, of all splits together
+ * @param splits with the number of threads that decode their images, and the tokens of their captions where they are known
  */
 export function openPairSources(
-  splits: readonly { split: CaptionedSplit; threads: number }[],
+  splits: readonly SplitOptions[],
   assembled: AssembledModel,
-  memoryLimit: number,
+  kept: KeptImages,
 ): PairSources {
-  const images = splits.map(({ split, threads }) => ({ images: split.images, threads }));
-  const { sources, close } = openPixelSources(images, assembled, memoryLimit);
+  const images = splits.map(({ split, ...options }) => ({ images: split.images, ...options }));
+  const { sources, close } = openPixelSources(images, assembled, kept);
   return {
-    sources: splits.map(({ split }, index) => ({
+    sources: splits.map(({ split, tokens }, index) => ({
       pixels: sources[index]!,
       captions: tokenizeCaptions(
         split.images.map(({ captions }) => captions),
         assembled.tokenizer,
         assembled,
+        tokens,
       ),
     })),
     close,

@@ -1,11 +1,7 @@
 /** Looks up a few validation captions among the validation images, for the report. */
 import { readImageBytes, type DatasetImage, type ImageLocation } from '@clip-ts/clip/data';
-import type { EmbeddingProgram } from '@clip-ts/clip/train';
 import sharp from 'sharp';
-import type { FixedRunner } from '../backend/open-backend.js';
-import type { PairSource } from '../data/pair-source.js';
 import type { SamplePrediction } from '../logging/report.js';
-import { embedCaptions, embedImages } from './embed.js';
 import { dot } from './retrieval.js';
 
 const CAPTIONS = 8;
@@ -23,17 +19,19 @@ async function thumbnailUri(location: ImageLocation): Promise<string> {
   return `data:image/jpeg;base64,${jpeg.toString('base64')}`;
 }
 
+/**
+ * @param imageEmbeds [N, E] of the images
+ * @param embedTexts gives the text_embeds of texts
+ */
 export async function samplePredictions(
-  runner: FixedRunner<EmbeddingProgram>,
-  source: PairSource,
   images: readonly DatasetImage[],
-  batchSize: number,
+  imageEmbeds: readonly Float32Array[],
+  embedTexts: (texts: readonly string[]) => Promise<Float32Array[]>,
 ): Promise<SamplePrediction[]> {
   const count = Math.min(CAPTIONS, images.length);
   const owners = Array.from({ length: count }, (_, i) => Math.floor((i * images.length) / count));
-  const captions = owners.map((image) => source.captions.first[image]!);
-  const imageEmbeds = await embedImages(runner, source, batchSize, false);
-  const textEmbeds = await embedCaptions(runner, source.captions, captions, batchSize);
+  const captions = owners.map((image) => images[image]!.captions[0]!);
+  const textEmbeds = await embedTexts(captions);
   return Promise.all(
     owners.map(async (owner, i) => {
       const scored = imageEmbeds.map((embed, image) => ({ image, score: dot(textEmbeds[i]!, embed) }));
@@ -43,7 +41,7 @@ export async function samplePredictions(
         score,
         right: image === owner,
       }));
-      return { caption: images[owner]!.captions[0]!, results: await Promise.all(results) };
+      return { caption: captions[i]!, results: await Promise.all(results) };
     }),
   );
 }

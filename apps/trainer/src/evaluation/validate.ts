@@ -44,7 +44,7 @@ export async function validationOf(
   return {
     loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
     chance: chanceLoss(kind, size),
-    retrieval: retrievalRecall(images, texts, Int32Array.from(images.keys())),
+    retrieval: await retrievalRecall(images, texts, Int32Array.from(images.keys())),
   };
 }
 

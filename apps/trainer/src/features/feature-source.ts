@@ -63,14 +63,31 @@ const FEATURE_LENGTH_STEP = 4;
 /** Seconds after which a computation notes how far it is: what a kill costs. */
 const NOTE_SECONDS = 10;
 
+type FeatureLocation = Pick<
+  OpenFeaturesOptions,
+  'assembled' | 'weights' | 'fingerprint' | 'views' | 'folder'
+>;
+type KeptFeatures = FeatureLocation & Pick<OpenFeaturesOptions, 'source'>;
+
+const shapesOf = ({ source, views, assembled: { model } }: KeptFeatures): FeatureShapes => ({
+  image_features: [source.pixels.count * views.count, model.vision.outputSize],
+  text_features: [source.captions.count, model.text.outputSize],
+});
+
+/** Those that an earlier computation left; undefined when there are none, or none that can be read. */
+export async function openKeptFeatures(options: KeptFeatures): Promise<FeatureSource | undefined> {
+  const shapes = shapesOf(options);
+  const features = await openFeatureFile(fileOf(options), shapes).catch((error: unknown) => {
+    if (!(error instanceof ClipError)) throw error;
+    return undefined;
+  });
+  return features && sourceOf(features, shapes, options.source, options.views.count);
+}
+
 /** @throws StoppedError when the user asked to stop; what is computed so far is kept */
 export async function openFeatures(options: OpenFeaturesOptions): Promise<FeatureSource> {
-  const { source, views, assembled, printer, split } = options;
-  const { model } = assembled;
-  const shapes: FeatureShapes = {
-    image_features: [source.pixels.count * views.count, model.vision.outputSize],
-    text_features: [source.captions.count, model.text.outputSize],
-  };
+  const { source, views, printer, split } = options;
+  const shapes = shapesOf(options);
   const file = fileOf(options);
   let features = await openFeatureFile(file, shapes).catch(async (error: unknown) => {
     if (!(error instanceof ClipError)) throw error;
@@ -87,11 +104,6 @@ export async function openFeatures(options: OpenFeaturesOptions): Promise<Featur
   }
   return sourceOf(features, shapes, source, views.count);
 }
-
-type FeatureLocation = Pick<
-  OpenFeaturesOptions,
-  'assembled' | 'weights' | 'fingerprint' | 'views' | 'folder'
->;
 
 const fileOf = ({ folder, ...inputs }: FeatureLocation): string =>
   path.join(folder, `${featureKey(inputs)}.safetensors`);

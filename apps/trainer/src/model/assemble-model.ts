@@ -13,7 +13,7 @@ import { scalar, type HostTensors, type LossKind } from '@clip-ts/clip/train';
 import type { ModelConfig } from '../config/model-config.js';
 import type { AssembledModel } from './assembled-model.js';
 import { captionLength, captionLimit } from './caption-length.js';
-import { measureCaptions } from './measure-captions.js';
+import { measureCaptions, tokenizeTexts } from './measure-captions.js';
 import { textParts, visionParts, type TowerOptions, type TowerParts } from './tower-parts.js';
 
 /** The initial values of CLIP, ln(1 / 0.07), and of SigLIP. */
@@ -54,7 +54,8 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
     await writeFile(path.join(assetFolder, name), content);
   const tokenizer = await loadTokenizer(assetFolder);
   const processor = await ImageProcessor.load(assetFolder);
-  const { lengths, unknown } = measureCaptions(options.corpus, tokenizer, captionLimit(model, tokenizer));
+  const corpus = tokenizeTexts(options.corpus, tokenizer, captionLimit(model, tokenizer));
+  const { lengths, unknown } = measureCaptions(corpus, tokenizer.unknownTokenId);
   if (unknown > MOSTLY_KNOWN) {
     const share = `${Math.round(100 * unknown)} %`;
     options.log(`warning: ${share} of the tokens of the training captions are unknown to the tokenizer`);
@@ -64,7 +65,7 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
     lengths,
     source: options.configFile,
   });
-  return { model, specs, configJson, weights, tokenizer, processor, ...length, assets };
+  return { model, specs, configJson, weights, tokenizer, processor, ...length, assets, corpus };
 }
 
 /** config.json; keys of this project are there where they are not the default. */
@@ -84,18 +85,22 @@ const dualEncoderConfig = (
   ...(config.dropout > 0 ? { projection_dropout: config.dropout } : {}),
 });
 
-/** Random weights, with those of pretrained towers over them. */
+/** The weights of pretrained towers; all others at random. */
 function initialWeights(
   model: DualEncoder,
   specs: readonly TensorSpec[],
   { config, seed, vision, text }: { config: ModelConfig; seed: number; vision: TowerParts; text: TowerParts },
 ): HostTensors {
-  const weights: HostTensors = initWeights(specs, seed);
-  if (config.temperature === 'none') weights.logit_scale = scalar(0);
+  const pretrained: HostTensors = {};
   const add = (prefix: string, tower: HostTensors = {}) => {
-    for (const [name, tensor] of Object.entries(tower)) weights[prefix + name] = tensor;
+    for (const [name, tensor] of Object.entries(tower)) pretrained[prefix + name] = tensor;
   };
   add(model.visionPrefix, vision.weights);
   add(model.textPrefix, text.weights);
-  return weights;
+  const drawn = initWeights(
+    specs.filter(({ name }) => pretrained[name] === undefined),
+    seed,
+  );
+  if (config.temperature === 'none') drawn.logit_scale = scalar(0);
+  return Object.fromEntries(specs.map(({ name }) => [name, pretrained[name] ?? drawn[name]!]));
 }

@@ -11,7 +11,7 @@ import type { AssembledModel } from './assembled-model.js';
 import { captionLength, captionLimit } from './caption-length.js';
 import { PROCESSOR_FILE } from './image-processor.js';
 import { assertNoConflict } from './init-conflicts.js';
-import { measureCaptions } from './measure-captions.js';
+import { measureCaptions, tokenizeTexts } from './measure-captions.js';
 import { pretrainedFolder, readAssets } from './tower-parts.js';
 import { TOKENIZER_FILES } from './tokenizer.js';
 
@@ -35,7 +35,7 @@ export interface InitOptions {
 
 /** @throws InputError when the settings contradict the model, and what reading it throws */
 export async function initModel(options: InitOptions): Promise<AssembledModel> {
-  const { config, configFile, corpus, seed, log } = options;
+  const { config, configFile, seed, log } = options;
   const folder = await pretrainedFolder(config.init_from, log);
   const stored = await readDualEncoderConfig(config.init_from, folder);
   const kept = createDualEncoder(stored);
@@ -52,7 +52,8 @@ export async function initModel(options: InitOptions): Promise<AssembledModel> {
   logOrigin(config.init_from, kept.config.kind, weights, added, log);
   assertTemperature(options, weights);
   const tokenizer = await loadTokenizer(folder);
-  const { lengths } = measureCaptions(corpus, tokenizer, captionLimit(model, tokenizer));
+  const corpus = tokenizeTexts(options.corpus, tokenizer, captionLimit(model, tokenizer));
+  const { lengths } = measureCaptions(corpus, tokenizer.unknownTokenId);
   const policy = { maxLengthCorpus: config.max_length_corpus, lengths, source: configFile };
   return {
     model,
@@ -63,6 +64,7 @@ export async function initModel(options: InitOptions): Promise<AssembledModel> {
     processor: await ImageProcessor.load(folder),
     ...captionLength(model, tokenizer, policy),
     assets: await readAssets(folder, [...TOKENIZER_FILES, PROCESSOR_FILE]),
+    corpus,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Tokenizer } from '@clip-ts/clip';
 import { describe, expect, it } from 'vitest';
-import { measureCaptions, quantile } from './measure-captions.js';
+import { measureCaptions, quantile, tokenizeTexts, truncateTexts } from './measure-captions.js';
 
 /** One token a letter, capitals unknown, with a start and an end token. */
 const letters = {
@@ -14,10 +14,18 @@ const letters = {
 
 describe('the measures of captions', () => {
   it('are lengths with special tokens, truncated, and the fraction that is unknown', () => {
-    const { lengths, unknown } = measureCaptions(['ab', 'ABCDEFGH', ''], letters, 6);
+    const tokens = tokenizeTexts(['ab', 'ABCDEFGH', ''], letters, 6);
+    const { lengths, unknown } = measureCaptions(tokens, 3);
     expect([...lengths]).toEqual([4, 6, 2]);
     expect(unknown).toBeCloseTo(4 / 12);
-    expect(measureCaptions([], letters, 6).unknown).toBe(0);
+    expect(measureCaptions(tokenizeTexts([], letters, 6), 3).unknown).toBe(0);
+  });
+
+  it('give, truncated once more, the tokens that the texts have when truncated at once', () => {
+    const texts = ['ab', 'ABCDEFGH'.repeat(9), '', 'abcde'];
+    const whole = tokenizeTexts(texts, letters, 40);
+    expect(truncateTexts(texts, whole, letters, 6)).toEqual(tokenizeTexts(texts, letters, 6));
+    expect(truncateTexts(texts, whole, letters, 40)).toBe(whole);
   });
 
   it('have quantiles as numpy.percentile computes them', () => {

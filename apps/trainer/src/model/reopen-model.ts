@@ -7,7 +7,7 @@ import { InputError } from '../errors.js';
 import type { AssembledModel } from './assembled-model.js';
 import { captionLength, captionLimit } from './caption-length.js';
 import { PROCESSOR_FILE } from './image-processor.js';
-import { measureCaptions } from './measure-captions.js';
+import { measureCaptions, tokenizeTexts } from './measure-captions.js';
 import { readAssets } from './tower-parts.js';
 import { TOKENIZER_FILES } from './tokenizer.js';
 
@@ -21,11 +21,13 @@ export async function reopenModel(folder: string, training?: ReopenCaptions): Pr
   const configJson = await readConfig(folder);
   const { model, tensors: weights } = await loadDualEncoder(folder);
   const tokenizer = await loadTokenizer(folder);
-  const lengthPolicy = ({ maxLengthCorpus, captions }: ReopenCaptions) => ({
-    maxLengthCorpus,
-    lengths: measureCaptions(captions, tokenizer, captionLimit(model, tokenizer)).lengths,
-    source: folder,
-  });
+  const corpus = training && tokenizeTexts(training.captions, tokenizer, captionLimit(model, tokenizer));
+  const policy = training &&
+    corpus && {
+      maxLengthCorpus: training.maxLengthCorpus,
+      lengths: measureCaptions(corpus, tokenizer.unknownTokenId).lengths,
+      source: folder,
+    };
   return {
     model,
     specs: dualEncoderSpecs(model),
@@ -33,8 +35,9 @@ export async function reopenModel(folder: string, training?: ReopenCaptions): Pr
     weights,
     tokenizer,
     processor: await ImageProcessor.load(folder),
-    ...captionLength(model, tokenizer, training && lengthPolicy(training)),
+    ...captionLength(model, tokenizer, policy),
     assets: await readAssets(folder, [...TOKENIZER_FILES, PROCESSOR_FILE]),
+    ...(corpus && { corpus }),
   };
 }
 

@@ -23,13 +23,14 @@ import { writeContactSheet } from './contact-sheet.js';
 import { planStage } from './plan-stage.js';
 import { announcePlan } from './announce-plan.js';
 import { openJournal } from './journal.js';
+import { judgeBest } from './judge-best.js';
 import { learningOf } from './learning.js';
 import { openModel } from './open-model.js';
 import { openSources, readSplits, type RunSources, type RunSplits } from './run-data.js';
 import { runSummary } from './run-summary.js';
 import { watchStopSignals, type StopSignals } from './stop-signal.js';
 import { train } from './train.js';
-import { bestPredictions, writeReport } from './write-report.js';
+import { writeReport } from './write-report.js';
 
 export interface PretrainOptions {
   settings: RunSettings;
@@ -46,6 +47,8 @@ export interface PretrainOptions {
   ignoreMemory: boolean;
   /** Bytes of decoded images that may be kept in memory. */
   imageMemory: number;
+  /** Where resized images are kept on disk, for this run and later ones; nowhere when absent. */
+  imageCache: string | undefined;
   /** Where features of frozen towers are kept for later runs. */
   featureFolder: string;
 }
@@ -72,7 +75,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const backend = await openBackend(options.backend, { device, log: printer.log });
   const assembled = await openModel(settings, state, splits, restart, printer.log);
   for (const stage of settings.stages) learningOf(stage, assembled, settings.model.temperature);
-  const sources = openSources(splits, assembled, settings, options.imageMemory);
+  const sources = await openSources(splits, assembled, settings, options, printer.log);
   try {
     const { training, validation } = sources;
     const { ignoreMemory, featureFolder } = options;
@@ -154,11 +157,12 @@ async function trainAndReport(
     await experiment.finish();
   }
   stop.throwIfRequested();
+  const best = await run.folder.bestWeights();
+  const { calibration, predictions } = await judgeBest(run, best, splits.validation);
   const { difference } = await exportCheckpoint(bestFolder(output), backend, (folder) =>
-    writeCalibration(folder, splits.validation.images),
+    writeCalibration(folder, calibration),
   );
   printer.log(`ONNX export differs from the trainer's embeddings by at most ${difference.toExponential(1)}`);
-  const predictions = await bestPredictions(output, backend, sources.validation, splits.validation);
   await writeReport(output, state.settings, metrics, predictions);
   printer.log(`done after ${duration(trainingSeconds(metrics))} of training: ${bestFolder(output)}`);
 }

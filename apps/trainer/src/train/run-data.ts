@@ -2,6 +2,7 @@
 import type { RunSettings } from '../config/run-settings.js';
 import { fingerprint, imageSizes } from '../data/fingerprint.js';
 import { sharedImages } from '../data/overlap.js';
+import { openResizedFiles } from '../data/images/resized-files.js';
 import { openPairSources, type PairSource } from '../data/pair-source.js';
 import { few, readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
 import {
@@ -130,17 +131,34 @@ export interface RunSources {
   closeSources: () => Promise<void>;
 }
 
-/** @param memoryLimit bytes of decoded images that may be kept */
-export function openSources(
+export interface SourceOptions {
+  /** Bytes of decoded images that may be kept in memory. */
+  imageMemory: number;
+  /** Folder in which resized images are kept on disk; none when absent. */
+  imageCache: string | undefined;
+}
+
+/** @throws InputError when the disk has no room for the resized images */
+export async function openSources(
   { training, validation }: RunSplits,
   assembled: AssembledModel,
-  { workers }: RunSettings,
-  memoryLimit: number,
-): RunSources {
+  { workers, stages }: RunSettings,
+  { imageMemory, imageCache }: SourceOptions,
+  log: (line: string) => void,
+): Promise<RunSources> {
   const splits = [
-    { split: training, threads: workers.training },
+    { split: training, threads: workers.training, tokens: assembled.corpus },
     { split: validation, threads: workers.validation },
   ];
-  const { sources, close } = openPairSources(splits, assembled, memoryLimit);
+  const images = splits.map(({ split }) => split.images);
+  const files = imageCache === undefined ? [] : await openResizedFiles(imageCache, images, assembled, log);
+  for (const { name, config } of imageCache === undefined ? [] : stages)
+    if (config.augmentation !== 'none')
+      log(`stage "${name}" shows crops of the originals in training, which are not kept on disk`);
+  const { sources, close } = openPairSources(
+    splits.map((split, n) => ({ ...split, resizedFile: files[n] })),
+    assembled,
+    { memoryLimit: imageMemory, onWarning: log },
+  );
   return { training: sources[0]!, validation: sources[1]!, closeSources: close };
 }

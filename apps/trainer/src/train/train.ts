@@ -20,9 +20,14 @@ import type { TrainingRun } from './training-run.js';
 export async function train(run: TrainingRun, start: Snapshot): Promise<void> {
   const { stages } = run.settings;
   let snapshot = start;
-  while (snapshot.state.stage < stages.length) {
-    snapshot = await trainStage(run, stages[snapshot.state.stage]!, snapshot);
-    await run.folder.saveLast(snapshot);
+  try {
+    while (snapshot.state.stage < stages.length) {
+      snapshot = await trainStage(run, stages[snapshot.state.stage]!, snapshot);
+      await run.folder.saveLast(snapshot);
+    }
+  } finally {
+    // An error costs the epoch that it ends, and none before.
+    await run.folder.flush();
   }
 }
 
@@ -37,7 +42,7 @@ async function trainStage(run: TrainingRun, stage: Stage, start: Snapshot): Prom
     let { state } = start;
     while (state.epoch < epochs && !isOver(state)) {
       state = await trainEpoch(run, stage, plan, work, state);
-      state = await endEpoch(run, work, state);
+      state = await endEpoch(run, stage, work, state);
       if (isOver(state)) run.journal.log(`no better for ${state.staleEpochs} epochs: the stage ends here`);
     }
     if (state.stage + 1 === run.settings.stages.length) {
@@ -107,17 +112,20 @@ async function trainEpoch(
   return { ...state, epoch: state.epoch + 1, step: 0 };
 }
 
-/** Validates, keeps the best checkpoint, and writes the resumable one. */
-async function endEpoch(run: TrainingRun, work: StageWork, ended: TrainingState): Promise<TrainingState> {
+/** Validates, and keeps the checkpoint: to resume from, and the best. */
+async function endEpoch(
+  run: TrainingRun,
+  { config }: Stage,
+  work: StageWork,
+  ended: TrainingState,
+): Promise<TrainingState> {
   const validation = await withFiniteLoss(`the validation loss after epoch ${ended.epoch}`, () =>
     work.validate(),
   );
   const modes = run.settings.stages.map((stage) => stage.config.scheduler_mode);
   const { state, best } = countEpoch(ended, validation, modes);
   run.journal.validation(state, validation, best);
-  const snapshot = await snapshotOf(work, state);
-  if (best) await run.folder.saveBest(state, snapshot.weights);
-  await run.folder.saveLast(snapshot);
+  await run.folder.keep(await snapshotOf(work, state), best, config.checkpoint_seconds);
   await run.onEpoch();
   return state;
 }

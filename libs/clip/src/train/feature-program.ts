@@ -5,6 +5,7 @@
  */
 import { createContext, type DualEncoder } from '../model/index.js';
 import type { UpdateInput } from './adamw.js';
+import { projectionFunctions, type ProjectionFunctions } from './embedding-program.js';
 import { valueAndGradients } from './gradients.js';
 import { lossOf, type LossOptions } from './loss.js';
 import { lossFunctions, type LossFunctions } from './loss-program.js';
@@ -31,16 +32,12 @@ export const featureProgram = (model: DualEncoder): FeatureProgram => ({
 });
 
 /** Its state is the heads' weights and logit_scale, and AdamW's moments of what learns. */
-export interface HeadProgram extends LossFunctions {
+export interface HeadProgram extends LossFunctions, ProjectionFunctions {
   /** One update on N pairs: the step of the contrastive program with frozen towers, from the towers' features [N, D]. */
   stepOnFeatures: ProgramFunction<
     'image_features' | 'text_features' | 'seed' | UpdateInput,
     'loss' | 'grad_norm' | 'logit_scale'
   >;
-  /** image_features [B, D] → image_embeds [B, E], evaluation mode. */
-  projectImages: ProgramFunction<'image_features', 'image_embeds'>;
-  /** text_features [B, D] → text_embeds [B, E], evaluation mode. */
-  projectTexts: ProgramFunction<'text_features', 'text_embeds'>;
 }
 
 /** @param trainable names of the tensors that learn, those of heads and logit_scale */
@@ -53,6 +50,7 @@ export function headProgram(
   const update = updateRule(options);
   return {
     ...lossFunctions(lossOptions),
+    ...projectionFunctions(model),
 
     stepOnFeatures: (state, inputs) => {
       const { value: loss, gradients } = valueAndGradients(
@@ -69,15 +67,5 @@ export function headProgram(
       const { changed, grad_norm, logit_scale } = update(state, gradients, inputs);
       return { state: changed, outputs: { loss, grad_norm, logit_scale } };
     },
-
-    projectImages: (weights, { image_features }) => ({
-      state: {},
-      outputs: { image_embeds: model.layer.bind(weights, '').projectImages(image_features, createContext()) },
-    }),
-
-    projectTexts: (weights, { text_features }) => ({
-      state: {},
-      outputs: { text_embeds: model.layer.bind(weights, '').projectTexts(text_features, createContext()) },
-    }),
   };
 }

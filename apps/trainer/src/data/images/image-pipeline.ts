@@ -14,10 +14,12 @@ import {
   COUNTERS,
   type BatchMessage,
   type BatchReply,
+  type CacheReply,
   type ImageFailure,
   type ImageWorkerData,
 } from './batch-message.js';
 import { describeLocation, type ImageTask } from './image-task.js';
+import type { ResizedSplit } from './resized-images.js';
 import { addRoom, shareImages, type SharedImages } from './shared-cache.js';
 
 export interface ImagePipelineOptions {
@@ -30,6 +32,10 @@ export interface ImagePipelineOptions {
   threads: number;
   /** Bytes of decoded images to keep. */
   memoryLimit: number;
+  /** Where resized images are kept on disk. */
+  resized?: readonly ResizedSplit[];
+  /** Gets a line when they cannot be kept any more. */
+  onWarning?: (line: string) => void;
 }
 
 interface Pending {
@@ -55,6 +61,7 @@ export class ImagePipeline {
   private freeArrays: Float32Array<ArrayBuffer>[] = [];
   private failure: Error | undefined;
   private closing = false;
+  private warned = false;
 
   constructor(private readonly options: ImagePipelineOptions) {
     this.cache = shareImages(2 * options.images);
@@ -116,11 +123,12 @@ export class ImagePipeline {
   }
 
   private startWorker(): Worker {
-    const { processorConfig } = this.options;
-    const workerData: ImageWorkerData = { processorConfig, cache: this.cache };
+    const { processorConfig, resized = [] } = this.options;
+    const workerData: ImageWorkerData = { processorConfig, cache: this.cache, resized };
     const worker = new Worker(new URL('./image-worker.js', import.meta.url), { workerData });
-    worker.on('message', (reply: BatchReply) => {
-      this.take(reply);
+    worker.on('message', (reply: BatchReply | CacheReply) => {
+      if ('cacheFailure' in reply) this.warnOfCache(reply);
+      else this.take(reply);
     });
     worker.on('error', (error) => {
       this.fail(new TrainingError(`a thread that decodes images failed: ${error.message}`));
@@ -137,6 +145,15 @@ export class ImagePipeline {
       if (this.pending.size > 0 || this.closing) worker.ref();
       else worker.unref();
     }
+  }
+
+  /** Each thread finds out for itself. */
+  private warnOfCache({ cacheFailure }: CacheReply): void {
+    if (this.warned) return;
+    this.warned = true;
+    this.options.onWarning?.(
+      `warning: resized images are no longer taken from --image-cache: ${cacheFailure}; they are decoded when they are shown`,
+    );
   }
 
   private take(reply: BatchReply): void {

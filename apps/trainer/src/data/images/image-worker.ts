@@ -4,26 +4,39 @@
  * difference to the result.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { ImageReader } from '@clip-ts/clip/data';
-import { ClipError, ImageProcessor } from '@clip-ts/clip/preprocess';
+import { ImageReader, type ImageLocation } from '@clip-ts/clip/data';
+import { ClipError, ImageProcessor, type RgbImage } from '@clip-ts/clip/preprocess';
 import sharp from 'sharp';
 import {
   COUNTERS,
   type BatchMessage,
   type BatchReply,
+  type CacheReply,
   type ImageFailure,
   type ImageWorkerData,
 } from './batch-message.js';
 import { kept, readImage, writePixelValues, type ImageTask } from './image-task.js';
+import { ResizedImages } from './resized-images.js';
 import { ImageCache } from './shared-cache.js';
 
-/** What works on an image at a time: one is read, or decoded by libvips, while another is resized. */
-const READERS = [new ImageReader(), new ImageReader()];
-
-const { processorConfig, cache: shared } = workerData as ImageWorkerData;
+const { processorConfig, cache: shared, resized } = workerData as ImageWorkerData;
 const processor = new ImageProcessor(processorConfig);
+const { height, width } = processor;
+
+interface Reader {
+  files: ImageReader;
+  resized: ResizedImages;
+}
+
+/** What works on an image at a time: one is read, or decoded by libvips, while another is resized. */
+const READERS = Array.from({ length: 2 }, (): Reader => ({
+  files: new ImageReader(),
+  resized: new ResizedImages(resized, height, width),
+}));
+/** Until the disk fails, or takes no more. */
+let usesDisk = true;
 const cache = new ImageCache(shared);
-const size = 3 * processor.height * processor.width;
+const size = 3 * height * width;
 // The threads are the parallelism; libvips' own would only wait for each other.
 sharp.concurrency(1);
 sharp.cache(false);
@@ -38,7 +51,7 @@ parentPort!.on('message', (message: BatchMessage) => {
 });
 
 async function takeTasks(
-  reader: ImageReader,
+  reader: Reader,
   { batch, tasks, keep, pixelValues, counters }: BatchMessage,
 ): Promise<void> {
   const counts = new Int32Array(counters);
@@ -57,7 +70,7 @@ async function takeTasks(
 }
 
 async function show(
-  reader: ImageReader,
+  reader: Reader,
   { image, location, view }: ImageTask,
   keep: boolean,
   out: Float32Array<ArrayBufferLike>,
@@ -69,11 +82,48 @@ async function show(
     writePixelValues(known, view, processor, out, offset);
     return;
   }
-  await processor.withDecoded(await readImage(reader, location), (decoded) => {
+  const stored = view === null ? await fromDisk(reader, image, location) : undefined;
+  if (stored !== undefined) {
+    if (keep) cache.put(slot, stored);
+    writePixelValues(stored, view, processor, out, offset);
+    return;
+  }
+  await processor.withDecoded(await readImage(reader.files, location), (decoded) => {
     const shown = kept(decoded, view, processor);
     if (keep) cache.put(slot, shown);
+    if (view === null) putOnDisk(reader, image, location, shown.data);
     writePixelValues(shown, view, processor, out, offset);
   });
+}
+
+async function fromDisk(
+  { resized }: Reader,
+  image: number,
+  location: ImageLocation,
+): Promise<RgbImage | undefined> {
+  if (!usesDisk) return undefined;
+  try {
+    return await resized.get(image, location);
+  } catch (error) {
+    leaveDisk(error);
+    return undefined;
+  }
+}
+
+function putOnDisk({ resized }: Reader, image: number, location: ImageLocation, pixels: Uint8Array): void {
+  if (!usesDisk) return;
+  try {
+    resized.put(image, location, pixels);
+  } catch (error) {
+    leaveDisk(error);
+  }
+}
+
+/** A disk that is full or gone costs time, not the run. */
+function leaveDisk(error: unknown): void {
+  if (!usesDisk) return;
+  usesDisk = false;
+  reply({ cacheFailure: error instanceof Error ? error.message : String(error) });
 }
 
 function describe(error: unknown): Omit<ImageFailure, 'task'> {
@@ -81,6 +131,6 @@ function describe(error: unknown): Omit<ImageFailure, 'task'> {
   return { message: error instanceof Error ? error.message : String(error) };
 }
 
-function reply(message: BatchReply): void {
+function reply(message: BatchReply | CacheReply): void {
   parentPort!.postMessage(message);
 }

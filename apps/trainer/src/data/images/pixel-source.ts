@@ -32,31 +32,42 @@ export interface PixelSourceOptions {
   images: readonly DatasetImage[];
   /** Threads that work on a batch of these images. */
   threads: number;
+  /** File in which resized images are kept, made by openResizedFiles. */
+  resizedFile?: string | undefined;
+}
+
+export interface KeptImages {
+  /** Bytes of decoded images in memory, of all splits together. */
+  memoryLimit: number;
+  /** Gets a line when the disk takes no more images. */
+  onWarning?: (line: string) => void;
 }
 
 /** Bytes of pixel_values that may be waiting for their use. */
 const PREFETCH_BYTES = 128 * 1024 * 1024;
 const MAX_AHEAD = 4;
 
-/** One source for each split, in order. @param memoryLimit bytes of decoded images to keep, of all splits together */
+/** One source for each split, in order. */
 export function openPixelSources(
   splits: readonly PixelSourceOptions[],
   { assets, processor }: Pick<AssembledModel, 'assets' | 'processor'>,
-  memoryLimit: number,
+  kept: KeptImages,
 ): { sources: PixelSource[]; close: () => Promise<void> } {
   const { height, width } = processor;
+  const firsts = splits.map((_, n) => imageCount(splits.slice(0, n)));
   const pipeline = new ImagePipeline({
-    images: splits.reduce((sum, { images }) => sum + images.length, 0),
+    images: imageCount(splits),
     processorConfig: JSON.parse(Buffer.from(assets[PROCESSOR_FILE]!).toString()) as unknown,
     height,
     width,
     threads: Math.max(...splits.map(({ threads }) => threads)),
-    memoryLimit,
+    resized: splits.flatMap(({ images, resizedFile: file }, n) =>
+      file === undefined ? [] : [{ file, first: firsts[n]!, count: images.length }],
+    ),
+    ...kept,
   });
-  let before = 0;
-  const sources = splits.map(({ images, threads }) => {
-    const first = before;
-    before += images.length;
+  const sources = splits.map(({ images, threads }, n) => {
+    const first = firsts[n]!;
     return {
       count: images.length,
       height,
@@ -77,6 +88,9 @@ export function openPixelSources(
   });
   return { sources, close: () => pipeline.close() };
 }
+
+const imageCount = (splits: readonly PixelSourceOptions[]): number =>
+  splits.reduce((sum, { images }) => sum + images.length, 0);
 
 /** How many batches of `images` images to prepare ahead of the one in use: few when they are large. */
 export const batchesAhead = ({ height, width }: PixelSource, images: number): number =>

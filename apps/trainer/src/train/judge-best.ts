@@ -1,0 +1,81 @@
+/**
+ * What the best checkpoint makes of the validation split: how likely a label describes an image, and what it finds for some
+ * captions. The images are embedded once for both; where their features are kept, by the heads alone.
+ */
+import type { LabelCalibration } from '@clip-ts/clip';
+import {
+  embeddingProgram,
+  float32,
+  splitRows,
+  type EmbeddingProgram,
+  type HostTensors,
+} from '@clip-ts/clip/train';
+import type { FixedRunner } from '../backend/open-backend.js';
+import { tokenizeCaptions } from '../data/caption-store.js';
+import type { CaptionedSplit } from '../data/read-dataset.js';
+import { labelCalibration } from '../evaluation/calibrate-labels.js';
+import { embedAllCaptions, embedImages } from '../evaluation/embed.js';
+import { samplePredictions } from '../evaluation/sample-predictions.js';
+import { AS_THEY_ARE, openKeptFeatures } from '../features/feature-source.js';
+import type { SamplePrediction } from '../logging/report.js';
+import { captionLength } from '../model/caption-length.js';
+import type { TrainingRun } from './training-run.js';
+
+/** Images or texts at a time: an evaluation gains nothing from the wide batches of training, which take gigabytes. */
+const BATCH = 64;
+
+export interface Judgement {
+  calibration: LabelCalibration | undefined;
+  predictions: SamplePrediction[];
+}
+
+type JudgedRun = Pick<TrainingRun, 'assembled' | 'backend' | 'validation' | 'fingerprints' | 'featureFolder'>;
+
+/** @param split that of `run.validation` */
+export async function judgeBest(
+  run: JudgedRun,
+  weights: HostTensors,
+  { images }: CaptionedSplit,
+): Promise<Judgement> {
+  const { model, tokenizer } = run.assembled;
+  const runner = run.backend.createFixedRunner(embeddingProgram(model), weights);
+  try {
+    const imageEmbeds = await validationEmbeds(run, weights, runner);
+    const length = captionLength(model, tokenizer);
+    const embedTexts = (texts: readonly string[]) =>
+      embedAllCaptions(runner, tokenizeCaptions([texts], tokenizer, length), BATCH);
+    // Models of the sigmoid kind have learned how likely a text describes an image.
+    const knows = model.config.logit_bias_init_value !== undefined;
+    return {
+      calibration: knows ? undefined : await labelCalibration(images, imageEmbeds, embedTexts),
+      predictions: await samplePredictions(images, imageEmbeds, embedTexts),
+    };
+  } finally {
+    runner.dispose();
+  }
+}
+
+/** image_embeds of all validation images. */
+async function validationEmbeds(
+  { assembled, validation: source, fingerprints, featureFolder: folder }: JudgedRun,
+  weights: HostTensors,
+  runner: FixedRunner<EmbeddingProgram>,
+): Promise<Float32Array[]> {
+  const fingerprint = fingerprints.validation;
+  const features = await openKeptFeatures({
+    ...{ assembled, weights, fingerprint, folder, source },
+    views: AS_THEY_ARE,
+  });
+  if (features === undefined) return embedImages(runner, source, BATCH, false);
+  try {
+    const width = features.widths.image_features;
+    const all = Array.from({ length: features.images }, (_, image) => image);
+    const image_features = float32(
+      features.imageFeatures(all, () => 0),
+      [all.length, width],
+    );
+    return splitRows((await runner.run.projectImages({ image_features })).image_embeds);
+  } finally {
+    await features.close();
+  }
+}
