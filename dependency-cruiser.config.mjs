@@ -1,7 +1,8 @@
 /**
- * Arrows between rooms point one way (bench, scripts → api, trainer → clip → tfjs-onnxruntime → ort-native) and files form no circle;
- * folders: dependency-cruiser.folders.config.mjs. Both look at resolved files (TypeScript's `.js` specifiers, package entries,
- * type-only imports), so neither a detour through another package nor the spelling of a path gets around a rule.
+ * Imports between folders point one way (bench, scripts → api, trainer → clip → tfjs-onnxruntime → ort-native) and
+ * files form no circle; folders: dependency-cruiser.folders.config.mjs. Both look at resolved files (TypeScript's `.js`
+ * specifiers, package entries, type-only imports), so neither a detour through another package nor the spelling of a
+ * path gets around a rule.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';

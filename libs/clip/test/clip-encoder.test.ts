@@ -1,4 +1,4 @@
-/** The public door: a real checkpoint folder, images and texts in, embeddings and labels out. */
+/** Through the public API: a real checkpoint folder, images and texts in, embeddings and labels out. */
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
