@@ -15,6 +15,7 @@ import { openApiDocument } from './http/openapi.js';
 import { limitRequests } from './http/request-limit.js';
 import { LimitedExpressAdapter } from './http/http-server.js';
 import { corsOptions, measureRequests, securityHeaders } from './http/middleware.js';
+import { pageFiles } from './http/page-files.js';
 import { parseQuery } from './http/query.js';
 import { closeUnreadBodies } from './http/unread-body.js';
 import { logRequests } from './logging/access-log.js';
@@ -48,7 +49,7 @@ export async function createApp(resources: Resources): Promise<NestExpressApplic
   app.use(admit);
   app.use(limitRequests(config.MAX_REQUESTS));
   app.use(refuseOtherMethods(app.getHttpAdapter().getInstance(), PAGE_FOLDER));
-  app.useStaticAssets(PAGE_FOLDER, { index: 'index.html', maxAge: 0, redirect: false });
+  app.use(pageFiles(PAGE_FOLDER));
   app.use(demoLibraries());
   redirectToPage(app, BASE_PATH);
   serveDocumentation(app, BASE_PATH, () =>

@@ -5,6 +5,7 @@
  * The graph is filled in the background. What it does not hold yet is pending, and is compared with the query row by
  * row beside what the graph finds, so that every vector can be found as soon as it is set.
  */
+import { ByteMatrix } from './byte-matrix.js';
 import { hasKey, type KeySet } from './key-set.js';
 import { best, type Ranking } from './ranking.js';
 import { SearchGraph } from './search-graph.js';
@@ -36,6 +37,9 @@ export interface ShardResult extends Ranking {
 
 /** A graph with more pending vectors than this is not asked: comparing with all costs less than with these. */
 const MOST_PENDING = 4096;
+/** So many of at least so many rows are looked for among bytes first; for more, the first look leaves out too little. */
+const FEW_WANTED = 256;
+const MANY_ROWS = 1000;
 /** Filters that let at least this share and this number of vectors pass are applied to what the graph finds. */
 const WIDE_SHARE = 0.25;
 const WIDE_COUNT = 20_000;
@@ -44,6 +48,7 @@ const WIDE_FACTOR = 2;
 
 export class Shard {
   private readonly matrix: VectorMatrix;
+  private readonly bytes: ByteMatrix;
   private readonly keys: number[] = [];
   private readonly rows = new Map<number, number>();
   private graph: SearchGraph | undefined;
@@ -56,6 +61,7 @@ export class Shard {
     private readonly exactLimit: number,
   ) {
     this.matrix = new VectorMatrix(E);
+    this.bytes = new ByteMatrix(E);
   }
 
   get size(): number {
@@ -101,6 +107,7 @@ export class Shard {
       const lastKey = this.keys.pop()!;
       if (lastKey !== key) {
         this.matrix.copy(this.keys.length, row);
+        this.bytes.copy(this.keys.length, row);
         this.keys[row] = lastKey;
         this.rows.set(lastKey, row);
       }
@@ -136,19 +143,20 @@ export class Shard {
   }
 
   private write(key: number, vector: Float32Array): void {
-    let row = this.rows.get(key);
-    if (row === undefined) {
-      row = this.keys.length;
-      this.matrix.set(row, vector);
-      this.keys.push(key);
-      this.rows.set(key, row);
-    } else {
-      this.matrix.set(row, vector);
-    }
+    const known = this.rows.get(key);
+    const row = known ?? this.keys.length;
+    this.matrix.set(row, vector);
+    this.bytes.set(row, vector);
+    if (known !== undefined) return;
+    this.keys.push(key);
+    this.rows.set(key, row);
   }
 
   /** Compares with all rows, or with some. */
-  private compare(vector: Float32Array, limit: number, rows?: Uint32Array): Ranking {
+  private compare(vector: Float32Array, limit: number, among?: Uint32Array): Ranking {
+    const count = among?.length ?? this.size;
+    const isLong = count >= MANY_ROWS && limit > 0 && limit <= FEW_WANTED;
+    const rows = isLong ? this.bytes.nearest(vector, limit, among ?? count) : among;
     if (rows === undefined) {
       return best(this.matrix.scoreAll(vector, this.size), (row) => this.keys[row]!, limit);
     }
