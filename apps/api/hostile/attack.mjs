@@ -1,4 +1,4 @@
-/** Sends hostile requests to a running service and says what each did to it. */
+/** Sends hostile requests to a running service and reports what each did to it. */
 import { flood, floods } from './floods.mjs';
 import { generatedRequests } from './generated.mjs';
 import { largestImages } from './images.mjs';
@@ -16,9 +16,10 @@ import { exchange } from './wire.mjs';
  */
 
 /**
- * Every known request, the largest images if asked for (minutes), then floods of ordinary requests, each for so many
- * milliseconds.
- * @param {string} url @param {number} pid @param {{ floodFor: number, largest?: boolean }} options @returns {AsyncGenerator<Result>}
+ * Every known request, the largest images if asked for (minutes), then floods of ordinary requests, each for the given
+ * number of milliseconds.
+ * @param {string} url @param {number} pid @param {{ floodFor: number, largest?: boolean }} options @returns
+ * {AsyncGenerator<Result>}
  */
 export async function* attack(url, pid, { floodFor, largest = false }) {
   const watch = new Watch(url, pid);

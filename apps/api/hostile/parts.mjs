@@ -4,7 +4,7 @@
 /** @typedef {{ name: string, send: () => Exchange[] | Promise<Exchange[]> }} Hostile */
 
 export const MIB = 1024 * 1024;
-/** What a part that is a PNG file says of itself after its name. */
+/** The headers of a form part that is a PNG file, after its name. */
 export const IMAGE = '; filename="a.png"\r\nContent-Type: image/png';
 
 /** A PNG of one pixel. */

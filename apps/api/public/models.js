@@ -33,7 +33,7 @@ export function startModels(actions) {
       setTimeout(() => mine === turn && dialog.open && refresh().catch(failed), INTERVAL);
   }
 
-  /** Keeps the focus where it is, although the list is made anew. @param {Model[]} models */
+  /** Keeps the focus where it is, although the list is rebuilt. @param {Model[]} models */
   function show(models) {
     const focused = document.activeElement instanceof HTMLElement && document.activeElement.dataset.key;
     list.replaceChildren(...models.map(row));

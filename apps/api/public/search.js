@@ -1,4 +1,4 @@
-/** The search panel: what is looked for, the grid that goes on by itself, adding images. */
+/** The search panel: what is looked for, the grid that loads more as it is scrolled, adding images. */
 import { callJson, showImage } from './api.js';
 import { byId, create, filled, say } from './dom.js';
 import { startFilters } from './filters.js';
@@ -86,7 +86,7 @@ export function startSearch(actions) {
       if (mine === turn) {
         grid.classList.remove('waiting');
         loading = false;
-        // Observed anew, it is looked at anew, also when it is still near.
+        // Observing it again reports it again if it is still near.
         nearEnd.unobserve(more);
         nearEnd.observe(more);
       }

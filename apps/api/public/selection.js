@@ -7,7 +7,7 @@ const AT_ONCE = 1000;
 
 /**
  * @param {{ report: (text: string, bad?: boolean) => void, changed: () => Promise<unknown> }} actions `changed` shows
- *   the list anew
+ *   the list again
  */
 export function startSelection(actions) {
   const bar = byId('selection');

@@ -49,7 +49,7 @@ import { CONFIG, DATABASE, ENCODER, KEYS, LOAD_ENCODER, METRICS, MODEL } from '.
 import { EMBEDDING_SOURCE } from './vector-index/embedding-source.js';
 import { IndexService } from './vector-index/index.service.js';
 
-/** What the application runs on; whoever opened it closes it after the application. */
+/** What the application runs on; its opener closes it after the application. */
 export interface Resources {
   config: Config;
   database: Database;

@@ -20,7 +20,7 @@ type AdmissionSettings = Pick<Config, 'HOST' | 'ALLOWED_HOSTS' | 'CORS_ORIGIN' |
 /** Unknown keys that one address may send a minute. */
 const UNKNOWN_KEYS = 20;
 
-/** Health checks count apart, with so many a minute at least, or ten times RATE_LIMIT. */
+/** Health checks count apart, with at least this many a minute, or ten times RATE_LIMIT. */
 const MIN_HEALTH_CHECKS = 600;
 
 /** The middleware; `repeat` runs before everything that costs something, `admit` when the request has an id. */

@@ -1,8 +1,8 @@
 /**
  * API keys: named, with a scope, known to the service only by their SHA-256.
  *
- * A plain hash is enough because keys are random: `api:key` makes them of 256 bits, and whoever reads the hashes
- * would have to try 2^255 of them. It would not be enough for passwords that people choose.
+ * A plain hash is enough because keys are random: `api:key` makes them of 256 bits, and a reader of the hashes would
+ * have to try 2^255 of them. It would not be enough for passwords that people choose.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { StartError } from '../start-error.js';
 import { SCOPES } from './scope.js';
 import type { Scope } from './scope.js';
 
-/** A key as the service knows it. */
+/** A key as the service stores it. */
 export interface ApiKey {
   name: string;
   scope: Scope;
@@ -90,7 +90,7 @@ export class KeyRing {
     this.keys = this.read();
   }
 
-  /** True when there is no key, so that nobody can be asked for one. */
+  /** True when there is no key, so that none can be required. */
   get isEmpty(): boolean {
     return this.keys.length === 0;
   }

@@ -1,6 +1,6 @@
 /**
  * One line of the log for each change and each refused try: who (name of the key, address), what (method and route),
- * which ids, with what outcome, in which request. Changes that go on behind a request, imports, log their own.
+ * which ids, with what outcome, in which request. Imports, which change the collection behind a request, log their own.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';

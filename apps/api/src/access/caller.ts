@@ -1,6 +1,6 @@
 /**
- * Who sends a request: the holder of a key, somebody without one, or somebody with a key that is not known.
- * Found once for each request, before anything of its body is read.
+ * Who sends a request: the holder of a key, a client without one, or one with an unknown key. Found once for each
+ * request, before anything of its body is read.
  */
 import { isIP, isIPv6 } from 'node:net';
 import type { IncomingMessage } from 'node:http';

@@ -32,7 +32,7 @@ import {
 } from './collection.schema.js';
 import type { CollectionParams, CollectionQuery } from './collection.schema.js';
 
-/** A body with so many ids of 64 characters twice. */
+/** A body with the most ids, of 64 characters each, in both lists. */
 const bodyLimits = () => ({ maxBytes: 2 * MAX_CHANGES * 100 + 4096, maxValues: 2 * MAX_CHANGES + 100 });
 
 @Controller('collections')

@@ -184,7 +184,7 @@ const environmentSchema = z.object({
   PRECISION: z
     .enum(['auto', 'fp32', 'fp16', 'q8', 'int8', 'uint8'])
     .default('auto')
-    .describe('Which of the ONNX models of the checkpoint to use; auto: the most exact that is there.'),
+    .describe('Which of the ONNX models of the checkpoint to use; auto: the most precise one present.'),
   DEMO: z
     .enum(['admin', 'read', 'off'])
     .default('admin')
@@ -203,7 +203,7 @@ const environmentSchema = z.object({
     'Models that have answered before, whose embeddings and files are kept to go back to.',
   ),
   EXACT_SEARCH_LIMIT: count(0, 10_000_000, 10_000).describe(
-    'Up to so many images search compares with each; above it uses HNSW graphs.',
+    'Up to this many images search compares with each; above it uses HNSW graphs.',
   ),
   LOG_LEVEL: z
     .enum(['error', 'warn', 'info', 'debug'])
@@ -214,7 +214,7 @@ const environmentSchema = z.object({
     .default('auto')
     .describe('One JSON object or one text a line; auto: text on a terminal, JSON elsewhere.'),
   IMPORT_LEASE: count(3, 3600, 15).describe(
-    'Seconds after which an import or a build of a service that died goes on in another one that uses the same DATABASE_URL.',
+    'Seconds after which another service with the same DATABASE_URL resumes the imports and builds of one that died.',
   ),
   SHUTDOWN_TIMEOUT: count(0, 600, 10).describe('Seconds that running requests get to finish at the end.'),
 });

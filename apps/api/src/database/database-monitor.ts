@@ -7,7 +7,7 @@ import type { Problem } from '../problems/problem.js';
 
 /** Pause between two queries, in milliseconds. */
 const INTERVAL = 400;
-/** A server that has not answered for so long counts as gone. */
+/** A server that has not answered for this long counts as unreachable, in milliseconds. */
 const PATIENCE = 1000;
 
 export class DatabaseMonitor {

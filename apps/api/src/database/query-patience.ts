@@ -1,5 +1,5 @@
 /**
- * Ends a request's wait for a query that does not come: rows locked by somebody else, no free connection. The server
+ * Ends a request's wait for a query that does not answer: rows locked by another client, no free connection. The server
  * answers trivial queries meanwhile, so that DatabaseMonitor sees nothing. Background work waits on; it has no client.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -7,12 +7,12 @@ import type { PrismaClient } from '../generated/prisma/client.js';
 
 /** How long a request waits for one query, or for a transaction to begin, in milliseconds. */
 export const QUERY_PATIENCE = 1500;
-/** How often somebody who waits for the queries of others looks at them. */
+/** How often a request that waits for the queries of others checks them. */
 const INTERVAL = 250;
 
 /** What ends the wait of the request that is under way. */
 const onLate = new AsyncLocalStorage<() => void>();
-/** Queries of the process that are late, whoever asked. */
+/** Late queries of the process, of any request. */
 let late = 0;
 
 /** Runs `work`; `listener` is called when it waits too long for a query, as often as that happens. */

@@ -1,8 +1,9 @@
 /**
- * How much memory decoding takes at one time, in bytes: for the model, for thumbnails, for files that are encoded again.
+ * How much memory decoding takes at one time, in bytes: for the model, for thumbnails, for files that are encoded
+ * again.
  *
  * 1. An image that needs more than all of the budget takes all of it.
- * 2. Whoever finds no room waits in line, and while somebody waits nobody overtakes: neither kind of work starves.
+ * 2. Work that finds no room waits in line, and nothing overtakes it: neither kind of work starves.
  */
 export class DecodeBudget {
   private used = 0;
@@ -12,7 +13,7 @@ export class DecodeBudget {
 
   constructor(readonly total: number) {}
 
-  /** Whether there is room for so many bytes now. */
+  /** Whether there is room for this many bytes now. */
   fits(bytes: number): boolean {
     return (this.isTurn || this.line.length === 0) && this.hasRoom(bytes);
   }

@@ -1,6 +1,7 @@
 /**
- * The models that are loaded: the one that answers, and while another generation is being built, the one that builds it.
- * Whoever needs several embeddings that belong together takes them from one model inside of {@link EmbeddingService.use}.
+ * The models that are loaded: the one that answers, and while another generation is being built, the one that builds
+ * it. A caller that needs several embeddings of one model takes them from one model inside of {@link
+ * EmbeddingService.use}.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
@@ -88,7 +89,7 @@ export class EmbeddingService implements OnApplicationShutdown {
     this.answering = embeddings;
   }
 
-  /** Closes a model that does not answer, once nobody uses it. */
+  /** Closes a model that is not the active one, once it is no longer in use. */
   async remove(hash: string): Promise<void> {
     const embeddings = this.loaded.get(hash);
     if (embeddings === undefined || embeddings === this.answering) return;

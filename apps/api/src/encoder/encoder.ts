@@ -4,7 +4,7 @@
  */
 import type { ClipErrorCode, LabelCalibration } from '@clip-ts/clip';
 
-/** What the service needs to know of the loaded model. */
+/** What the service needs to know about the loaded model. */
 export interface ModelInfo {
   /** Identifies the weights; embeddings of another hash are not comparable. */
   readonly hash: string;

@@ -27,7 +27,7 @@ export interface Job<T> {
   waiting: number;
 }
 
-/** Whoever has jobs in the queue. */
+/** A client with jobs in the queue. */
 interface Client<T> {
   readonly name: string;
   /** A client of weight 4 gets a quarter of the share of a client of weight 1. */

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Collecting costs about as much as decoding so many pixels. */
+/** A collection takes about as long as decoding this many pixels. */
 const WORTH_IT = 4_000_000;
 
 let collect: (() => void) | undefined;

@@ -1,10 +1,10 @@
 /**
- * Puts items that wait at the same time into one run of the model, whoever asked for them.
+ * Puts items that wait at the same time, of any request, into one run of the model.
  *
- * No item is delayed to fill a batch: when the model is free, everything in the queue runs at once; while it runs,
- * the next batch collects. {@link FairQueue} chooses which items run next. The queue is bounded, and a request is
- * admitted only when there is room for all of it, so that a large one leaves room for small ones. Background work
- * (imports) is not bounded, since it submits one batch at a time, and gets a quarter of a request's share.
+ * No item is delayed to fill a batch: when the model is free, everything in the queue runs at once; while it runs, the
+ * next batch collects. {@link FairQueue} chooses which items run next. The queue is bounded, and a request is admitted
+ * only when there is room for all of it, so that a large one leaves room for small ones. Background work (imports) is
+ * not bounded, since it submits one batch at a time, and gets a quarter of a request's share.
  */
 import type { RequestScope } from './scope.js';
 import { Problem } from '../problems/problem.js';
@@ -41,7 +41,7 @@ interface MicroBatcherOptions {
   decodeBudget: DecodeBudget;
 }
 
-/** The work was given up because nobody waits for it any more. */
+/** The work was dropped because no request waits for it any more. */
 export class Cancelled extends Problem {
   constructor() {
     super('overloaded', 'The client closed the connection before the answer.');

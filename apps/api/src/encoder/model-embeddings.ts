@@ -75,7 +75,7 @@ export class ModelEmbeddings {
     }
   }
 
-  /** Closes the model once nobody uses it. */
+  /** Closes the model once it is no longer in use. */
   async close(): Promise<void> {
     if (this.users > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
     await this.encoder.close();
@@ -118,7 +118,7 @@ export class ModelEmbeddings {
     return outcomes.map((outcome) => ('embedding' in outcome ? outcome.embedding : problemOf(outcome.error)));
   }
 
-  /** Puts the embeddings of `missing` into `found`: encodes those that nobody else is encoding already. */
+  /** Puts the embeddings of `missing` into `found`: encodes those that are not being encoded already. */
   private async encode(
     missing: readonly string[],
     found: Map<string, Float32Array>,
@@ -142,7 +142,7 @@ export class ModelEmbeddings {
     for (const [index, { text }] of shared.entries()) {
       const result = given[index]!;
       if (result.status === 'fulfilled') found.set(text, result.value);
-      // Whoever asked first went away; this request still wants it.
+      // The request that asked first is gone; this one still waits for it.
       else if (result.reason instanceof Cancelled && !scope.signal.aborted) again.push(text);
       else throw result.reason;
     }

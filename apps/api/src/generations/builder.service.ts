@@ -2,10 +2,11 @@
  * Encodes the images of which a model lacks the embedding, behind the requests: all of them for the generation that is
  * to take over, and for the one that answers what was added while it did not.
  *
- * 1. Progress is the rows that are written; a build that was cut off, at whatever moment, goes on with what is missing.
+ * 1. Progress is the rows that are written; a build that was interrupted at any moment resumes with what is missing.
  * 2. Of services that share a database one builds, the one with the lease.
  * 3. The next generation takes over when no image lacks its embedding, checked under the lock that every change takes.
- * 4. An image that cannot be read or encoded does not hold that up, as long as there are few: many are a sign of a folder
+ * 4. An image that cannot be read or encoded does not hold that up, as long as there are few: many are a sign of a
+ *    folder
  *    that is away.
  */
 import { randomUUID } from 'node:crypto';

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { normaliseAddress } from '../access/caller.js';
 
-/** A client that takes nothing of an answer for so long loses its connection, in milliseconds. */
+/** A client that reads nothing of an answer for this long loses its connection, in milliseconds. */
 const PATIENCE = 30_000;
 /** How often that is looked at, in milliseconds. */
 const INTERVAL = 2000;

@@ -15,7 +15,7 @@ import { delayContinue } from './unread-body.js';
 const HEADERS_TIMEOUT = 10_000;
 /** Time for a whole request with its body; slow bodies are cut off long before. */
 const REQUEST_TIMEOUT = 300_000;
-/** A connection without a request is closed after so long, in milliseconds. */
+/** A connection without a request is closed after this long, in milliseconds. */
 const KEEP_ALIVE = 5000;
 /** How often the times are checked, in milliseconds. */
 const CHECK_INTERVAL = 2000;

@@ -1,4 +1,4 @@
-/** What the OpenAPI document says of a route's access: the scope it needs, and whether a key must be sent at all. */
+/** How the OpenAPI document describes a route's access: the scope it needs, and whether a key must be sent at all. */
 import type { AnonymousScope, Need } from '../access/scope.js';
 
 const KEY: Record<string, string[]>[] = [{ apiKey: [] }, { bearer: [] }];

@@ -12,7 +12,7 @@ import type { Request, RequestHandler, Response } from 'express';
 const LINGER = 1000;
 /** Bytes that are dropped meanwhile; beyond it nothing more is taken from the socket. */
 const LINGER_BYTES = 4 * 1024 * 1024;
-/** A piece (a chunk of a chunked body) costs as much time as so many bytes. */
+/** A piece (a chunk of a chunked body) counts as this many bytes. */
 const PIECE_COST = 1024;
 
 /** Closes connections whose body was not read. Runs before everything that may answer. */

@@ -1,7 +1,7 @@
 /**
- * Exif whose directories lead to each other again and again: libexif, which reads Exif for sharp, follows each link anew,
- * and a file of 64 KB keeps a core busy for seconds, one of megabytes for hours. Looked for before anything reads the
- * header of an image.
+ * Exif whose directories lead to each other again and again: libexif, which reads Exif for sharp, follows each link
+ * again, and a file of 64 KB keeps a core busy for seconds, one of megabytes for hours. Looked for before anything
+ * reads the header of an image.
  */
 
 /** Links of one Exif structure; a camera writes four: to the thumbnail, to Exif, GPS and interoperability. */

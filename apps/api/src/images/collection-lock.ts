@@ -7,12 +7,12 @@ import { behindQueries } from '../database/query-patience.js';
 export class CollectionLock {
   private readonly mutex = new Mutex();
 
-  /** Changes files and rows after whoever does so now. */
+  /** Changes files and rows after the change under way. */
   run<T>(change: () => Promise<T>): Promise<T> {
     return behindQueries(() => this.background(change));
   }
 
-  /** The same for work that nobody waits for. */
+  /** The same for work that no request waits for. */
   background<T>(change: () => Promise<T>): Promise<T> {
     return this.mutex.runExclusive(change);
   }

@@ -81,7 +81,7 @@ export class FileStore {
     this.marked = true;
   }
 
-  /** What the folder says of earlier use: the mark, and the number of files, counted up to `limit`. */
+  /** What the folder shows of earlier use: the mark, and the number of files, counted up to `limit`. */
   async traces(limit: number): Promise<{ marked: boolean; files: number }> {
     const folder = join(this.root, 'images');
     let files = 0;
@@ -137,7 +137,7 @@ export class FileStore {
     if (await exists(path)) return path;
     // The header would say less, but reading it here would hold the files of all who wait in line.
     await this.memory.run(MOST_BYTES_PER_PIXEL * pixels, async () => {
-      // Whoever waited for the same one finds it made.
+      // A request that waited for the same one finds it made.
       if (!(await exists(path))) await this.makeThumbnail(path, id, mediaType);
     });
     return path;

@@ -109,7 +109,7 @@ export class ImportController {
   @Post(':id/resume')
   @HttpCode(200)
   @Access('admin')
-  @ApiRoute({ ...control, summary: 'Have a paused import go on' })
+  @ApiRoute({ ...control, summary: 'Resume a paused import' })
   resume(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
     return this.imports.resume(id);
   }
@@ -127,8 +127,7 @@ export class ImportController {
   @Access('admin')
   @ApiRoute({
     ...control,
-    summary:
-      'Have an import that failed or was cancelled go on where it was, and one that is done begin again',
+    summary: 'Resume an import that failed or was cancelled, or run one that is done again',
   })
   retry(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
     return this.imports.retry(id);

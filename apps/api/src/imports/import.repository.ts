@@ -56,7 +56,7 @@ export class ImportRepository {
     return this.jobs.findMany({ orderBy: { createdAt: 'desc' }, take: limit });
   }
 
-  /** Gives the oldest unfinished job that nobody runs to `runner`. Of several that ask at once, one gets it. */
+  /** Gives the oldest unfinished job that no service runs to `runner`. Of several that ask at once, one gets it. */
   async claim(runner: string): Promise<ImportJob | null> {
     const claimed = await this.database.client.$queryRaw<{ id: string }[]>(Prisma.sql`
       UPDATE "import_jobs" SET "runner" = ${runner}, "lease_until" = now() + ${this.config.IMPORT_LEASE} * interval '1 second'
@@ -94,7 +94,10 @@ export class ImportRepository {
     return count === 1;
   }
 
-  /** Takes a job from one of the states in `from` to another, from whoever runs it. False when it is in none of them. */
+  /**
+   * Takes a job from one of the states in `from` to another, whichever service runs it. False when it is in none of
+   * them.
+   */
   async move(
     id: string,
     from: readonly ImportStatus[],

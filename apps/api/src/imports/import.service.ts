@@ -44,7 +44,7 @@ export class ImportService {
     return this.move(id, ['queued', 'running'], { status: 'paused' });
   }
 
-  /** Has a paused job go on. Throws `import_state`. */
+  /** Resumes a paused job. Throws `import_state`. */
   resume(id: string): Promise<ImportView> {
     return this.move(id, ['paused'], { status: 'queued' });
   }
@@ -54,7 +54,7 @@ export class ImportService {
     return this.move(id, ['queued', 'running', 'paused'], { status: 'cancelled', finishedAt: new Date() });
   }
 
-  /** Has a job that failed or was cancelled go on, and one that is done begin again. Throws `import_state`. */
+  /** Resumes a job that failed or was cancelled, and runs one that is done again. Throws `import_state`. */
   async retry(id: string): Promise<ImportView> {
     const again = { status: 'queued', error: null, finishedAt: null } as const;
     const { status } = await this.get(id);

@@ -44,7 +44,7 @@ export function createLogger(settings: LogSettings, stream: NodeJS.WritableStrea
   );
 }
 
-/** What the log says of an error: type, code, stack, and the same of its causes. */
+/** What is logged of an error: type, code, stack, and the same of its causes. */
 function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error).slice(0, 1000) };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -1,6 +1,6 @@
 /**
- * Sends what Nest and the parts of the service log (`new Logger('Index')`) to pino.
- * What Nest says of its own start is left out.
+ * Sends what Nest and the parts of the service log (`new Logger('Index')`) to pino. What Nest logs about its own start
+ * is left out.
  */
 import type { LoggerService } from '@nestjs/common';
 import type { Logger } from 'pino';

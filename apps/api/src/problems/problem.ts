@@ -64,7 +64,7 @@ export class Problem extends Error {
   }
 }
 
-/** What a schema says of one wrong part (https://standardschema.dev). */
+/** A schema's report of one wrong part (https://standardschema.dev). */
 interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[];

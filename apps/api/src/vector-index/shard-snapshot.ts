@@ -1,7 +1,7 @@
 /**
  * The graph of a shard on disk: a file with the graph and a file that says what it holds. It saves the time of building
  * the graph at the start and nothing else: absent, damaged, of another model or another number of shards, of a revision
- * that the database has never had, or mostly deleted vectors — then it is not used and the graph is built anew.
+ * that the database has never had, or mostly deleted vectors — then it is not used and the graph is rebuilt.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { SearchGraph } from './search-graph.js';
 
 const FORMAT = 2;
-/** Above this share of deleted vectors a graph is built anew. */
+/** Above this fraction of deleted vectors a graph is rebuilt. */
 const MAX_WASTE = 0.25;
 
 const descriptionSchema = z.strictObject({

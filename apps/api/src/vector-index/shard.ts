@@ -55,7 +55,7 @@ export class Shard {
   /** Keys whose present vector the graph does not hold. */
   private readonly pending = new Set<number>();
 
-  /** @param exactLimit up to so many vectors there is no graph */
+  /** @param exactLimit up to this many vectors there is no graph */
   constructor(
     private readonly E: number,
     private readonly exactLimit: number,

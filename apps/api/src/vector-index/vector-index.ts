@@ -55,7 +55,7 @@ export interface VectorIndexSettings {
   folder: string;
   /** Threads. */
   shards: number;
-  /** Up to so many vectors a query is compared with each; beyond it there are graphs. */
+  /** Up to this many vectors a query is compared with each; above it there are graphs. */
   exactLimit: number;
   /** Called when a thread has ended unasked: the index cannot be used any more. */
   onFailure: (error: Error) => void;

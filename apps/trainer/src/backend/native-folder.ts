@@ -23,8 +23,8 @@ export function nativePackageFolder(name: NativePackage, env: NodeJS.ProcessEnv 
 }
 
 /**
- * The folder with ONNX Runtime for CUDA and CUDA's libraries, which `npm run native:install -- --cuda` fills. It is named for the
- * version (ort-native's ONNXRUNTIME_GPU_VERSION), so that another one is fetched anew.
+ * The folder with ONNX Runtime for CUDA and CUDA's libraries, which `npm run native:install -- --cuda` fills. It is
+ * named for the version (ort-native's ONNXRUNTIME_GPU_VERSION), so that another version is fetched separately.
  */
 export const cudaCacheFolder = (env: NodeJS.ProcessEnv = process.env): string =>
   path.join(nativeCacheFolder(env), 'onnxruntime-gpu-1.30.0', 'lib');

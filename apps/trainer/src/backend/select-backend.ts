@@ -1,6 +1,6 @@
 /**
  * Chooses the TensorFlow.js backend. `auto` takes the native GPU package when it loads and sees a GPU, else our own
- * backend. The reason is printed, so that nobody has to guess what ran.
+ * backend. The choice and its reason are printed.
  */
 import { availableParallelism } from 'node:os';
 import { usableCores } from '@clip-ts/clip/system';

@@ -11,7 +11,7 @@ import { lastFolder } from './run-folder.js';
 import { freshState, readTrainingState, type TrainingState } from './training-state.js';
 
 export interface StateOptions {
-  /** Start anew whatever the folder holds. */
+  /** Start over whatever the folder holds. */
   restart: boolean;
   /** Give a finished run more epochs in its last stage. */
   extend: boolean;
@@ -25,7 +25,8 @@ export async function loadOrCreateState(
 ): Promise<TrainingState> {
   const { stages, output } = settings;
   if (stages.length === 0) throw new InputError('"epochs" is 0 in both stages: there is nothing to train');
-  if (restart && extend) throw new InputError('--restart begins anew and --extend goes on: pass one of them');
+  if (restart && extend)
+    throw new InputError('--restart starts over and --extend continues: pass one of them');
   const own = resumeSettings(settings, data);
   const found = restart ? undefined : await readTrainingState(lastFolder(output));
   if (!found) {
@@ -56,8 +57,8 @@ export async function loadOrCreateState(
 }
 
 /**
- * A finished run at the start of more epochs. Moments and weights are those of its last epoch; the learning rate follows
- * the schedule of the longer run from there. Early stopping counts anew.
+ * A finished run at the start of more epochs. Moments and weights are those of its last epoch; the learning rate
+ * follows the schedule of the longer run from there. Early stopping counts from zero again.
  */
 function extended(
   found: TrainingState,
@@ -68,7 +69,7 @@ function extended(
 ): TrainingState {
   if (!extend) {
     throw new InputError(
-      `--output ${output} holds a finished run of ${from} epochs, and ${to} are asked for; pass --extend to go on from its ` +
+      `--output ${output} holds a finished run of ${from} epochs, and ${to} are asked for; pass --extend to continue from its  ` +
         'last epoch, name another --output, or pass --restart to replace it',
     );
   }

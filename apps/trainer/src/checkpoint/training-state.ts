@@ -98,7 +98,7 @@ export async function readTrainingState(folder: string): Promise<TrainingState |
   const parsed = stateSchema.safeParse(JSON.parse(text));
   if (parsed.success) return parsed.data;
   throw new InputError(
-    `${file} was not written by this version of the trainer; pass --restart to start anew`,
+    `${file} was not written by this version of the trainer; pass --restart to start over`,
   );
 }
 

@@ -83,9 +83,13 @@ export function addPretrainCommand(program: Command): void {
       'train a finished run for more epochs: raise "epochs" of its last stage (or --epochs)',
       false,
     )
-    .option('--dry-run', 'say the plan, draw the first batch as first-batch.png in --output, and end', false)
+    .option(
+      '--dry-run',
+      'print the plan, draw the first batch as first-batch.png in --output, and end',
+      false,
+    )
     .option('--ignore-memory', 'start although the memory may not suffice', false)
-    .option('--restart', 'start anew although the output folder holds a run', false)
+    .option('--restart', 'start over although the output folder holds a run', false)
     .action(runPretrain);
 }
 

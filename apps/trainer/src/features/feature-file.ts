@@ -1,8 +1,8 @@
 /**
  * Features on disk: a safetensors file with `image_features` [rows, D] and `text_features` [captions, D]. It is filled
  * in place under another name, with a note of how far it is, and gets its own name when it is whole; a computation that
- * was killed goes on from the note. Rows are read when they are asked for, so that the file's size costs no memory
- * but the system's file cache.
+ * was killed resumes from the note. Rows are read when they are asked for, so that the file's size costs no memory but
+ * the system's file cache.
  */
 import { readSync, writeSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
@@ -62,7 +62,7 @@ export class UnfinishedFeatures {
     readonly done: FeatureCounts,
   ) {}
 
-  /** Begins the file, or goes on with one that was left unfinished. */
+  /** Begins the file, or resumes one that was left unfinished. */
   static async open(file: string, shapes: FeatureShapes): Promise<UnfinishedFeatures> {
     await mkdir(path.dirname(file), { recursive: true });
     const { header, size } = layoutOf(shapes);

@@ -10,7 +10,7 @@ export function defaultProcessor(vision: Readonly<Record<string, unknown>>): str
 }
 
 /**
- * A processor with some of its keys set anew, such as size and crop_size.
+ * A processor with some of its keys replaced, such as size and crop_size.
  * @param content preprocessor_config.json
  */
 export function withChanges(

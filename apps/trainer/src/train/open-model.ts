@@ -1,4 +1,4 @@
-/** The model that a run trains: put together anew, or reopened from where the run stands. */
+/** The model that a run trains: newly assembled, or reopened from the run's checkpoint. */
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { bestFolder, lastFolder } from '../checkpoint/run-folder.js';

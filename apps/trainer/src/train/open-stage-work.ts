@@ -4,7 +4,7 @@ import { openFeatureWork } from './feature-work.js';
 import type { StageWork, StageWorkOptions } from './stage-work.js';
 import { openTowerWork } from './tower-work.js';
 
-/** Features serve where the towers are frozen and images are shown in so many ways that each can be kept. */
+/** Features serve where the towers are frozen and each way of showing an image can be kept. */
 export const usesFeatures = ({ frozenTowers, config }: Stage): boolean =>
   frozenTowers && (config.augmentation === 'none' || config.cached_views > 0);
 

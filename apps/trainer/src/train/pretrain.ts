@@ -35,13 +35,13 @@ import { writeReport } from './write-report.js';
 export interface PretrainOptions {
   settings: RunSettings;
   backend: BackendName;
-  /** Begin anew although the output holds a run. */
+  /** Start over although the output holds a run. */
   restart: boolean;
   /** Give a finished run more epochs. */
   extend: boolean;
   /** Decode every image before training, and leave out those that cannot be. */
   verify: boolean;
-  /** Say the plan, draw the first batch, and end. */
+  /** Print the plan, draw the first batch, and end. */
   dryRun: boolean;
   /** Start although the memory may not suffice. */
   ignoreMemory: boolean;

@@ -1,4 +1,4 @@
-/** What the model card and the terminal say of a run. */
+/** What the model card and the terminal report about a run. */
 import path from 'node:path';
 import type { Backend } from '../backend/open-backend.js';
 import type { RunSummary } from '../checkpoint/model-card.js';

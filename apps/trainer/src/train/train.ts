@@ -46,7 +46,7 @@ async function trainStage(run: TrainingRun, stage: Stage, start: Snapshot): Prom
       if (isOver(state)) run.journal.log(`no better for ${state.staleEpochs} epochs: the stage ends here`);
     }
     if (state.stage + 1 === run.settings.stages.length) {
-      // The optimiser stays, so that --extend can go on.
+      // The optimiser's moments stay, so that --extend can continue.
       const ended = { ...state, stage: state.stage + 1, finished: true };
       return await snapshotOf(work, ended);
     }

@@ -36,7 +36,7 @@ export function parseLease(text: string): Lease {
   try {
     value = (JSON.parse(text) ?? {}) as typeof value;
   } catch {
-    // Half-written: whoever wrote it was killed, or is about to touch it.
+    // Half-written: its writer was killed, or is about to touch it.
   }
   const field = (name: keyof Lease) => (typeof value[name] === 'string' ? value[name] : '');
   const pid = typeof value.pid === 'number' ? value.pid : 0;

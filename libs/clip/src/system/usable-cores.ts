@@ -1,7 +1,7 @@
 /**
- * Processor cores that this process may use: those that its affinity allows, or fewer where a control group gives it a share
- * of their time. Node.js 20 does not know of such a share: with one thread for each core of the machine, a container that may
- * use two of 64 cores spends its time waiting for threads that the kernel has stopped.
+ * Processor cores that this process may use: those that its affinity allows, or fewer where a control group gives it a
+ * share of their time. Node.js 20 ignores such a limit: with one thread for each core of the machine, a container that
+ * may use two of 64 cores spends its time waiting for threads that the kernel has stopped.
  */
 import { availableParallelism } from 'node:os';
 import { controlGroups, SYSTEM_FILES, type ControlGroup, type SystemFiles } from './cgroup.js';

@@ -32,7 +32,7 @@ export interface ContrastiveProgram extends EmbeddingProgram, LossFunctions {
   embedPairs: ProgramFunction<PairInput, 'image_embeds' | 'text_embeds'>;
   /** Adds a micro-batch's gradients to the sums in the state, given those of its embeddings [B, E]. */
   accumulate: ProgramFunction<PairInput | 'image_grads' | 'text_grads', 'done'>;
-  /** AdamW on the sums, which start anew at 0. */
+  /** AdamW on the sums, which are reset to 0. */
   applySum: ProgramFunction<
     'logit_scale_grad' | 'logit_bias_grad' | UpdateInput,
     'grad_norm' | 'logit_scale'

@@ -34,7 +34,7 @@ export interface RankLabelsOptions {
   multiLabel?: boolean;
   /** [E] of `textCenter`: needed for `multiLabel` and `rest` with a model of the softmax kind. */
   center?: Float32Array;
-  /** Of the checkpoint, if it has one. Default: what `usualCalibration` says of its logit_scale. */
+  /** Of the checkpoint, if it has one. Default: `usualCalibration` of its logit_scale. */
   calibration?: LabelCalibration;
   /** Add the class {@link NONE_OF_THE_ABOVE}, with the best similarity of the labels. */
   rest?: boolean;
@@ -174,7 +174,7 @@ function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
-/** The largest of any number of values; `Math.max` takes only so many arguments. */
+/** The largest of any number of values; `Math.max` takes a limited number of arguments. */
 function largestOf(values: readonly number[]): number {
   return values.reduce((largest, value) => Math.max(largest, value), -Infinity);
 }

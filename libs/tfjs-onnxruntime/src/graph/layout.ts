@@ -36,8 +36,8 @@ export function transpose(x: Value, perm: readonly number[]): Value {
 }
 
 /**
- * Whether a permutation moves whole rows inside each item of a large batch, as cutting images into patches does.
- * ONNX Runtime's Gather does that on all threads, its Transpose of so many axes on one.
+ * Whether a permutation moves whole rows inside each item of a large batch, as cutting images into patches does. ONNX
+ * Runtime's Gather does that on all threads, its Transpose of that many axes on one.
  */
 function movesRows(x: Value, perm: readonly number[]): boolean {
   const last = perm.length - 1;

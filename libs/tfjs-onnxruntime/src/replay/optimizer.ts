@@ -118,7 +118,7 @@ class Optimizer {
   }
 }
 
-/** Creates the optimiser when a step first needs it, and anew when a step updates further parameters. */
+/** Creates the optimiser when a step first needs it, and again when a step updates further parameters. */
 export class LazyOptimizer implements InPlaceOptimizer {
   #optimizer: Optimizer | undefined;
   readonly #known = new Map<string, PlannedUpdate>();

@@ -248,7 +248,7 @@ function tooManyParts({ maxFields, maxFiles }: FormLimits): never {
   throw new Problem('request_too_large', detail);
 }
 
-/** What the parser says of a form. Any other message is of its insides. */
+/** The parser's messages about a form. Others are about its internals. */
 const KNOWN_REASONS = [
   'Malformed content type',
   'Malformed part header',

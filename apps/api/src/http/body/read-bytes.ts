@@ -10,7 +10,7 @@ import type { ByteLease } from './byte-budget.js';
 
 /** Bytes are handed on in blocks of at least this many, so that a body in tiny pieces costs no more than one in large. */
 const BLOCK = 64 * 1024;
-/** A body that sends nothing for so long is cut off, in milliseconds. */
+/** A body that sends nothing for this long is cut off, in milliseconds. */
 const SILENCE = 10_000;
 /** From this time on (ms) a body must have arrived at `MIN_RATE` bytes a second on average. */
 const GRACE = 10_000;
@@ -18,7 +18,10 @@ const MIN_RATE = 4 * 1024;
 /** When room is short: a pause this long (ms), or a lower average rate than this, loses the room. */
 const SHORT_SILENCE = 1000;
 const SHORT_RATE = 64 * 1024;
-/** Each piece (a chunk of a chunked body) costs time of its own: beyond so many, they hold so many bytes on average. */
+/**
+ * Each piece (a chunk of a chunked body) costs time of its own: above FREE_PIECES, pieces must hold this many bytes on
+ * average.
+ */
 const FREE_PIECES = 4096;
 const MIN_PIECE = 64;
 

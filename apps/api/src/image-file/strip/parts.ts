@@ -6,7 +6,7 @@ export type Part = { start: number; end: number } | Buffer;
 /** Parts of one file; a file that needs more has not come from a camera. */
 const MAX_PARTS = 1000;
 
-/** The file is not built as its format says; its structure does not say what it holds. */
+/** The file is not built as its format requires, so its structure does not show what it holds. */
 export class DamagedStructure extends Error {
   override readonly name = 'DamagedStructure';
 }

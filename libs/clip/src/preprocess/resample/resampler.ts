@@ -25,7 +25,7 @@ export class Resampler {
   private keptWeights = 0;
   private readonly simd: SimdResizer;
 
-  /** @param workspace where images may lie; its scratch memory is used by each call anew */
+  /** @param workspace where images may lie; each call uses its scratch memory from the start */
   constructor(
     private readonly filter: ResampleFilter,
     workspace?: Workspace,
