@@ -4,24 +4,12 @@
  */
 import { fuse } from '../graph/fuse.js';
 import { order, structureKey, type OrderedGraph } from '../graph/order.js';
-import { sizeOf, type Value } from '../graph/value.js';
+import type { Value } from '../graph/value.js';
+import { threadsFor } from '../graph/work.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import { SessionCache, type CompiledGraph } from '../session/cache.js';
 import { OrtSession, type GraphSession, type HostArray, type SessionOptions } from '../session/ort.js';
-
-/**
- * Work that one thread finishes before others would have started. Sessions for it get no thread pool, whose threads
- * take longer to start than such a graph takes to run, and spin while they wait.
- */
-const SMALL_GRAPH_ELEMENTS = 65_536;
-
-function isSmall({ nodes, leaves }: OrderedGraph): boolean {
-  let elements = 0;
-  for (const { shape } of leaves) elements += sizeOf(shape);
-  for (const { outputs } of nodes) for (const { shape } of outputs) elements += sizeOf(shape);
-  return elements < SMALL_GRAPH_ELEMENTS;
-}
 
 export class GraphRunner {
   readonly sessions: SessionCache;
@@ -65,8 +53,7 @@ export class GraphRunner {
     for (const leaf of graph.leaves) if (!leaf.inline) inputs.set(leaf, `i${inputs.size}`);
     const outputs = pending.map((value, i) => ({ name: `o${i}`, value }));
     const model = encodeModel(modelMessage(fuse(graph, pending), { inputs, outputs }).message);
-    const threads = isSmall(graph) ? { intraOpNumThreads: 1 } : {};
-    const session = new OrtSession(model, { ...this.sessionOptions, ...threads });
+    const session = new OrtSession(model, { ...this.sessionOptions, ...threadsFor(graph.nodes) });
     this.noteSession(session);
     return {
       session,

@@ -2,6 +2,7 @@
 import { EngineError } from '../errors.js';
 import { order } from '../graph/order.js';
 import { allocate, sizeOf, type TypedArray } from '../graph/value.js';
+import { threadsFor } from '../graph/work.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage, type ExternalData } from '../onnx/model.js';
 import type { Trace } from '../replay/trace.js';
@@ -25,7 +26,7 @@ export function verifyExport(model: Uint8Array, reference: Trace, tolerance: num
   }
   const fetches = Object.fromEntries(outputs.map(({ name }) => [name, null]));
   const run = (bytes: Uint8Array, externalData: ExternalData[]): Record<string, TypedArray> => {
-    const session = new OrtSession(bytes, { externalData });
+    const session = new OrtSession(bytes, { externalData, ...threadsFor(graph.nodes) });
     try {
       return session.run(feeds, fetches);
     } finally {

@@ -25,6 +25,23 @@ export function workOf(nodes: readonly GraphNode[]): Work {
   return work;
 }
 
+/** What one thread does in some 15 µs. */
+const SHORT: Work = { productFlops: 1e6, convolutionFlops: 2e5, bytes: 1 << 18 };
+
+/**
+ * The option of a session for a graph of which each op is over on one thread before others had taken their share: no
+ * thread pool. Its threads take longer to start than such a graph takes to run, and spin while they wait.
+ */
+export const threadsFor = (nodes: readonly GraphNode[]): { intraOpNumThreads?: number } =>
+  nodes.every(isShort) ? { intraOpNumThreads: 1 } : {};
+
+function isShort(node: GraphNode): boolean {
+  const { productFlops, convolutionFlops, bytes } = workOf([node]);
+  return (
+    productFlops < SHORT.productFlops && convolutionFlops < SHORT.convolutionFlops && bytes < SHORT.bytes
+  );
+}
+
 /** [.., M, K] · [.., K, N], whatever is transposed: |A| = M·K and |out| = M·N. */
 function productFlops({ inputs, outputs }: GraphNode): number {
   const [a = [], b = []] = inputs.map((value) => value?.shape ?? []);

@@ -12,6 +12,7 @@ import { EngineError } from '../errors.js';
 import { fuse } from '../graph/fuse.js';
 import { order } from '../graph/order.js';
 import { allocate, type TypedArray, type Value } from '../graph/value.js';
+import { threadsFor } from '../graph/work.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import { keepsOnDevice, leaveOnDevice, type DeviceTensor } from '../session/device.js';
@@ -112,6 +113,8 @@ export function compileStep(
     encodeModel(message),
     {
       ...sessionOptions,
+      ...threadsFor(graph.nodes),
+      ...options,
       ...(onDevice ? leaveOnDevice(written.map(([name]) => NEXT + name)) : {}),
       externalData: external,
     },
