@@ -145,8 +145,8 @@ export class JpegDecoder {
     for (const [n, component] of components.entries()) {
       const { plane, stride, quantization, dc, ac } = planes[n]!;
       new Uint16Array(memory.buffer, quantization, 64).set(component.quantization);
-      memory.set(this.lookupOf(component.dc, dcEntry), dc);
-      memory.set(this.lookupOf(component.ac, acEntry), ac);
+      memory.set(this.lookupOf(component.dc, fillDc), dc);
+      memory.set(this.lookupOf(component.ac, fillAc), ac);
       fields.set([component.h, component.v, plane, stride, dc, ac, quantization, 0], n * COMPONENT_FIELDS);
     }
     const outcome = this.kernels.decodeScan(
@@ -183,39 +183,49 @@ export class JpegDecoder {
     return { data: memory.subarray(out, out + width * height * 3), width, height };
   }
 
-  private lookupOf(table: HuffmanTable, entry: LookupEntry): Uint8Array {
-    const key = String.fromCharCode(...table.counts, ...table.symbols) + entry.name;
+  private lookupOf(table: HuffmanTable, fill: FillLookup): Uint8Array {
+    const key = String.fromCharCode(...table.counts, ...table.symbols) + fill.name;
     const known = this.lookups.get(key);
     if (known !== undefined) return known;
     if (this.lookups.size === MAX_LOOKUPS) this.lookups.clear();
-    const made = lookupTable(table, entry);
+    const made = lookupTable(table, fill);
     this.lookups.set(key, made);
     return made;
   }
 }
 
 /**
- * What the look-up holds for bits that begin with a code.
- * @param bits LOOKUP of them @param length of the code @param symbol that it stands for
+ * Writes what the look-up holds for all bits that begin with a code.
+ * @param first of these places @param length of the code @param symbol that it stands for
  */
-type LookupEntry = (bits: number, length: number, symbol: number) => number;
+type FillLookup = (lookup: Int32Array, first: number, length: number, symbol: number) => void;
 
 const packed = (kind: number, length: number, run: number, value: number): number =>
   length | (run << 8) | (kind << 12) | (value << 16);
 
-const dcEntry: LookupEntry = (_, length, symbol) => packed(WHOLE, length, 0, symbol);
+const fillDc: FillLookup = (lookup, first, length, symbol) => {
+  lookup.fill(packed(WHOLE, length, 0, symbol), first, first + (1 << (LOOKUP - length)));
+};
 
-const acEntry: LookupEntry = (bits, length, symbol) => {
+const fillAc: FillLookup = (lookup, first, length, symbol) => {
   const [run, size] = [symbol >> 4, symbol & 15];
-  if (size === 0) return packed(run === 15 ? ZEROS : END, length, run, 0);
   const rest = LOOKUP - length - size;
-  if (rest < 0) return packed(SIZED, length, run, size);
-  const value = (bits >> rest) & ((1 << size) - 1);
-  return packed(WHOLE, length + size, run, value < 1 << (size - 1) ? value - (1 << size) + 1 : value);
+  if (size === 0 || rest < 0) {
+    const entry =
+      size === 0 ? packed(run === 15 ? ZEROS : END, length, run, 0) : packed(SIZED, length, run, size);
+    lookup.fill(entry, first, first + (1 << (LOOKUP - length)));
+    return;
+  }
+  // The value follows the code, and its bits are the next of the place.
+  for (let bits = 0; bits < 1 << size; bits++) {
+    const value = bits < 1 << (size - 1) ? bits - (1 << size) + 1 : bits;
+    const start = first + (bits << rest);
+    lookup.fill(packed(WHOLE, length + size, run, value), start, start + (1 << rest));
+  }
 };
 
 /** The table of a code as assembly/jpeg.ts reads it (T.81, annexes C and F.2.2.3). */
-function lookupTable({ counts, symbols }: HuffmanTable, entry: LookupEntry): Uint8Array {
+function lookupTable({ counts, symbols }: HuffmanTable, fill: FillLookup): Uint8Array {
   const bytes = new Uint8Array(SYMBOLS + 256);
   const lookup = new Int32Array(bytes.buffer, 0, 1 << LOOKUP).fill(packed(LONG, 0, 0, 0));
   const largest = new Int32Array(bytes.buffer, LARGEST, LENGTHS).fill(-1);
@@ -226,11 +236,7 @@ function lookupTable({ counts, symbols }: HuffmanTable, entry: LookupEntry): Uin
     offsets[length] = place - code;
     for (let n = 0; n < counts[length - 1]!; n++, code++, place++) {
       largest[length] = code;
-      const rest = LOOKUP - length;
-      for (let more = 0; more < 2 ** rest && rest >= 0; more++) {
-        const bits = (code << rest) | more;
-        lookup[bits] = entry(bits, length, symbols[place]!);
-      }
+      if (length <= LOOKUP) fill(lookup, code << (LOOKUP - length), length, symbols[place]!);
     }
   }
   return bytes;
