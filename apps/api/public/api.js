@@ -4,10 +4,11 @@ const KEY = 'api-key';
 
 /** A refusal by the server. */
 export class ApiError extends Error {
-  /** @param {string} message @param {string} code */
-  constructor(message, code) {
+  /** @param {string} message @param {string} code @param {number} [retryAfter] seconds after which it may succeed */
+  constructor(message, code, retryAfter) {
     super(message);
     this.code = code;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -21,13 +22,19 @@ export async function call(path, options = {}) {
   const headers = new Headers(options.headers);
   const key = sessionStorage.getItem(KEY);
   if (key !== null) headers.set('X-API-Key', key);
-  const response = await fetch(path, { ...options, headers }).catch(() => {
-    throw new ApiError('The server does not answer.', 'unreachable');
+  const response = await fetch(path, { ...options, headers }).catch((error) => {
+    if (options.signal?.aborted) throw error;
+    throw new ApiError('The server does not answer.', 'unreachable', 2);
   });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   if (response.status === 401 && (await askForKey())) return call(path, options);
-  throw new ApiError(problem.detail ?? `The server answered ${response.status}.`, problem.code ?? 'unknown');
+  const wait = Number(response.headers.get('Retry-After') ?? NaN);
+  throw new ApiError(
+    problem.detail ?? `The server answered ${response.status}.`,
+    problem.code ?? 'unknown',
+    Number.isNaN(wait) ? undefined : wait,
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The fields that narrow what is shown, and a chip for each condition, which takes it away again. */
 import { callJson } from './api.js';
 import { byId, create } from './dom.js';
+import { textOf, withText, withoutFirstWeight, withoutText } from './question.js';
 
 /** @typedef {import('./question.js').Question} Question */
 
@@ -21,7 +22,7 @@ export function startFilters(actions) {
     const [not, tag] = [field('not').value.trim(), field('tag').value.trim()];
     const [added, excluded] = tag.startsWith('-') ? ['', tag.slice(1).trim()] : [tag, ''];
     actions.change({
-      ...current,
+      ...withText(current, field('also').value.trim(), field('weight').value),
       not: and(current.not, not),
       tag: and(current.tag, added),
       notTag: and(current.notTag, excluded),
@@ -54,7 +55,7 @@ export function startFilters(actions) {
   /** @param {Question} question */
   function show(question) {
     current = question;
-    for (const name of ['not', 'tag']) field(name).value = '';
+    for (const name of ['also', 'weight', 'not', 'tag']) field(name).value = '';
     select.value = '';
     field('score').value = question.minScore;
     field('from').value = question.from;
@@ -66,15 +67,18 @@ export function startFilters(actions) {
   /** @param {Question} question */
   function chips(question) {
     const without = (
-      /** @type {'q' | 'not' | 'tag' | 'notTag' | 'collection'} */ name,
+      /** @type {'not' | 'tag' | 'notTag' | 'collection'} */ name,
       /** @type {string} */ value,
     ) => ({
       ...question,
       [name]: question[name].filter((one) => one !== value),
     });
     return [
-      // The first is in the search field.
-      ...question.q.slice(1).map((text) => chip(`and “${text}”`, without('q', text))),
+      ...question.q.flatMap((_, index) =>
+        index === 0
+          ? firstWeight(question)
+          : [chip(`and ${textOf(question, index)}`, withoutText(question, index))],
+      ),
       ...question.not.map((text) => chip(`without “${text}”`, without('not', text))),
       ...question.tag.map((tag) => chip(`tag ${tag}`, without('tag', tag))),
       ...question.notTag.map((tag) => chip(`not tag ${tag}`, without('notTag', tag))),
@@ -88,6 +92,10 @@ export function startFilters(actions) {
       ...(question.to === '' ? [] : [chip(`to ${question.to}`, { ...question, to: '' })]),
     ];
   }
+
+  /** The first text is in the search field; its weight is not. @param {Question} question */
+  const firstWeight = (question) =>
+    Number(question.weight[0]) === 1 ? [] : [chip(textOf(question, 0), withoutFirstWeight(question))];
 
   /** @param {string} text @param {Question} rest the question without this condition */
   function chip(text, rest) {

@@ -1,8 +1,9 @@
 /** What is looked for: its form in the address of the page, and the requests that answer it. Pure. */
 
 /**
- * @typedef {{ q: string[], not: string[], tag: string[], notTag: string[], collection: string[], minScore: string,
- *   from: string, to: string, order: string, like: string }} Question `like` is the id of an image
+ * @typedef {{ q: string[], weight: string[], not: string[], tag: string[], notTag: string[], collection: string[], minScore: string,
+ *   from: string, to: string, order: string, like: string }} Question `weight`: how much each of `q` counts; `like` is the id
+ *   of an image
  * @typedef {{ id: string, url: string, thumbnailUrl: string, width: number, height: number, bytes: number,
  *   fileName: string | null, caption: string | null, captions: string[], tags: string[], revision?: number,
  *   score?: number }} Image
@@ -10,11 +11,13 @@
  */
 
 export const LISTS = /** @type {const} */ (['q', 'not', 'tag', 'notTag', 'collection']);
+/** How much a text counts that has no weight of its own. */
+const EVEN = '1';
 export const SINGLES = /** @type {const} */ (['minScore', 'from', 'to', 'order', 'like']);
 
 /** @returns {Question} */
 export const nothing = () => ({
-  ...{ q: [], not: [], tag: [], notTag: [], collection: [] },
+  ...{ q: [], weight: [], not: [], tag: [], notTag: [], collection: [] },
   ...{ minScore: '', from: '', to: '', order: '', like: '' },
 });
 
@@ -24,7 +27,43 @@ export function readQuestion(search) {
   const question = nothing();
   for (const name of LISTS) question[name] = given.getAll(name).filter((value) => value.trim() !== '');
   for (const name of SINGLES) question[name] = given.get(name) ?? '';
+  const weights = given.getAll('weight');
+  // Texts without a place among the weights could not be told apart.
+  const fits = weights.length === given.getAll('q').length && question.q.length === weights.length;
+  question.weight = question.q.map((_, index) => (fits ? (weights[index] ?? EVEN) : EVEN));
   return question;
+}
+
+/** With another first text, which keeps its weight; '' takes it away. @param {Question} question @param {string} text */
+export function withFirst(question, text) {
+  if (text === '') return { ...withoutText(question, 0), like: '' };
+  const [weight = EVEN, ...weights] = question.weight;
+  return { ...question, like: '', q: [text, ...question.q.slice(1)], weight: [weight, ...weights] };
+}
+
+/** @param {Question} question @param {string} text @param {string} weight '' for one that is even */
+export function withText(question, text, weight) {
+  if (text === '') return question;
+  const rest = withoutText(question, question.q.indexOf(text));
+  return { ...rest, like: '', q: [...rest.q, text], weight: [...rest.weight, weight || EVEN] };
+}
+
+/** @param {Question} question @param {number} index of the text */
+export function withoutText(question, index) {
+  const others = (/** @type {unknown} */ _, /** @type {number} */ at) => at !== index;
+  return { ...question, q: question.q.filter(others), weight: question.weight.filter(others) };
+}
+
+/** With the first text counting as any other. @param {Question} question */
+export const withoutFirstWeight = (question) => ({
+  ...question,
+  weight: [EVEN, ...question.weight.slice(1)],
+});
+
+/** “red”, or “red” × 0.5 where it has a weight @param {Question} question @param {number} index */
+export function textOf({ q, weight }, index) {
+  const counts = weight[index] ?? EVEN;
+  return `“${q[index]}”${Number(counts) === 1 ? '' : ` × ${counts}`}`;
 }
 
 /** The query of the address that shows a question, '' for none. @param {Question} question */
@@ -62,6 +101,8 @@ export function pathOf(question, limit, { shown, cursor }) {
 function parametersOf(question) {
   const parameters = new URLSearchParams();
   for (const name of LISTS) for (const value of question[name]) parameters.append(name, value);
+  if (question.weight.some((weight) => Number(weight) !== 1))
+    for (const weight of question.weight) parameters.append('weight', weight);
   for (const name of SINGLES) if (question[name] !== '') parameters.set(name, question[name]);
   return parameters;
 }

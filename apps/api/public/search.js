@@ -1,8 +1,10 @@
 /** The search panel: what is looked for, the grid that loads more as it is scrolled, adding images. */
 import { callJson, showImage } from './api.js';
 import { byId, create, filled, say } from './dom.js';
+import { startAdding } from './adding.js';
 import { startFilters } from './filters.js';
-import { addressOf, isRanked, nothing, pathOf, readQuestion } from './question.js';
+import { startImports } from './imports.js';
+import { addressOf, isRanked, nothing, pathOf, readQuestion, textOf, withFirst } from './question.js';
 import { startSelection } from './selection.js';
 import { startViewer } from './viewer.js';
 
@@ -24,7 +26,6 @@ export function startSearch(actions) {
   const more = byId('more');
   const grid = byId('grid');
   const status = byId('search-status');
-  const files = /** @type {HTMLInputElement} */ (byId('add-files'));
 
   /** What is shown now. */
   let question = nothing();
@@ -54,6 +55,11 @@ export function startSearch(actions) {
     changed: () => Promise.all([load(), showExamples()]),
     failed,
   });
+
+  const added = () => Promise.all([go(nothing()), filters.refresh(), showExamples()]);
+  startAdding({ added });
+  // An import may end at any time: it does not take away what is looked at.
+  startImports({ added: () => Promise.all([load(), filters.refresh(), showExamples()]) });
 
   /** Shows the first page of the present question, or its next page. */
   async function load(append = false) {
@@ -138,33 +144,6 @@ export function startSearch(actions) {
     return create('li', {}, [button, box]);
   }
 
-  /**
-   * Adds files one by one: a file that is refused does not keep the others out.
-   * @param {FileList} list
-   */
-  async function add(list) {
-    const chosen = [...list];
-    const counts = { created: 0, duplicate: 0 };
-    /** @type {string[]} */
-    const refused = [];
-    byId('refused').replaceChildren();
-    for (const [index, file] of chosen.entries()) {
-      say(status, `Adding ${index + 1} of ${chosen.length}…`);
-      const body = new FormData();
-      body.append('image', file, file.name);
-      try {
-        /** @type {{ items: { status: 'created' | 'duplicate' }[] }} */
-        const { items } = await callJson('images', { method: 'POST', body });
-        for (const item of items) counts[item.status]++;
-      } catch (error) {
-        refused.push(`${file.name}: ${messageOf(error)}`);
-      }
-    }
-    await Promise.all([go(nothing()), showExamples().catch(() => undefined)]);
-    byId('refused').replaceChildren(...refused.map((text) => create('li', { text })));
-    say(status, addedText(counts, refused.length), counts.created + counts.duplicate === 0);
-  }
-
   async function showExamples() {
     const { items } = /** @type {Page} */ (await callJson('images?limit=60'));
     const captions = [...new Set(items.flatMap(({ captions }) => captions.slice(0, 1)))]
@@ -175,7 +154,7 @@ export function startSearch(actions) {
       ...captions.map((caption) => {
         const chip = create('button', { text: caption });
         chip.type = 'button';
-        chip.addEventListener('click', () => go({ ...nothing(), q: [caption] }));
+        chip.addEventListener('click', () => go(withFirst(nothing(), caption)));
         return chip;
       }),
     );
@@ -183,14 +162,10 @@ export function startSearch(actions) {
 
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    const query = input.value.trim();
-    go({ ...question, like: '', q: [...(query === '' ? [] : [query]), ...question.q.slice(1)] });
+    go(withFirst(question, input.value.trim()));
   });
   more.addEventListener('click', () => load(true));
   window.addEventListener('popstate', () => show(readQuestion(location.search)));
-  files.addEventListener('change', () => {
-    if (files.files !== null && files.files.length > 0) add(files.files).finally(() => (files.value = ''));
-  });
   document.addEventListener('keydown', (event) => {
     const typing =
       event.target instanceof HTMLElement && event.target.closest('input, textarea, dialog') !== null;
@@ -206,12 +181,13 @@ export function startSearch(actions) {
 }
 
 /** What the list is. @param {Question} question @param {Page} page */
-async function describe({ q, like, order, ...narrowed }, { items, total = 0 }) {
+async function describe(question, { items, total = 0 }) {
+  const { q, weight: _weights, like, order, ...narrowed } = question;
   const conditions = Object.values(narrowed).some((value) => value.length > 0);
   if (items.length === 0) {
     return conditions ? 'No image fits. Remove a condition.' : 'The collection is empty. Add some images.';
   }
-  if (q.length > 0) return `Best matches for “${q.join('” and “')}”`;
+  if (q.length > 0) return `Best matches for ${q.map((_, index) => textOf(question, index)).join(' and ')}`;
   if (like !== '') {
     /** @type {Image} */
     const { caption, fileName } = await callJson(`images/${encodeURIComponent(like)}`);
@@ -219,19 +195,6 @@ async function describe({ q, like, order, ...narrowed }, { items, total = 0 }) {
   }
   const first = order === 'oldest' ? 'oldest' : 'newest';
   return `${total.toLocaleString('en')} ${total === 1 ? 'image' : 'images'}, ${first} first`;
-}
-
-/**
- * What became of the files that were chosen.
- * @param {{ created: number, duplicate: number }} counts
- * @param {number} refused
- */
-function addedText({ created, duplicate }, refused) {
-  const images = (/** @type {number} */ count) => (count === 1 ? '1 image' : `${count} images`);
-  const parts = [`${images(created)} added`];
-  if (duplicate > 0) parts.push(`${images(duplicate)} there already`);
-  if (refused > 0) parts.push(refused === 1 ? '1 file refused' : `${refused} files refused`);
-  return `${parts.join(', ')}.`;
 }
 
 /** @param {unknown} error */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
+import { axeFindings, hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
 import { FLOAT, onnxFile } from './support/onnx-file.js';
 import { formRequest } from './support/server.js';
 import { EMBEDDING_SIZE, IMAGE_SIZE } from './support/tiny-checkpoint.js';
@@ -143,6 +143,10 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the demo page'), () => {
     await page.locator('#labels').fill('red, blue');
     await page.locator('.bar', { hasText: 'blue' }).waitFor();
     expect(await page.locator('#video').isVisible()).toBe(true);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await axeFindings(page)).toEqual([]);
+    }
     await page.getByRole('button', { name: 'Stop the camera' }).click();
     expect(requests.filter(({ method }) => method !== 'GET')).toEqual([]);
   });

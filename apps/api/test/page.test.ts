@@ -154,40 +154,6 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     expect(await page.locator('.bar').count()).toBe(2);
   });
 
-  it('adds the files that are images, names the others, shows the new ones, and removes one', async () => {
-    await page.goto(server.url);
-    await page.locator('.tile').first().waitFor();
-    const before = await page.locator('.tile').count();
-    const put = async (name: string, content: string | Uint8Array) => {
-      await writeFile(join(folder, name), content);
-      return join(folder, name);
-    };
-    await page
-      .locator('#add-files')
-      .setInputFiles([
-        await put('new-1.png', await colourPng('white', 9)),
-        await put('no-image.png', 'not an image'),
-        await put('old.png', await colourPng('red')),
-        await put('new-2.png', await colourPng('black', 9)),
-      ]);
-    await page.getByText('2 images added, 1 image there already, 1 file refused.').waitFor();
-    expect(await page.locator('#refused li').allTextContents()).toEqual([
-      expect.stringMatching(/^no-image\.png: The file is not an image/),
-    ]);
-    expect(complaints).toEqual([expect.stringMatching(/422/)]);
-    complaints = [];
-    expect(await page.locator('.tile').count()).toBe(before + 2);
-    expect(await firstCaption()).toBe('new-2.png');
-    page.on('dialog', (dialog) => void dialog.accept());
-    await page.locator('.tile').first().click();
-    // A picture that is still on its way when it is removed would be one that is not found.
-    expect(await loadedWidth('#viewer img')).toBe(40);
-    await page.getByRole('button', { name: 'Remove' }).click();
-    await page.getByText(`${before + 1} images, newest first`).waitFor();
-    expect(await firstCaption()).toBe('new-1.png');
-    expect(await page.locator('.tile').count()).toBe(before + 1);
-  });
-
   it('keeps several queries of an address when the first is changed', async () => {
     await page.goto(`${server.url}/?q=red&q=blue&q=cyan`);
     await page.getByRole('button', { name: 'Remove: and “blue”' }).waitFor();
@@ -197,6 +163,24 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.getByRole('button', { name: 'Remove: and “blue”' }).click();
     await page.getByText('Best matches for “green” and “cyan”').waitFor();
     expect(page.url()).toMatch(/[?]q=green&q=cyan$/);
+  });
+
+  it('has an address for texts that count differently, and takes each weight away again', async () => {
+    await page.goto(`${server.url}/?q=red&q=blue&weight=3&weight=0.5`);
+    await page.getByText('Best matches for “red” × 3 and “blue” × 0.5').waitFor();
+    expect(await firstCaption()).toBe('a red picture');
+    await page.getByText('Narrow the search').click();
+    await page.getByLabel('And also').fill('green');
+    await page.getByLabel('It counts').fill('9');
+    await page.keyboard.press('Enter');
+    await page.getByText('Best matches for “red” × 3 and “blue” × 0.5 and “green” × 9').waitFor();
+    expect(await firstCaption()).toBe('a green picture');
+    expect(page.url()).toMatch(/[?]q=red&q=blue&q=green&weight=3&weight=0[.]5&weight=9$/);
+    await page.getByRole('button', { name: 'Remove: and “blue” × 0.5' }).click();
+    await page.getByRole('button', { name: 'Remove: “red” × 3' }).click();
+    await page.getByText('Best matches for “red” and “green” × 9').waitFor();
+    await page.reload();
+    await page.getByText('Best matches for “red” and “green” × 9').waitFor();
   });
 
   it('does not overwrite what somebody else changed meanwhile, unless told again', async () => {

@@ -1,0 +1,173 @@
+/** Imports from the server's disk: starts them, and shows how far they are. */
+import { call, callJson } from './api.js';
+import { counted, timeText } from './adding.js';
+import { byId, create, say } from './dom.js';
+import { eventsOf } from './event-stream.js';
+import { send } from './selection.js';
+
+/**
+ * @typedef {{ id: string, path: string, status: 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled',
+ *   total: number | null, processed: number, added: number, duplicates: number, failed: number, error: string | null,
+ *   failures: { file: string, detail: string }[], startedAt: string | null }} Job
+ */
+
+/** What can be done with a job in a state: the route, and the words on the button. @type {Record<string, [string, string][]>} */
+const ACTIONS = {
+  queued: [['cancel', 'Cancel']],
+  running: [
+    ['pause', 'Pause'],
+    ['cancel', 'Cancel'],
+  ],
+  paused: [
+    ['resume', 'Go on'],
+    ['cancel', 'Cancel'],
+  ],
+  failed: [['retry', 'Try again']],
+  cancelled: [['retry', 'Go on after all']],
+  done: [['retry', 'Import again']],
+};
+
+/** @param {{ added: () => Promise<unknown> }} actions `added`: shows the collection anew */
+export function startImports(actions) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId('imports'));
+  const form = byId('import-form');
+  const list = byId('import-list');
+  const status = byId('import-status');
+  const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (byId(`import-${name}`));
+  /** Rows by the id of their job. @type {Map<string, HTMLLIElement>} */
+  const rows = new Map();
+  /** Ids of jobs whose events are followed. @type {Set<string>} */
+  const followed = new Set();
+
+  async function refresh() {
+    /** @type {{ items: Job[] }} */
+    const { items } = await callJson('imports');
+    rows.clear();
+    list.replaceChildren();
+    for (const job of items.slice(0, 20)) {
+      list.append(rowOf(job));
+      follow(job);
+    }
+  }
+
+  /** The row of a job, made anew with what is known now; the focus stays where it was. @param {Job} job */
+  function rowOf(job) {
+    const row = rows.get(job.id) ?? create('li');
+    const focused =
+      document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
+    rows.set(job.id, row);
+    row.replaceChildren(...contents(job));
+    if (focused?.startsWith(job.id)) {
+      const again = row.querySelector(`[data-key="${focused}"]`) ?? row.querySelector('button');
+      if (again instanceof HTMLElement) again.focus();
+    }
+    return row;
+  }
+
+  /** @param {Job} job */
+  function contents(job) {
+    const { id, path, total, processed, failures, failed } = job;
+    /** @type {Node[]} */
+    const parts = [
+      create('strong', { text: path }),
+      create('span', { class: 'status', text: stateText(job) }),
+    ];
+    if (total !== null && total > 0 && ['running', 'paused'].includes(job.status)) {
+      const bar = create('progress');
+      [bar.max, bar.value] = [total, processed];
+      bar.setAttribute('aria-label', `Images of ${path} that were looked at`);
+      parts.push(bar);
+    }
+    if (job.error !== null) parts.push(create('span', { class: 'status bad', text: job.error }));
+    if (failed > 0) {
+      const items = failures.map(({ file, detail }) => create('li', { text: `${file}: ${detail}` }));
+      if (failed > failures.length)
+        items.push(create('li', { text: `and ${counted(failed - failures.length, 'more file')}` }));
+      parts.push(
+        create('details', {}, [
+          create('summary', { text: `${counted(failed, 'file')} not taken` }),
+          create('ul', { class: 'refused' }, items),
+        ]),
+      );
+    }
+    const buttons = (ACTIONS[job.status] ?? []).map(([route, text]) => {
+      const button = create('button', { class: 'button', text });
+      button.type = 'button';
+      button.dataset.key = `${id}-${route}`;
+      button.setAttribute('aria-label', `${text}: ${path}`);
+      button.addEventListener('click', () => control(id, route));
+      return button;
+    });
+    return [...parts, create('div', { class: 'actions' }, buttons)];
+  }
+
+  /** @param {string} id @param {string} route */
+  async function control(id, route) {
+    say(status, '');
+    try {
+      const job = await callJson(`imports/${id}/${route}`, { method: 'POST' });
+      rowOf(job);
+      follow(job);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Shows what becomes of a job, until it ends or the dialog is closed. @param {Job} job */
+  async function follow({ id, status: state }) {
+    if (followed.has(id) || !['queued', 'running', 'paused'].includes(state)) return;
+    followed.add(id);
+    const end = new AbortController();
+    dialog.addEventListener('close', () => end.abort(), { once: true });
+    try {
+      const response = await call(`imports/${encodeURIComponent(id)}/events`, { signal: end.signal });
+      for await (const job of eventsOf(response)) {
+        rowOf(job);
+        if (job.status === 'done') await actions.added();
+      }
+    } catch (error) {
+      if (!end.signal.aborted) failed(error);
+    } finally {
+      followed.delete(id);
+    }
+  }
+
+  /** @param {unknown} error */
+  function failed(error) {
+    say(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+  }
+
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    say(status, 'Starting…');
+    try {
+      const onDuplicate = field('duplicates').value;
+      await send('imports', 'POST', { path: field('path').value.trim(), onDuplicate });
+      say(status, '');
+      await refresh();
+    } catch (error) {
+      failed(error);
+    }
+  });
+  byId('imports-open').addEventListener('click', () => {
+    say(status, '');
+    dialog.showModal();
+    refresh().catch(failed);
+  });
+}
+
+/** @param {Job} job */
+function stateText({ status, total, processed, added, duplicates, failed, startedAt }) {
+  const found = [
+    `${added.toLocaleString('en')} added`,
+    ...(duplicates > 0 ? [`${duplicates.toLocaleString('en')} there already`] : []),
+    ...(failed > 0 ? [`${failed.toLocaleString('en')} not taken`] : []),
+  ].join(', ');
+  if (status === 'queued') return 'waits for its turn';
+  if (status === 'running' && total === null) return 'looks for images';
+  const far = `${processed.toLocaleString('en')} of ${(total ?? 0).toLocaleString('en')}`;
+  if (status !== 'running') return `${status}${status === 'done' ? '' : ` at ${far}`}: ${found}`;
+  const rate = startedAt === null ? 0 : processed / ((Date.now() - Date.parse(startedAt)) / 1000);
+  const left = rate > 0 && total !== null ? ` · ${timeText((total - processed) / rate)} left` : '';
+  return `${far}: ${found} · ${rate.toFixed(1)} a second${left}`;
+}

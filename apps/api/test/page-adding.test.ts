@@ -1,0 +1,184 @@
+/** Adding images on the web page, and who can use it: files, folders, imports, and what axe finds, in a real browser. */
+import { mkdirSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { axeFindings, hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
+import { colourPng } from './support/images.js';
+import { formRequest } from './support/server.js';
+import { COLOURS } from './support/tiny-checkpoint.js';
+import { useFolder, useServer } from './support/use-server.js';
+
+// Each test starts real processes, which a busy machine serves slowly.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+describe.skipIf(!hasBrowser)(titleWithBrowser('the web page, adding images'), () => {
+  const folder = useFolder();
+  const disk = join(folder, 'disk');
+  const server = useServer(folder, () => {
+    mkdirSync(disk);
+    return { IMPORT_ROOT: disk };
+  });
+  let browser: Browser;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    for (const name of Object.keys(COLOURS)) {
+      const form = formRequest({ image: await colourPng(name), captions: `a ${name} picture`, tags: name });
+      await server.json('/images', form);
+    }
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser.close());
+  beforeEach(async () => {
+    page = await browser.newPage();
+    complaints = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+    page.on('dialog', (dialog) => void dialog.accept());
+  });
+  afterEach(async () => {
+    await page.close();
+    expect(complaints).toEqual([]);
+  });
+
+  const put = async (path: string, content: string | Uint8Array) => {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, content);
+    return path;
+  };
+  const firstCaption = () => page.locator('.tile .tile-caption').first().textContent();
+  const isLoaded = (selector: string) =>
+    page
+      .locator(selector)
+      .first()
+      .evaluate((element) => (element as unknown as { decode(): Promise<void> }).decode());
+
+  it('adds the files that are images, names the others, shows the new ones, and removes one', async () => {
+    await page.goto(server.url);
+    await page.locator('.tile').first().waitFor();
+    const before = await page.locator('.tile').count();
+    await page
+      .locator('#add-files')
+      .setInputFiles([
+        await put(join(folder, 'new-1.png'), await colourPng('white', 9)),
+        await put(join(folder, 'no-image.png'), 'not an image'),
+        await put(join(folder, 'old.png'), await colourPng('red')),
+        await put(join(folder, 'new-2.png'), await colourPng('black', 9)),
+      ]);
+    await page.getByText('2 images added, 1 image there already, 1 file refused.').waitFor();
+    expect(await page.locator('#refused li').allTextContents()).toEqual([
+      expect.stringMatching(/^no-image\.png: The file is not an image/),
+    ]);
+    expect(complaints).toEqual([expect.stringMatching(/422/)]);
+    complaints = [];
+    expect(await page.locator('.tile').count()).toBe(before + 2);
+    expect(await firstCaption()).toMatch(/^new-[12][.]png$/);
+    await page.locator('.tile').first().click();
+    // A picture that is still on its way when it is removed would be one that is not found.
+    await isLoaded('#viewer img');
+    await page.getByRole('button', { name: 'Remove', exact: true }).click();
+    await page.getByText(`${before + 1} images, newest first`).waitFor();
+    expect(await firstCaption()).toMatch(/^new-[12][.]png$/);
+    expect(await page.locator('.tile').count()).toBe(before + 1);
+  });
+
+  it('adds the images of a folder, whatever else is in it, and can be cancelled', async () => {
+    const album = join(folder, 'album');
+    for (const [n, name] of ['red', 'green', 'blue', 'white'].entries())
+      await put(join(album, 'deep', `${name}.png`), await colourPng(name, 20 + n));
+    await put(join(album, 'broken.jpg'), 'no image');
+    await put(join(album, 'notes.txt'), 'not to be added');
+    await page.goto(server.url);
+    await page.locator('#add-folder').setInputFiles(album);
+    await page.getByText('4 images added, 1 file refused.').waitFor();
+    expect(await page.locator('#refused li').allTextContents()).toEqual([
+      expect.stringMatching(/^album\/broken[.]jpg: The file is not an image/),
+    ]);
+    expect(complaints).toEqual([expect.stringMatching(/422/)]);
+    complaints = [];
+    await page.getByRole('button', { name: 'Close' }).click();
+    expect(await page.locator('#adding').isVisible()).toBe(false);
+
+    // None of the requests is answered, so that all of them are under way.
+    await page.route('**/images', (route) =>
+      route.request().method() === 'POST' ? undefined : route.continue(),
+    );
+    await page.locator('#add-folder').setInputFiles(album);
+    await page.getByText('Adding 5 images…').waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('0 images added, cancelled with 5 files left.').waitFor();
+  });
+
+  it('tries a file again that the server has no room for now', async () => {
+    let refusals = 2;
+    await page.route('**/images', async (route) => {
+      if (route.request().method() !== 'POST' || refusals-- <= 0) return route.continue();
+      await route.fulfill({ status: 503, headers: { 'Retry-After': '0' }, json: { code: 'overloaded' } });
+    });
+    await page.goto(server.url);
+    const file = await put(join(folder, 'patient.png'), await colourPng('cyan', 30));
+    await page.locator('#add-files').setInputFiles(file);
+    await page.getByText('1 image added.').waitFor();
+    expect(complaints.splice(0)).toHaveLength(2);
+  });
+
+  it("imports a folder of the server's disk, with what it did not take", async () => {
+    for (const [n, name] of ['red', 'blue'].entries())
+      await put(join(disk, 'scans', `${name}.png`), await colourPng(name, 40 + n));
+    await put(join(disk, 'scans', 'torn.png'), 'no image');
+    await page.goto(server.url);
+    await page.getByRole('button', { name: 'From the server…' }).click();
+    await page.getByLabel(/^Folder of images/).fill('../elsewhere');
+    await page.keyboard.press('Enter');
+    await page.locator('#import-status.bad').waitFor();
+    expect(complaints.splice(0)).toEqual([expect.stringMatching(/40[03]/)]);
+    await page.getByLabel(/^Folder of images/).fill('scans');
+    await page.keyboard.press('Enter');
+    await page.getByText('done: 2 added, 1 not taken').waitFor();
+    await page.getByText('1 file not taken').click();
+    expect(await page.locator('#import-list .refused li').allTextContents()).toEqual([
+      expect.stringMatching(/torn[.]png/),
+    ]);
+    await page.getByRole('button', { name: /^Import again/ }).click();
+    await page.getByText('done: 0 added, 2 there already, 1 not taken').waitFor();
+  });
+
+  it('has nothing that axe finds fault with, in light and dark, at a desk and on a phone', async () => {
+    const picture = await put(join(folder, 'picture.png'), await colourPng('red', 50));
+    for (const [colorScheme, width] of [
+      ['light', 1280],
+      ['dark', 360],
+    ] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 800 });
+      const findings = async (what: string) => [colorScheme, what, await axeFindings(page)];
+      const none = (what: string) => [colorScheme, what, []];
+      await page.goto(`${server.url}/?q=red&not=blue`);
+      await page.locator('.tile-score').first().waitFor();
+      await page.getByText('Narrow the search').click();
+      await page.locator('.tile-check').first().check();
+      expect(await findings('search')).toEqual(none('search'));
+      await page.locator('.tile').first().click();
+      await page.getByText('Captions and tags').click();
+      expect(await findings('image')).toEqual(none('image'));
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'Models' }).click();
+      await page.locator('#model-list li').first().waitFor();
+      expect(await findings('models')).toEqual(none('models'));
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'From the server…' }).click();
+      await page.locator('#import-list').waitFor({ state: 'attached' });
+      expect(await findings('imports')).toEqual(none('imports'));
+      await page.keyboard.press('Escape');
+      await page.getByRole('tab', { name: 'Classify' }).click();
+      await page.locator('#classify-file').setInputFiles(picture);
+      await page.locator('.bar').first().waitFor();
+      expect(await findings('classify')).toEqual(none('classify'));
+    }
+  });
+});
