@@ -6,7 +6,7 @@
  * Ours is `trainer pretrain` on noise in files: MobileNetV2 at 160 px and MiniLM-L6 (shape d of train-step, or another; everything
  * learns), captions of three padded lengths, one epoch with validation, checkpoints, ONNX export and report: with
  * the native addon, with it and gradient checkpointing, and without it; or the runs that are named. `planned` is what the
- * trainer estimated before its first step. PyTorch makes steps alone, on tensors of the same sizes in the same three lengths. PYTHON names the interpreter with PyTorch 2.13 and transformers 4.57.
+ * trainer estimated before its first step, of memory and of time; `waiting_for_data` is the share of the steps' time, the first left out. PyTorch makes steps alone, on tensors of the same sizes in the same three lengths. PYTHON names the interpreter with PyTorch 2.13 and transformers 4.57.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -105,10 +105,20 @@ async function train(folder, label) {
   const metrics = (await readFile(join(file(label), 'metrics.jsonl'), 'utf8')).trim().split('\n');
   const steps = metrics.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'step');
   const peak = Number(await readFile(file(`${label}.peak`), 'utf8'));
-  const estimate = Number(/up to about ([\d.]+) GB of memory/.exec(output)?.[1]);
+  const [, memory, minutes, rest] =
+    /up to about ([\d.]+) GB of memory .* about (\d+):([\d:]+)$/m.exec(output) ?? [];
+  const planned = (1e9 * Number(memory)) / 2 ** 20;
   print(`${label}.peak_rss`, `${peak} MB`);
-  print(`${label}.planned`, `${((1e9 * estimate) / 2 ** 20).toFixed(0)} MB`);
-  print(`${label}.step`, `${median(steps.slice(2).map(({ seconds }) => 1000 * seconds)).toFixed(0)} ms`);
+  print(`${label}.planned`, `${planned.toFixed(0)} MB, ${(planned / peak).toFixed(2)} of the peak`);
+  /** @param {(step: Record<string, number>) => number} value @param {object[]} of */
+  const sum = (value, of) => of.reduce((total, step) => total + value(/** @type {never} */ (step)), 0);
+  const seconds = sum((step) => step.seconds ?? 0, steps);
+  print(`${label}.step`, `${median(steps.slice(2).map((step) => 1000 * step.seconds)).toFixed(0)} ms`);
+  print(`${label}.steps`, `${seconds.toFixed(0)} s, planned with validation ${minutes}:${rest}`);
+  // The first step has nothing to wait behind.
+  const later = steps.slice(1);
+  const waiting = sum((step) => step.data_seconds ?? 0, later) / sum((step) => step.seconds ?? 0, later);
+  print(`${label}.waiting_for_data`, `${(100 * waiting).toFixed(1)} %`);
   return peak;
 }
 

@@ -77,7 +77,7 @@ describe('training from files', () => {
       expect([code, stderr]).toEqual([0, '']);
       expect(stdout).toMatch(/images\/s {2}\d+ % waiting for data/);
       if (cache.length > 0) {
-        expect(stdout).toMatch(/kept in .*image-cache: 24 images of 32 × 32 pixels, up to .* GB/);
+        expect(stdout).toMatch(/kept in .*image-cache: 24 images of 32 × 32 pixels, up to .*B/);
         expect(stdout).toMatch(/stage "heads" shows crops of the originals .* not kept on disk/);
       }
       const weights = await readFile(inFolder(`threads-${threads}`, 'last', 'model.safetensors'));
@@ -265,7 +265,7 @@ it('resized images that the disk has no room for are refused before training, an
   const opened = (...names: string[]) =>
     openResizedFiles(inFolder(...names), [images], enormous, () => undefined);
   await expect(opened('no-room')).rejects.toThrow(
-    /image_cache_full: .*1,000 images of 60000 × 60000 pixels take 10800\.0 GB/,
+    /disk_full: .*1,000 images of 60000 × 60000 pixels take 10800\.0 GB/,
   );
   expect(await readdir(inFolder('no-room'))).toEqual([]);
   await expect(opened('photos', 'circle', '1.jpg', 'below')).rejects.toThrow(/cannot be written to: ENOTDIR/);

@@ -2,12 +2,17 @@
 import path from 'node:path';
 import { loadWeights } from '@clip-ts/clip/model';
 import type { HostTensors } from '@clip-ts/clip/train';
+import { whileRoomLasts } from '../disk-space.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { readMoments, type TrainingState } from './training-state.js';
 import { writeCheckpoint, type CheckpointContent } from './write-checkpoint.js';
 
 export const bestFolder = (output: string) => path.join(output, 'checkpoint');
 export const lastFolder = (output: string) => path.join(output, 'last');
+
+/** Said when the disk is full. */
+const ROOM_ADVICE =
+  'the checkpoints that are there stay whole: make room, and run the same command to go on from them';
 
 /** A run at one moment. */
 export interface Snapshot {
@@ -66,11 +71,15 @@ export function openRunFolder(
   });
   let [best, last]: (CheckpointContent | undefined)[] = [];
   let written = -Infinity;
+  const write = (folder: string, content: CheckpointContent | undefined) =>
+    content === undefined
+      ? undefined
+      : whileRoomLasts(folder, ROOM_ADVICE, () => writeCheckpoint(folder, content));
   const flush = async () => {
     // The best first: a run never resumes from a state whose best checkpoint is not there.
-    if (best !== undefined) await writeCheckpoint(bestFolder(output), best);
+    await write(bestFolder(output), best);
     best = undefined;
-    if (last !== undefined) await writeCheckpoint(lastFolder(output), last);
+    await write(lastFolder(output), last);
     last = undefined;
     written = performance.now();
   };

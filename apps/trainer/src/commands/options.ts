@@ -14,12 +14,12 @@ export function integer(option: string, low: number, high: number = Number.MAX_S
   };
 }
 
-/** A number above 0. */
-export function positiveNumber(option: string) {
+/** A number of at least 0. */
+export function numberFromZero(option: string) {
   return (text: string): number => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
-      throw new InputError(`${option} must be a number above 0, found '${text}'`);
+    if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
+      throw new InputError(`${option} must be a number of at least 0, found '${text}'`);
     }
     return value;
   };

@@ -1,7 +1,7 @@
 /** `trainer pretrain`: trains a dual encoder in two stages and exports it. */
 import { Option, type Command } from 'commander';
 import { BACKEND_NAMES, type BackendName } from '../backend/names.js';
-import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, positiveNumber, integer } from './options.js';
+import { DEFAULT_IMAGE_MEMORY_GB, GIGABYTE, numberFromZero, integer } from './options.js';
 import { InputError } from '../errors.js';
 import { readSettings, type SettingsOptions } from '../config/run-settings.js';
 
@@ -58,8 +58,8 @@ export function addPretrainCommand(program: Command): void {
     )
     .option(
       '--image-memory <gigabytes>',
-      'decoded images kept in memory',
-      positiveNumber('--image-memory'),
+      'decoded images kept in memory; 0 keeps none',
+      numberFromZero('--image-memory'),
       DEFAULT_IMAGE_MEMORY_GB,
     )
     .option(

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { SafetensorsFile, safetensorsHeader } from '@clip-ts/clip';
 import { writeFileAtomic } from '@clip-ts/clip/files';
 import { z } from 'zod';
+import { requireRoom } from '../disk-space.js';
 
 const FEATURE_KINDS = ['image_features', 'text_features'] as const;
 export type FeatureKind = (typeof FEATURE_KINDS)[number];
@@ -62,7 +63,7 @@ export class UnfinishedFeatures {
     readonly done: FeatureCounts,
   ) {}
 
-  /** Begins the file, or resumes one that was left unfinished. */
+  /** Begins the file, or resumes one that was left unfinished. @throws InputError disk_full */
   static async open(file: string, shapes: FeatureShapes): Promise<UnfinishedFeatures> {
     await mkdir(path.dirname(file), { recursive: true });
     const { header, size } = layoutOf(shapes);
@@ -72,6 +73,13 @@ export class UnfinishedFeatures {
       return new UnfinishedFeatures(file, await open(partialFile(file), 'r+'), shapes, found);
     }
     await rm(progressFile(file), { force: true });
+    await requireRoom({
+      folder: path.dirname(file),
+      option: '--feature-cache',
+      what: `features of ${shapes.image_features[0]} images and ${shapes.text_features[0]} captions`,
+      bytes: size,
+      there: 0,
+    });
     const handle = await open(partialFile(file), 'w');
     await handle.write(header);
     await handle.truncate(size);
@@ -86,7 +94,15 @@ export class UnfinishedFeatures {
     // Row by row into the system's file cache: a promise for each takes longer than the copy.
     for (let n = 0; n < indices.length; n++) {
       const row = bytes.subarray(n * width * FLOAT, (n + 1) * width * FLOAT);
-      writeSync(this.handle.fd, row, 0, row.length, offsets[kind] + indices[n]! * width * FLOAT);
+      const written = writeSync(
+        this.handle.fd,
+        row,
+        0,
+        row.length,
+        offsets[kind] + indices[n]! * width * FLOAT,
+      );
+      // A disk takes a part of a row before it says that it is full.
+      if (written < row.length) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
     }
   }
 

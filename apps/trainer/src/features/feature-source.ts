@@ -14,6 +14,7 @@ import { captionBatch, type CaptionStore } from '../data/caption-store.js';
 import { batchesAhead } from '../data/images/pixel-source.js';
 import type { PairSource } from '../data/pair-source.js';
 import { prefetch } from '../data/prefetch.js';
+import { whileRoomLasts } from '../disk-space.js';
 import { duration, type ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import type { StopRequest } from '../stop-request.js';
@@ -96,7 +97,10 @@ export async function openFeatures(options: OpenFeaturesOptions): Promise<Featur
     return undefined;
   });
   if (features === undefined) {
-    await compute(file, shapes, options);
+    const kept = 'what is computed so far is kept: make room, and run the same command again';
+    await whileRoomLasts(`${split} features in ${options.folder}`, kept, () =>
+      compute(file, shapes, options),
+    );
     features = await openFeatureFile(file, shapes);
     if (features === undefined) throw new Error(`${file} is gone right after it was written`);
   } else {

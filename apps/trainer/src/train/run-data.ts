@@ -47,9 +47,16 @@ export async function readSplits(
   const training = await withoutUnreadable(splits.training, settings, verify, printer);
   const validation = await withoutUnreadable(splits.validation, settings, verify, printer);
   if (training.split.images.length < 2)
-    throw new InputError(`--data ${data}: ${training.split.split} needs at least 2 images`);
+    throw new InputError(
+      `--data ${data}: ${training.split.split} needs at least 2 images, found ${training.split.images.length}`,
+    );
   if (validation.split.images.length === 0)
     throw new InputError(`--data ${data}: no image of ${validation.split.split} is left to validate on`);
+  const { length } = validation.split.images;
+  if (length <= FEW_IMAGES) {
+    const count = length === 1 ? '1 image' : `${length} images`;
+    printer.log(`warning: ${count} to validate on: R@10 is 1 for every model, and the loss says little`);
+  }
   await warnAboutOverlap(training, validation, printer.log);
   return {
     training: training.split,
@@ -57,6 +64,9 @@ export async function readSplits(
     fingerprints: { training: training.hash, validation: validation.hash },
   };
 }
+
+/** Among so many, every image is one of the first ten. */
+const FEW_IMAGES = 10;
 
 const NAMED = 20;
 

@@ -1,8 +1,9 @@
 /** The files of `--image-cache`: named by what they hold, made as large as they may become once there is room for them. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, stat, statfs } from 'node:fs/promises';
+import { mkdir, open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { DatasetImage } from '@clip-ts/clip/data';
+import { byteCount, requireRoom } from '../../disk-space.js';
 import { InputError } from '../../errors.js';
 import { PROCESSOR_FILE } from '../../model/image-processor.js';
 import type { AssembledModel } from '../../model/assembled-model.js';
@@ -11,11 +12,9 @@ import { recordBytes } from './resized-images.js';
 /** Raised when the same image comes out otherwise than before, or lies otherwise in the file. */
 const VERSION = 1;
 
-const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(bytes < 1e8 ? 3 : 1)} GB`;
-
 /**
  * One file for each split, in order.
- * @throws InputError image_cache_full when the disk has no room for all images; for a folder that cannot be written to
+ * @throws InputError disk_full when the disk has no room for all images; for a folder that cannot be written to
  */
 export async function openResizedFiles(
   folder: string,
@@ -34,19 +33,12 @@ export async function openResizedFiles(
     await mkdir(folder, { recursive: true });
     let there = 0;
     for (const { file, bytes } of files) there += Math.min(bytes, await diskBytes(file));
-    const { bavail, bsize } = await statfs(folder);
-    const free = bavail * bsize;
     const images = splits.reduce((sum, { length }) => sum + length, 0);
     const what = `${images.toLocaleString('en')} images of ${width} × ${height} pixels`;
-    if (total - there > free)
-      throw new InputError(
-        `image_cache_full: --image-cache ${folder}: ${what} take ${gigabytes(total)}, of which ${gigabytes(there)} are ` +
-          `there, and the disk has ${gigabytes(free)} free; name a folder on another disk, remove old files from it, or ` +
-          'leave the option out',
-      );
+    await requireRoom({ folder, option: '--image-cache', what, bytes: total, there });
     for (const { file, bytes } of files) await makeRoom(file, bytes);
     log(
-      `resized images are kept in ${folder}: ${what}, up to ${gigabytes(total)} (${gigabytes(there)} there)`,
+      `resized images are kept in ${folder}: ${what}, up to ${byteCount(total)} (${byteCount(there)} there)`,
     );
   } catch (error) {
     if (error instanceof InputError) throw error;

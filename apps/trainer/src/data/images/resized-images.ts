@@ -69,7 +69,7 @@ export class ResizedImages {
     const position = (image - split.first) * record.length;
     const written = writevSync(this.handle(split), [data, trailer], position);
     // A disk that is full takes a part. The trailer is missing then.
-    if (written < record.length) throw new Error(`${written} of ${record.length} bytes were written`);
+    if (written < record.length) throw new Error('the disk is full');
   }
 
   private splitOf(image: number): ResizedSplit | undefined {
