@@ -23,30 +23,65 @@ const range = (/** @type {number} */ count) => Array.from({ length: count }, (_,
 const print = (/** @type {string} */ name, /** @type {number} */ value, unit = '') =>
   console.log(`serve.${name}: ${value.toFixed(value < 10 ? 2 : 1)} ${unit}`.trimEnd());
 
+/** What a run measures, each with a service of its own: `images` beside the bare session, `uploads`, `texts`. */
+export const PARTS = ['images', 'uploads', 'texts'];
+
 /**
  * @param {string | undefined} checkpoint a folder; undefined: one of the size of CLIP ViT-B/32 is made
- * @param {{ rounds: number, images: number, texts: number }} sizes
+ * @param {{ parts: string[], rounds: number, images: number, texts: number }} options
  */
-export async function besideBare(checkpoint, sizes) {
-  const temporary = mkdtempSync(join(tmpdir(), 'bench-serve-'));
-  try {
-    const folder = checkpoint ?? temporary;
-    if (checkpoint === undefined) {
-      const made = spawnSync(process.execPath, [here('./vit-b32-folder.mjs'), folder], { stdio: 'inherit' });
-      if (made.status !== 0) throw new Error('the folder of the size of ViT-B/32 could not be made');
-    }
-    const env = { EMBEDDING_CACHE: '0', RATE_LIMIT: '0', COMPUTE_LIMIT: '0' };
-    await withService(folder, (url, pid) => measure(url, pid, folder, sizes), env);
-  } finally {
-    rmSync(temporary, { recursive: true });
+export async function besideBare(checkpoint, { parts, rounds, images, texts }) {
+  const unlimited = { EMBEDDING_CACHE: '0', RATE_LIMIT: '0', COMPUTE_LIMIT: '0', LOG_LEVEL: 'warn' };
+  if (parts.includes('images')) {
+    await withFolder(checkpoint, [], (folder) =>
+      withService(folder, (url) => beside(url, folder, rounds, images), unlimited),
+    );
+  }
+  if (parts.includes('uploads')) {
+    // Every upload is taken, where the default would answer 503 to most of them.
+    const env = { ...unlimited, MAX_REQUESTS: String(4 * UPLOADS) };
+    await withFolder(checkpoint, [], (folder) => withService(folder, uploads, env));
+  }
+  if (parts.includes('texts')) {
+    await withFolder(checkpoint, ['--small-text'], (folder) =>
+      withService(folder, (url, pid) => memory(url, pid, texts), unlimited),
+    );
   }
 }
 
 /**
- * @param {string} url @param {number} pid @param {string} folder
- * @param {{ rounds: number, images: number, texts: number }} sizes
+ * Runs `work` with a folder, which is made, and removed afterwards, when none is given.
+ * @param {string | undefined} checkpoint @param {string[]} options @param {(folder: string) => Promise<void>} work
  */
-async function measure(url, pid, folder, { rounds, images, texts }) {
+async function withFolder(checkpoint, options, work) {
+  if (checkpoint !== undefined) return work(checkpoint);
+  const folder = mkdtempSync(join(tmpdir(), 'bench-serve-'));
+  try {
+    const made = spawnSync(process.execPath, [here('./vit-b32-folder.mjs'), folder, ...options], {
+      stdio: 'inherit',
+    });
+    if (made.status !== 0) throw new Error('the folder of the size of ViT-B/32 could not be made');
+    await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * A line for what must hold.
+ * @param {string} name @param {number} value @param {'at least' | 'at most'} side @param {number} limit @param {string} [unit]
+ */
+function printFloor(name, value, side, limit, unit = '') {
+  const holds = side === 'at least' ? value >= limit : value <= limit;
+  const shown = `${value.toFixed(2)} ${unit}`.trimEnd();
+  console.log(`serve.floor.${name}: ${shown} (${side} ${limit}): ${holds ? 'holds' : 'FAILS'}`);
+}
+
+/**
+ * The service and the bare session of its vision model, in turns.
+ * @param {string} url @param {string} folder @param {number} rounds @param {number} images
+ */
+async function beside(url, folder, rounds, images) {
   const pictures = await Promise.all(range(64).map(photo));
   const embed = async (/** @type {number} */ n) => {
     const body = new FormData();
@@ -77,12 +112,12 @@ async function measure(url, pid, folder, { rounds, images, texts }) {
   bare.stop();
   print(`bare.batch_${BATCH}`, median(rates.bare), 'images/s');
   print(`service.clients_${CLIENTS}`, median(rates.service), 'images/s');
-  print('ratio_bare', median(rates.service.map((rate, round) => rate / Number(rates.bare[round]))));
   print('bare.batch_1', median(times.bare), 'ms');
   print('service.client_1.p50', median(times.one), 'ms');
-  print('service.above_bare', median(times.one.map((ms, round) => ms - Number(times.bare[round]))), 'ms');
-  await uploads(url);
-  if (texts > 0) await memory(url, pid, texts);
+  const ratio = median(rates.service.map((rate, round) => rate / Number(rates.bare[round])));
+  printFloor('ratio_bare', ratio, 'at least', 0.9);
+  const above = median(times.one.map((ms, round) => ms - Number(times.bare[round])));
+  printFloor('above_bare', above, 'at most', 12, 'ms');
 }
 
 /** The health check while many images are being added. @param {string} url */
@@ -105,7 +140,8 @@ async function uploads(url) {
     print(`uploads.answers_${status}`, statuses.filter((one) => one === status).length, `of ${UPLOADS}`);
   }
   print('uploads.healthz.p50', Number(waits[waits.length >> 1]), 'ms');
-  print('uploads.healthz.p99', Number(waits[Math.floor(0.99 * (waits.length - 1))]), 'ms');
+  const p99 = Number(waits[Math.floor(0.99 * (waits.length - 1))]);
+  printFloor('uploads.healthz.p99', p99, 'at most', 50, 'ms');
 }
 
 /** Memory over many requests with random texts. @param {string} url @param {number} pid @param {number} requests */
@@ -121,16 +157,17 @@ async function memory(url, pid, requests) {
     return expectOk(await fetch(`${url}/embed`, { method: 'POST', headers, body }));
   };
   const resident = [];
-  const PARTS = 10;
-  for (let part = 0; part < PARTS; part++) {
-    await pMap(range(Math.ceil(requests / PARTS)), send, { concurrency: 4 });
+  const SHARES = 10;
+  for (let part = 0; part < SHARES; part++) {
+    await pMap(range(Math.ceil(requests / SHARES)), send, { concurrency: 4 });
     resident.push(residentMemory(pid));
   }
   // The first fifth is warm-up.
   const [warm, later] = [resident.slice(0, 2), resident.slice(2)];
   print('texts.requests', requests);
   print('texts.rss.warm', Number(warm.at(-1)), 'MiB');
-  print('texts.rss.growth', 100 * (Math.max(...later) / Number(warm.at(-1)) - 1), '%');
+  const growth = 100 * (Math.max(...later) / Number(warm.at(-1)) - 1);
+  printFloor('texts.rss.growth', growth, 'at most', 5, '%');
 }
 
 /** Resident memory in MiB (Linux). @param {number} pid */

@@ -2,10 +2,12 @@
  * The service under load: latency of its routes, throughput, and whether its memory stays flat.
  *
  *   npm run bench -- serve --checkpoint FOLDER [--images 500] [--requests 10000] [--concurrency 8]
- *   npm run bench -- serve --beside-bare [--checkpoint FOLDER] [--rounds 5] [--images 64] [--texts 20000]
+ *   npm run bench -- serve --beside-bare [--parts images,uploads,texts] [--checkpoint FOLDER] [--rounds 5] [--images 64]
+ *     [--texts 20000]
  *
  * With --beside-bare: the service in turns with the bare session of its vision model, of the size of CLIP ViT-B/32 unless
- * a folder is named; then the health check during 400 uploads at once, and memory over many POST /embed of random texts.
+ * a folder is named; then the health check during 400 uploads at once, and memory over many POST /embed of random texts,
+ * with a small text tower unless a folder is named. What must hold is printed as `serve.floor.…: VALUE (at most LIMIT): holds`.
  *
  * Starts the built service on a free port and an empty data folder, adds images, sends the requests
  * (a mix of searches, classifications and thumbnails) from this process, and prints `name: value unit` lines.
@@ -15,7 +17,7 @@ import { parseArgs } from 'node:util';
 import pMap from 'p-map';
 import sharp from 'sharp';
 import { withService } from '../shared/service.mjs';
-import { besideBare } from './beside-bare.mjs';
+import { PARTS as PARTS_BESIDE, besideBare } from './beside-bare.mjs';
 
 /** @typedef {{ url: string, pictures: Buffer<ArrayBuffer>[], ids: string[] }} Filled */
 
@@ -41,6 +43,7 @@ const { values } = parseArgs({
     images: { type: 'string' },
     requests: { type: 'string', default: '10000' },
     concurrency: { type: 'string', default: '8' },
+    parts: { type: 'string', default: PARTS_BESIDE.join(',') },
     'beside-bare': { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
     texts: { type: 'string', default: '20000' },
@@ -50,6 +53,7 @@ const { values } = parseArgs({
 const started = performance.now();
 if (values['beside-bare']) {
   await besideBare(values.checkpoint, {
+    parts: values.parts.split(','),
     rounds: Number(values.rounds),
     images: Number(values.images ?? '64'),
     texts: Number(values.texts),

@@ -2,7 +2,9 @@
  * A folder in the layout of transformers.js with the size of CLIP ViT-B/32 and random weights, for timings that depend on
  * sizes alone: ViT-B/32 for images, a text tower as large as DistilRoBERTa, 512 values an embedding.
  *
- *   node bench/serve/vit-b32-folder.mjs FOLDER
+ *   node bench/serve/vit-b32-folder.mjs FOLDER [--small-text]
+ *
+ * With --small-text the text tower has two layers of 256, for what counts requests and not their computing.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,16 +15,18 @@ import { exportOnnx } from 'tfjs-onnxruntime';
 import { IMAGE_SIZE, TOWERS } from '../forward/towers.mjs';
 
 /** Values of an embedding, and of the towers' output. */
-const [E, D] = [512, 768];
+const E = 512;
 const WORDS = 5000;
 
-const folder = process.argv[2] ?? '';
+const [folder = '', option] = process.argv.slice(2);
 await tf.setBackend('onnxruntime');
 await mkdir(join(folder, 'onnx'), { recursive: true });
 const pixels = { shape: ['batch', 3, IMAGE_SIZE, IMAGE_SIZE], dtype: /** @type {const} */ ('float32') };
 const tokens = { shape: ['batch', 'sequence'], dtype: /** @type {const} */ ('int64') };
 const vision = createVisionTower(configOf('vision.vit_b32'));
-const text = createTextTower(configOf('text.distilroberta'));
+const small = { hidden_size: 256, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 1024 };
+const textConfig = { ...configOf('text.distilroberta'), ...(option === '--small-text' && small) };
+const text = createTextTower(textConfig);
 const context = () => createContext({ training: false });
 /** @param {tf.NamedTensorMap} weights @param {tf.NamedTensorMap} inputs */
 const seeing = (weights, { pixel_values }) =>
@@ -31,8 +35,10 @@ const seeing = (weights, { pixel_values }) =>
 const reading = (weights, { input_ids, attention_mask }) =>
   text.forward(weights, { input_ids: /** @type {tf.Tensor2D} */ (input_ids), attention_mask }, context());
 const files = {
-  'onnx/vision_model.onnx': await exported(vision, seeing, 'image_embeds', { pixel_values: pixels }),
-  'onnx/text_model.onnx': await exported(text, reading, 'text_embeds', {
+  'onnx/vision_model.onnx': await exported(vision, seeing, 'image_embeds', configOf('vision.vit_b32'), {
+    pixel_values: pixels,
+  }),
+  'onnx/text_model.onnx': await exported(text, reading, 'text_embeds', textConfig, {
     input_ids: tokens,
     attention_mask: tokens,
   }),
@@ -78,9 +84,11 @@ function configOf(name) {
  * @param {{ specs: ReturnType<typeof createVisionTower>['specs'] }} tower
  * @param {(weights: tf.NamedTensorMap, inputs: tf.NamedTensorMap) => object} run its forward pass
  * @param {string} output
+ * @param {Record<string, unknown>} config of the tower
  * @param {import('tfjs-onnxruntime').ExportSpec['inputs']} inputs
  */
-async function exported({ specs: all }, run, output, inputs) {
+async function exported({ specs: all }, run, output, config, inputs) {
+  const D = Number(config.hidden_size);
   const specs = all.filter((spec) => spec.dtype !== 'int64');
   const weights = Object.fromEntries(
     Object.entries(initWeights(specs, 1)).map(([name, { data, shape }]) => [

@@ -130,6 +130,13 @@ describe('openCheckpoint', () => {
       writeFile(join(copy, 'tokenizer_config.json'), '{"pad_token":"[PAD]"}'),
     );
     expect((await openCheckpoint(other)).modelHash).not.toBe(modelHash);
+    const split = await changed('split', (copy) =>
+      writeFile(join(copy, 'onnx/text_model.onnx_data'), 'weights'),
+    );
+    const splitHash = (await openCheckpoint(split)).modelHash;
+    expect(splitHash).not.toBe(modelHash);
+    await writeFile(join(split, 'onnx/text_model.onnx_data'), 'others');
+    expect((await openCheckpoint(split)).modelHash).not.toBe(splitHash);
   });
 
   it('names every file that is missing, and what is there', async () => {

@@ -10,6 +10,7 @@ import {
   checkpointNames,
   choosePrecision,
   CONFIG_FILE,
+  externalData,
   onnxFiles,
   processorFile,
   SPECIAL_TOKENS_FILE,
@@ -29,7 +30,7 @@ export interface Checkpoint {
   visionModel: string;
   textModel: string;
   /**
-   * SHA-256 over all files that embeddings depend on: the ONNX models, tokenizer and preprocessor.
+   * SHA-256 over all files that embeddings depend on: the ONNX models with their external data, tokenizer and preprocessor.
    * Embeddings of two models with different hashes are not comparable.
    */
   modelHash: string;
@@ -61,6 +62,8 @@ export async function openCheckpoint(
     TOKENIZER_CONFIG_FILE,
     SPECIAL_TOKENS_FILE,
     processor,
+    ...externalData(onnx.vision),
+    ...externalData(onnx.text),
   ];
   return {
     folder,
