@@ -36,6 +36,7 @@ run(
     'run',
     'libs/tfjs-onnxruntime/src/fused',
     'libs/tfjs-onnxruntime/src/replay',
+    'libs/tfjs-onnxruntime/src/device',
   ],
   {
     ORT_NATIVE_ADDON: join(import.meta.dirname, 'build', 'ort-native.sanitized.node'),

@@ -28,7 +28,7 @@ Afterwards \`--backend tfjs-node\` works. Running it again is safe and continues
 
 Files go to ${nativeCacheFolder()} (change it with CLIP_NATIVE_CACHE); delete that folder to uninstall.`;
 
-const say = (/** @type {string} */ line) => console.log(`native:install: ${line}`);
+const log = (/** @type {string} */ line) => console.log(`native:install: ${line}`);
 
 /** @param {import('./requirements.mjs').Check[]} checks */
 function assertAll(checks) {
@@ -46,28 +46,28 @@ async function installTensorFlow(flavour) {
 
   await mkdir(cache, { recursive: true });
   const libraries = librariesFolder(cache, flavour);
-  await installLibraries(libraries, [flavour.tensorflow, ...flavour.cuda], say);
+  await installLibraries(libraries, [flavour.tensorflow, ...flavour.cuda], log);
   const folder = nativePackageFolder(flavour.npmPackage);
-  await installBinding(folder, libraries, flavour, say);
+  await installBinding(folder, libraries, flavour, log);
   const { ok, seesGpu, detail } = tryBinding(folder, flavour);
   if (!ok) throw new InstallError(`the binding was built but does not run: ${detail}`);
-  say(`@tensorflow/${flavour.npmPackage} runs (${detail}); use --backend ${flavour.npmPackage}`);
+  log(`@tensorflow/${flavour.npmPackage} runs (${detail}); use --backend ${flavour.npmPackage}`);
   if (flavour === GPU && !seesGpu)
-    say('it sees no GPU; npm run native:doctor -- --gear tfjs-node-gpu says why');
+    log('it sees no GPU; npm run native:doctor -- --gear tfjs-node-gpu says why');
 }
 
 async function installCuda() {
   const folder = path.dirname(cudaCacheFolder());
   assertAll([...checkPlatform(), checkSpace(nativeCacheFolder(), CUDA_GIGABYTES)]);
   await mkdir(nativeCacheFolder(), { recursive: true });
-  await installLibraries(folder, [ONNXRUNTIME_GPU, ...CUDA13], say);
+  await installLibraries(folder, [ONNXRUNTIME_GPU, ...CUDA13], log);
   const { core, missing } = findCudaLibraries([cudaCacheFolder()]);
   if (core === undefined || missing.length > 0) {
     throw new InstallError(
       `${folder} is marked complete but lacks ${missing.join(', ')}; delete it and run the command again`,
     );
   }
-  say(`ONNX Runtime for CUDA lies in ${folder}; npm run native:doctor -- --gear onnxruntime-cuda says more`);
+  log(`ONNX Runtime for CUDA lies in ${folder}; npm run native:doctor -- --gear onnxruntime-cuda says more`);
 }
 
 try {

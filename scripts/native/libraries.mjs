@@ -52,12 +52,12 @@ async function findWheel(wheel, folder) {
 
 /**
  * Fetches one wheel into `folder` with pip, which verifies its hash, and returns its path.
- * @param {Wheel} wheel @param {string} folder @param {(line: string) => void} say
+ * @param {Wheel} wheel @param {string} folder @param {(line: string) => void} log
  */
-async function fetchWheel(wheel, folder, say) {
+async function fetchWheel(wheel, folder, log) {
   const present = await findWheel(wheel, folder);
   if (present) return present;
-  say(`fetching ${wheel.name} ${wheel.version}`);
+  log(`fetching ${wheel.name} ${wheel.version}`);
   const requirements = path.join(folder, `${wheel.name}.txt`);
   await writeFile(requirements, `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`);
   const abi = `cp${PYTHON_TAG.replace('.', '')}`;
@@ -108,9 +108,9 @@ async function unpackWheel(wheel, file, target) {
 /**
  * Puts the libraries of these wheels into `folder`/lib, unless they are there. What was fetched stays in `folder`.partial until
  * all of it is in place.
- * @param {string} folder @param {readonly Wheel[]} wheels @param {(line: string) => void} say
+ * @param {string} folder @param {readonly Wheel[]} wheels @param {(line: string) => void} log
  */
-export async function installLibraries(folder, wheels, say) {
+export async function installLibraries(folder, wheels, log) {
   if (await exists(path.join(folder, 'complete'))) return;
 
   const partial = `${folder}.partial`;
@@ -119,8 +119,8 @@ export async function installLibraries(folder, wheels, say) {
   for (const wheel of wheels) {
     const unpacked = path.join(downloads, `${wheel.name}-${wheel.sha256}.unpacked`);
     if (await exists(unpacked)) continue;
-    const file = await fetchWheel(wheel, downloads, say);
-    say(`unpacking ${wheel.name}`);
+    const file = await fetchWheel(wheel, downloads, log);
+    log(`unpacking ${wheel.name}`);
     await unpackWheel(wheel, file, partial);
     await writeFile(unpacked, '');
     await rm(file);

@@ -6,6 +6,7 @@
  *   runAsync(session, inputs, outputs) → promise of results, computed on a thread of libuv's pool
  *   endProfiling(session)
  *   release(session)
+ * Functions for devices are in device_addon.cc.
  * inputs: { name, type, shape, data }[]; outputs: { name, type?, shape?, data? }[]. With data, the result is written
  * there; without, it comes back as { type, buffer }. Types are ONNX's element types.
  */
@@ -17,69 +18,14 @@
 #include <string>
 #include <vector>
 
+#include "device_addon.h"
+#include "js.h"
 #include "runtime.h"
 
 namespace {
 
+using namespace js;
 using runtime::Session;
-
-/** A pending JavaScript exception is left as it is; others become one. */
-struct JsException {};
-
-void Js(napi_status status) {
-  if (status != napi_ok) throw JsException{};
-}
-
-napi_value Property(napi_env env, napi_value object, const char* name) {
-  napi_value value;
-  Js(napi_get_named_property(env, object, name, &value));
-  return value;
-}
-
-bool IsUndefined(napi_env env, napi_value value) {
-  napi_valuetype type;
-  Js(napi_typeof(env, value, &type));
-  return type == napi_undefined;
-}
-
-std::string String(napi_env env, napi_value value) {
-  size_t length = 0;
-  Js(napi_get_value_string_utf8(env, value, nullptr, 0, &length));
-  std::string text(length, '\0');
-  Js(napi_get_value_string_utf8(env, value, text.data(), length + 1, &length));
-  return text;
-}
-
-int Integer(napi_env env, napi_value value) {
-  int32_t number = 0;
-  Js(napi_get_value_int32(env, value, &number));
-  return number;
-}
-
-std::vector<napi_value> Elements(napi_env env, napi_value array) {
-  uint32_t count = 0;
-  Js(napi_get_array_length(env, array, &count));
-  std::vector<napi_value> elements(count);
-  for (uint32_t i = 0; i < count; i++) Js(napi_get_element(env, array, i, &elements[i]));
-  return elements;
-}
-
-struct Bytes {
-  void* data;
-  size_t size;
-};
-
-Bytes BytesOf(napi_env env, napi_value array) {
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* data = nullptr;
-  Js(napi_get_typedarray_info(env, array, &type, &length, &data, nullptr, nullptr));
-  const size_t width = type == napi_float32_array || type == napi_int32_array || type == napi_uint32_array ? 4
-                       : type == napi_bigint64_array || type == napi_float64_array                         ? 8
-                       : type == napi_int16_array || type == napi_uint16_array                             ? 2
-                                                                                                           : 1;
-  return {data, length * width};
-}
 
 /** Tensors of one run, over JavaScript's memory where JavaScript gave it. */
 struct Job {
@@ -181,31 +127,6 @@ napi_value Results(napi_env env, const Job& job) {
     Js(napi_set_element(env, results, static_cast<uint32_t>(i), result));
   }
   return results;
-}
-
-napi_value Error(napi_env env, const std::string& message) {
-  napi_value text, error;
-  napi_create_string_utf8(env, message.c_str(), message.size(), &text);
-  napi_create_error(env, nullptr, text, &error);
-  return error;
-}
-
-/** Runs `body` with the arguments; its exceptions become JavaScript's. */
-template <size_t Count, napi_value (*Body)(napi_env, const napi_value*)>
-napi_value Exported(napi_env env, napi_callback_info info) {
-  napi_value args[Count];
-  size_t count = Count;
-  try {
-    Js(napi_get_cb_info(env, info, &count, args, nullptr, nullptr));
-    return Body(env, args);
-  } catch (const JsException&) {
-    bool pending = false;
-    napi_is_exception_pending(env, &pending);
-    if (!pending) napi_throw_type_error(env, nullptr, "an argument has the wrong type.");
-  } catch (const std::exception& error) {
-    napi_throw(env, Error(env, error.what()));
-  }
-  return nullptr;
 }
 
 napi_value Open(napi_env env, const napi_value* args) {
@@ -327,6 +248,7 @@ napi_value Init(napi_env env, napi_value exports) {
     napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
     napi_set_named_property(env, exports, name, function);
   }
+  ExportDevice(env, exports);
   return exports;
 }
 

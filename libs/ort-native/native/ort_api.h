@@ -28,6 +28,8 @@ struct TensorInfo;
 struct KernelInfo;
 struct KernelContext;
 struct ShapeInferContext;
+struct IoBinding;
+struct CudaProviderOptions;
 
 using Table = void* const*;
 
@@ -101,6 +103,8 @@ using GetDimensionsCount = Function<61, Status*(const TensorInfo*, size_t*)>;
 using GetDimensions = Function<62, Status*(const TensorInfo*, int64_t*, size_t)>;
 using GetTensorShapeElementCount = Function<64, Status*(const TensorInfo*, size_t*)>;
 using GetTensorTypeAndShape = Function<65, Status*(const Value*, TensorInfo**)>;
+using CreateMemoryInfo =
+    Function<68, Status*(const char* name, int allocator_type, int device, int mem_type, MemoryInfo**)>;
 using CreateCpuMemoryInfo = Function<69, Status*(int allocator_type, int mem_type, MemoryInfo**)>;
 using AllocatorFree = Function<76, Status*(Allocator*, void*)>;
 using GetDefaultAllocator = Function<78, Status*(Allocator**)>;
@@ -110,16 +114,27 @@ using KernelContextGetInput = Function<90, Status*(const KernelContext*, size_t,
 using KernelContextGetOutput =
     Function<91, Status*(KernelContext*, size_t, const int64_t* shape, size_t rank, Value**)>;
 using ReleaseStatus = Function<93, void(Status*)>;
+using ReleaseMemoryInfo = Function<94, void(MemoryInfo*)>;
 using ReleaseSession = Function<95, void(Session*)>;
 using ReleaseValue = Function<96, void(Value*)>;
 using ReleaseTensorInfo = Function<99, void(TensorInfo*)>;
 using ReleaseSessionOptions = Function<100, void(SessionOptions*)>;
 using SessionEndProfiling = Function<110, Status*(Session*, Allocator*, char** file)>;
 using AddSessionConfigEntry = Function<130, Status*(SessionOptions*, const char* key, const char* value)>;
+using RunWithBinding = Function<133, Status*(Session*, const RunOptions*, const IoBinding*)>;
+using CreateIoBinding = Function<134, Status*(Session*, IoBinding**)>;
+using ReleaseIoBinding = Function<135, void(IoBinding*)>;
+using BindInput = Function<136, Status*(IoBinding*, const char* name, const Value*)>;
+using BindOutput = Function<137, Status*(IoBinding*, const char* name, const Value*)>;
 using CreateAndRegisterAllocator = Function<144, Status*(Env*, const MemoryInfo*, const ArenaCfg*)>;
 using CreateArenaCfg =
     Function<156, Status*(size_t max_bytes, int strategy, int initial_bytes, int max_dead_bytes, ArenaCfg**)>;
 using ReleaseArenaCfg = Function<157, void(ArenaCfg*)>;
+using AppendCudaProvider = Function<204, Status*(SessionOptions*, const CudaProviderOptions*)>;
+using CreateCudaProviderOptions = Function<205, Status*(CudaProviderOptions**)>;
+using UpdateCudaProviderOptions =
+    Function<206, Status*(CudaProviderOptions*, const char* const* keys, const char* const* values, size_t count)>;
+using ReleaseCudaProviderOptions = Function<208, void(CudaProviderOptions*)>;
 using KernelContextParallelFor =
     Function<274, Status*(const KernelContext*, void (*body)(void*, size_t), size_t total, size_t batches, void* data)>;
 using AddExternalInitializersInMemory = Function<279, Status*(SessionOptions*, const char* const* names,

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DEVICE_FUNCTIONS, type DeviceFunctions } from './device.js';
 
 export {
   CUDA_LIBRARIES,
@@ -43,6 +44,15 @@ export interface NativeSessionOptions {
   external: readonly { path: string; data: Uint8Array }[];
 }
 
+export type {
+  BoundOptions,
+  BoundSession,
+  BoundTensor,
+  Device,
+  DeviceMemory,
+  DeviceOptions,
+} from './device.js';
+
 declare const session: unique symbol;
 /** A session of the addon; opaque. */
 export interface NativeSession {
@@ -50,7 +60,7 @@ export interface NativeSession {
 }
 
 /** The functions of the addon (native/addon.cc). All throw Error with ONNX Runtime's own message. */
-export interface NativeRuntime {
+export interface NativeRuntime extends DeviceFunctions {
   createSession(model: Uint8Array, options: NativeSessionOptions): NativeSession;
   /** Runs on the calling thread, which waits. */
   run(
@@ -82,7 +92,10 @@ interface NativeAddon extends NativeRuntime {
   open(library: string): string;
 }
 /** What a build has; one that is older than these sources may not. */
-const FUNCTIONS = ['open', 'createSession', 'run', 'runAsync', 'endProfiling', 'release'] as const;
+const FUNCTIONS = [
+  ...['open', 'createSession', 'run', 'runAsync', 'endProfiling', 'release'],
+  ...DEVICE_FUNCTIONS,
+] as (keyof NativeAddon)[];
 
 export type NativeLoad =
   | { runtime: NativeRuntime; version: string }
@@ -90,6 +103,9 @@ export type NativeLoad =
   | { runtime: undefined; reason: string };
 
 let loaded: NativeLoad | undefined;
+
+/** ONNX Runtime's library that onnxruntime-node ships; undefined where it has none for this platform. */
+export const onnxRuntimeLibrary = (): string | undefined => libraryPath();
 
 /** The addon, or why there is none. The first call decides for the whole process. */
 export function loadNative(): NativeLoad {

@@ -17,7 +17,8 @@ export type EngineErrorCode =
   | 'BAD_INPUT'
   | 'DYNAMIC_AXIS'
   | 'MODEL_TOO_LARGE'
-  | 'NON_FINITE';
+  | 'NON_FINITE'
+  | 'DEVICE_UNAVAILABLE';
 
 export interface EngineErrorDetails {
   /** TensorFlow.js kernel or ONNX op that the error is about. */

@@ -47,6 +47,8 @@ export {
   type StatefulFunction,
   type StatefulResult,
 } from './replay/replayed-function.js';
+export { ComputeDevice, openComputeDevice, type DeviceOptions } from './device/compute-device.js';
+export { DeviceFunction, type DeviceFunctionOptions } from './device/device-function.js';
 export { estimateCost, type CostEstimate } from './replay/estimate-cost.js';
 export { measureRates, secondsOfWork, type MachineRates } from './replay/measure-rates.js';
 export { exportOnnx, type ExportSpec } from './export/export-onnx.js';

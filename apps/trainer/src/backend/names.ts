@@ -2,6 +2,7 @@
 export const BACKEND_NAMES = [
   'auto',
   'onnxruntime',
+  'onnxruntime-cuda',
   'onnxruntime-webgpu',
   'tfjs-node',
   'tfjs-node-gpu',

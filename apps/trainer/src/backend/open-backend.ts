@@ -13,7 +13,7 @@ import {
   type Program,
   type Runner,
 } from '@clip-ts/clip/train';
-import type { CostEstimate, MachineRates } from 'tfjs-onnxruntime';
+import type { ComputeDevice, CostEstimate, MachineRates } from 'tfjs-onnxruntime';
 import type { BackendName } from './names.js';
 import { selectBackend, type SelectedBackend } from './select-backend.js';
 
@@ -70,20 +70,27 @@ export interface OpenBackendOptions {
  */
 export async function openBackend(name: BackendName, { device, log }: OpenBackendOptions): Promise<Backend> {
   const onCpu = name === 'auto' && device === 'cpu';
-  const { name: selected, reason } = await selectBackend(onCpu ? 'onnxruntime' : name);
+  const { name: selected, reason, device: opened } = await selectBackend(onCpu ? 'onnxruntime' : name);
   log(`backend ${selected}: ${onCpu ? 'device is "cpu" in the configuration' : reason}`);
-  if (device === 'cuda' && !['tfjs-node-gpu', 'onnxruntime-webgpu'].includes(selected))
+  if (device === 'cuda' && !ON_GPU.includes(selected))
     log('device is "cuda" in the configuration; this runs on the CPU');
-  const replays = selected === 'onnxruntime' || selected === 'onnxruntime-webgpu';
-  const createRunner = replays ? await replayedRunners() : createEagerRunner;
+  const createRunner = await runnersOf(selected, opened);
   return {
     name: selected,
     createRunner,
     createFixedRunner: selected === 'onnxruntime' ? await fixedRunners() : createRunner,
     ...(selected === 'onnxruntime' ? { estimates: await estimatesOf() } : {}),
     sharesMemory:
-      !replays || (selected === 'onnxruntime' && (await import('tfjs-onnxruntime')).hasNativeAddon()),
+      createRunner === createEagerRunner ||
+      (selected === 'onnxruntime' && (await import('tfjs-onnxruntime')).hasNativeAddon()),
   };
+}
+
+const ON_GPU: readonly BackendName[] = ['tfjs-node-gpu', 'onnxruntime-webgpu', 'onnxruntime-cuda'];
+
+async function runnersOf(name: SelectedBackend['name'], device?: ComputeDevice): Promise<CreateRunner> {
+  if (device) return deviceRunners(device);
+  return name === 'onnxruntime' || name === 'onnxruntime-webgpu' ? replayedRunners() : createEagerRunner;
 }
 
 async function estimatesOf(): Promise<Estimates> {
@@ -113,6 +120,16 @@ export async function replayedRunners(): Promise<CreateRunner> {
     const options = { name: 'contrastive program', maxSignatures: COMPILED_SHAPES };
     const state = initialState as ConstructorParameters<typeof ReplayedFunction>[1];
     return createReplayedRunner(program, new ReplayedFunction(asOneFunction(program), state, options));
+  };
+}
+
+/** Runners that keep their state on a device. They compile as those of the onnxruntime backend do. */
+export async function deviceRunners(device: ComputeDevice): Promise<CreateRunner> {
+  const { DeviceFunction } = await import('tfjs-onnxruntime');
+  return (program, initialState) => {
+    const options = { name: 'contrastive program', maxSignatures: COMPILED_SHAPES };
+    const state = initialState as ConstructorParameters<typeof DeviceFunction>[2];
+    return createReplayedRunner(program, new DeviceFunction(device, asOneFunction(program), state, options));
   };
 }
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { loadNativeTensorFlow } from './load-native.js';
 import { isTfjsNodeInstalled } from '../../test/native-installed.js';
 import { nativeCacheFolder, nodeVersionProblem } from './native-folder.js';
@@ -8,8 +8,17 @@ import { selectBackend } from './select-backend.js';
 describe('selectBackend', () => {
   it('refuses an unknown name and lists the known ones', async () => {
     await expect(selectBackend('cuda')).rejects.toThrow(
-      "--backend must be one of auto, onnxruntime, onnxruntime-webgpu, tfjs-node, tfjs-node-gpu, wasm, cpu; found 'cuda'",
+      "--backend must be one of auto, onnxruntime, onnxruntime-cuda, onnxruntime-webgpu, tfjs-node, tfjs-node-gpu, wasm, cpu; found 'cuda'",
     );
+  });
+
+  it('says what CUDA lacks and who can tell more', async () => {
+    vi.stubEnv('CLIP_NATIVE_CACHE', '/nonexistent');
+    vi.stubEnv('CLIP_CUDA_PATH', '');
+    const selected = selectBackend('onnxruntime-cuda');
+    await expect(selected).rejects.toThrow('there is no cuda device: ');
+    await expect(selected).rejects.toThrow('npm run native:doctor -- --gear onnxruntime-cuda');
+    vi.unstubAllEnvs();
   });
 
   it('sets the plain JavaScript backend', async () => {

@@ -6,13 +6,17 @@ import { availableParallelism } from 'node:os';
 import { usableCores } from '@clip-ts/clip/system';
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
+import type { ComputeDevice } from 'tfjs-onnxruntime';
 import { BACKEND_NAMES, type BackendName } from './names.js';
 import { hasNvidiaDevice, loadNativeTensorFlow } from './load-native.js';
+import { cudaFolders } from './native-folder.js';
 
 /** The backend that was set, by its name on the command line, and why. */
 export interface SelectedBackend {
   name: Exclude<BackendName, 'auto'>;
   reason: string;
+  /** Where programs are replayed; absent where the TensorFlow.js backend itself does that. */
+  device?: ComputeDevice;
 }
 
 const isBackendName = (name: string): name is BackendName =>
@@ -32,6 +36,19 @@ async function selectOnnxRuntime(reason: string): Promise<SelectedBackend> {
     registerOnnxRuntimeBackend({ sessionOptions: { intraOpNumThreads: cores } });
   await setBackend('onnxruntime');
   return { name: 'onnxruntime', reason: `${reason}; ${nativeStatus()}` };
+}
+
+/** Programs are replayed on a GPU, with their state there; single ops run on the CPU. */
+async function selectCuda(): Promise<SelectedBackend> {
+  const { EngineError, openComputeDevice } = await import('tfjs-onnxruntime');
+  const device = await openComputeDevice({ kind: 'cuda', folders: cudaFolders() }).catch((error: unknown) => {
+    if (!(error instanceof EngineError)) throw error;
+    throw new InputError(
+      `${error.message}\nFor a diagnosis run: npm run native:doctor -- --gear onnxruntime-cuda; --backend onnxruntime computes on the CPU`,
+    );
+  });
+  await setBackend('onnxruntime');
+  return { name: 'onnxruntime-cuda', reason: `requested; ONNX Runtime ${device.version} on CUDA`, device };
 }
 
 /** The same backend on ONNX Runtime's WebGPU provider, which keeps the weights on the device. */
@@ -99,6 +116,8 @@ export async function selectBackend(name: string): Promise<SelectedBackend> {
       return selectAutomatically();
     case 'onnxruntime':
       return selectOnnxRuntime('requested');
+    case 'onnxruntime-cuda':
+      return selectCuda();
     case 'onnxruntime-webgpu':
       return selectWebGpu();
     case 'tfjs-node':

@@ -19,7 +19,8 @@ import {
   type HostTensors,
 } from '@clip-ts/clip/train';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { replayedRunners, type Backend } from '../backend/open-backend.js';
+import { hasNativeAddon, openComputeDevice } from 'tfjs-onnxruntime';
+import { deviceRunners, replayedRunners, type Backend } from '../backend/open-backend.js';
 import { isTfjsNodeInstalled } from '../../test/native-installed.js';
 import { selectBackend } from '../backend/select-backend.js';
 import type { PairBatch } from '../data/batches.js';
@@ -156,14 +157,28 @@ const RUNS = [
 ];
 /** Op by op in plain JavaScript, one run is enough; it is the same program. */
 const BACKENDS = [
-  { backend: 'onnxruntime', createRunner: await replayedRunners(), runs: RUNS },
+  { name: 'onnxruntime', backend: 'onnxruntime', createRunner: await replayedRunners(), runs: RUNS },
+  // The path of CUDA, with main memory in the place of a GPU's.
+  ...(hasNativeAddon()
+    ? [
+        {
+          name: 'a device',
+          backend: 'onnxruntime',
+          createRunner: await deviceRunners(await openComputeDevice({ kind: 'cpu' })),
+          runs: RUNS,
+        },
+      ]
+    : []),
   {
+    name: 'cpu',
     backend: 'cpu',
     createRunner: createEagerRunner,
     runs: ['vit-roberta-frozen'],
   },
   // Needs `npm run native:install`, which fetches hundreds of megabytes: left out where they are not installed.
-  ...(isTfjsNodeInstalled ? [{ backend: 'tfjs-node', createRunner: createEagerRunner, runs: RUNS }] : []),
+  ...(isTfjsNodeInstalled
+    ? [{ name: 'tfjs-node', backend: 'tfjs-node', createRunner: createEagerRunner, runs: RUNS }]
+    : []),
 ];
 
 /**
@@ -173,7 +188,7 @@ const BACKENDS = [
 const KEY_BIAS = /\.(?:key|k_proj)\.bias$/;
 const largestDrift = (log: Trajectory['log']) => 2 * log.reduce((sum, { lr }) => sum + lr, 0);
 
-describe.each(BACKENDS)('training heads on cached features on $backend', ({ backend, createRunner }) => {
+describe.each(BACKENDS)('training heads on cached features on $name', ({ backend, createRunner }) => {
   const folders = ROOTS.map((root) => path.join(root, 'vit-roberta-frozen'));
   it.each(folders)('follows the reference trajectory of frozen towers: %s', async (folder) => {
     await selectBackend(backend);
@@ -185,7 +200,7 @@ describe.each(BACKENDS)('training heads on cached features on $backend', ({ back
 });
 
 describe.each(BACKENDS)(
-  'training on $backend follows the reference trajectory (PyTorch, transformers)',
+  'training on $name follows the reference trajectory (PyTorch, transformers)',
   ({ backend, createRunner, runs }) => {
     beforeAll(async () => {
       await selectBackend(backend);

@@ -20,6 +20,8 @@ export interface TraceScope {
   name: string;
   /** Record the fused ops of the native addon: the graph will run there. */
   native: boolean;
+  /** Record no loops: the graph will run on a device, where blocks that fit a cache gain nothing and loops cost a lot. */
+  wholeTensors?: boolean;
 }
 
 export interface BackendOptions {
@@ -171,6 +173,11 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   /** Whether kernels may record ops of the native addon. */
   get recordsNative(): boolean {
     return this.#trace?.native ?? false;
+  }
+
+  /** Whether kernels may record loops over blocks of rows. */
+  get recordsLoops(): boolean {
+    return this.#trace?.wholeTensors !== true;
   }
 
   #compute(values: readonly Value[]): void {

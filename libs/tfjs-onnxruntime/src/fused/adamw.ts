@@ -38,18 +38,25 @@ export const parameterUpdateOf = ({ producer }: Value): ParameterUpdate | undefi
 
 type AdamWInputs = 'param' | 'm' | 'v' | 'grad' | 'lr' | 'clip' | 'correction1' | 'correction2';
 
+/** The update as ordinary ops. */
+export function composeAdamW(
+  { param, m, v, grad, lr, clip, correction1, correction2 }: Readonly<Record<AdamWInputs, Value>>,
+  { beta1, beta2, epsilon, weightDecay }: AdamWAttrs,
+): { newParam: Value; newM: Value; newV: Value } {
+  const g = mul(grad, clip);
+  const newM = add(mul(m, beta1), mul(g, 1 - beta1));
+  const newV = add(mul(v, beta2), mul(mul(g, g), 1 - beta2));
+  const denominator = add(sqrt(mul(newV, correction2)), epsilon);
+  const step = div(mul(newM, mul(lr, correction1)), denominator);
+  const decayed = weightDecay === 0 ? param : mul(param, sub(scalar(1), mul(lr, weightDecay)));
+  return { newParam: binary('Sub', decayed, step), newM, newV };
+}
+
 export const adamWKernels: KernelDefinition[] = [
-  define<AdamWInputs, AdamWAttrs>('FusedAdamW', (inputs, { beta1, beta2, epsilon, weightDecay }) => {
-    const { param, m, v, grad, lr, clip, correction1, correction2 } = inputs;
-    const g = mul(grad, clip);
-    const newM = add(mul(m, beta1), mul(g, 1 - beta1));
-    const newV = add(mul(v, beta2), mul(mul(g, g), 1 - beta2));
-    const denominator = add(sqrt(mul(newV, correction2)), epsilon);
-    const step = div(mul(newM, mul(lr, correction1)), denominator);
-    const decayed = weightDecay === 0 ? param : mul(param, sub(scalar(1), mul(lr, weightDecay)));
-    const newParam = binary('Sub', decayed, step);
+  define<AdamWInputs, AdamWAttrs>('FusedAdamW', (inputs, attributes) => {
+    const { newParam, newM, newV } = composeAdamW(inputs, attributes);
     if (newParam.producer) {
-      updates.set(newParam.producer, { ...inputs, newM, newV, beta1, beta2, epsilon, weightDecay });
+      updates.set(newParam.producer, { ...inputs, newM, newV, ...attributes });
     }
     return [newParam, newM, newV];
   }),

@@ -42,17 +42,19 @@ export const geluKernels: KernelDefinition[] = [
     const fused = recordsNative && approximate === 'none' ? nativeBiasGelu(x) : undefined;
     return fused ?? gelu(x, approximate);
   }),
-  define<'dy' | 'x', GeluAttrs>('FusedGeluGrad', ({ dy, x }, { approximate }, { recordsNative }) => {
-    const fused = recordsNative && approximate === 'none' ? nativeBiasGeluGradient(dy, x) : undefined;
-    if (fused) return fused;
-    const twiceDerivative = approximate === 'tanh' ? twiceTanhDerivative : twiceExactDerivative;
-    const flat = (v: Value): Value => reshape(v, [sizeOf(v.shape) / v.shape.at(-1)!, v.shape.at(-1)!]);
-    // The factor ½ is applied to dy, where it usually fuses with the product that computed dy.
-    const { rows } = overRows([flat(mul(dy, 0.5)), flat(x)], [], ([d, v]) => ({
-      rows: [mul(d!, twiceDerivative(v!))],
-    }));
-    return reshape(rows[0]!, x.shape);
-  }),
+  define<'dy' | 'x', GeluAttrs>(
+    'FusedGeluGrad',
+    ({ dy, x }, { approximate }, { recordsNative, recordsLoops }) => {
+      const fused = recordsNative && approximate === 'none' ? nativeBiasGeluGradient(dy, x) : undefined;
+      if (fused) return fused;
+      const twiceDerivative = approximate === 'tanh' ? twiceTanhDerivative : twiceExactDerivative;
+      const flat = (v: Value): Value => reshape(v, [sizeOf(v.shape) / v.shape.at(-1)!, v.shape.at(-1)!]);
+      // The factor ½ is applied to dy, where it usually fuses with the product that computed dy.
+      const derivative = ([d, v]: readonly Value[]) => ({ rows: [mul(d!, twiceDerivative(v!))] });
+      const { rows } = overRows([flat(mul(dy, 0.5)), flat(x)], [], derivative, recordsLoops);
+      return reshape(rows[0]!, x.shape);
+    },
+  ),
 ];
 
 export const geluGradientConfig: tf.GradConfig = {

@@ -39,13 +39,14 @@ function layerNormGradient(
   x: Value,
   gamma: Value,
   y: Value,
+  loops: boolean,
 ): [dx: Value, dGamma: Value, dBeta: Value] {
   const D = x.shape.at(-1)!;
   const N = sizeOf(x.shape) / D;
   const { mean, inverse } = y.companions!;
   const flat = [dy, x].map((v) => reshape(v, [N, D]));
   const perRow = [mean!, inverse!].map((v) => reshape(v, [N, 1]));
-  const { rows, sums } = overRows([...flat, ...perRow], [gamma, mul(gamma, 1 / D)], (blocks, shared) => {
+  const gradient = (blocks: readonly Value[], shared: readonly Value[]) => {
     const [dyRows, xRows, mu, inv] = blocks as [Value, Value, Value, Value];
     const [g, share] = shared as [Value, Value];
     const column = reshape(share, [D, 1]);
@@ -59,7 +60,9 @@ function layerNormGradient(
     const row = (v: Value): Value => reshape(v, [1, v.shape[0]!]);
     const dGamma = add(matMul(row(inv), product), matMul(row(neg(mul(mu, inv))), dyRows));
     return { rows: [dx], sums: [reshape(dGamma, [D]), columnSum(dyRows)] };
-  });
+  };
+  const shared = [gamma, mul(gamma, 1 / D)];
+  const { rows, sums } = overRows([...flat, ...perRow], shared, gradient, loops);
   return [reshape(rows[0]!, x.shape), sums[0]!, sums[1]!];
 }
 
@@ -71,8 +74,12 @@ export const layerNormKernels: KernelDefinition[] = [
       return fused ?? layerNorm(x, gamma, beta, epsilon);
     },
   ),
-  define<'dy' | 'x' | 'gamma' | 'y'>('FusedLayerNormGrad', ({ dy, x, gamma, y }, _, { recordsNative }) =>
-    recordsNative ? nativeLayerNormGradient(dy, x, gamma, y.companions!) : layerNormGradient(dy, x, gamma, y),
+  define<'dy' | 'x' | 'gamma' | 'y'>(
+    'FusedLayerNormGrad',
+    ({ dy, x, gamma, y }, _, { recordsNative, recordsLoops }) =>
+      recordsNative
+        ? nativeLayerNormGradient(dy, x, gamma, y.companions!)
+        : layerNormGradient(dy, x, gamma, y, recordsLoops),
   ),
 ];
 

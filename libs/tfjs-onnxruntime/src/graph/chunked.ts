@@ -26,15 +26,17 @@ export interface RowResults {
  * @param rows tensors [N, D…] that are split along the first axis
  * @param shared tensors that every block reads whole
  * @param body records the chain for a block of rows; it must not depend on the number of rows
+ * @param loops false: one block, whatever the size
  */
 export function overRows(
   rows: readonly Value[],
   shared: readonly Value[],
   body: (rows: readonly Value[], shared: readonly Value[]) => RowResults,
+  loops: boolean,
 ): Required<RowResults> {
   const N = rows[0]!.shape[0]!;
   const block = blockRows(N, Math.max(...rows.map((v) => (4 * sizeOf(v.shape)) / N)));
-  if (block === N) return { sums: [], ...body(rows, shared) };
+  if (!loops || block === N) return { sums: [], ...body(rows, shared) };
 
   const count = N / block;
   const inner = (v: Value, i: number): Value => placeholder(`row${i}`, v.type, [block, ...v.shape.slice(1)]);

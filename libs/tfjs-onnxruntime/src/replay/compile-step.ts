@@ -8,7 +8,6 @@
  * Where sessions can leave outputs on a device, all new state stays there, and AdamW is part of the session.
  */
 import type { OnnxRuntimeBackend } from '../backend/backend.js';
-import { EngineError } from '../errors.js';
 import { fuse } from '../graph/fuse.js';
 import { order } from '../graph/order.js';
 import { allocate, type TypedArray, type Value } from '../graph/value.js';
@@ -21,7 +20,8 @@ import { openSession } from '../session/native.js';
 import type { HostArray, SessionOptions } from '../session/ort.js';
 import { profileModel, type ProfileEntry } from '../session/profile.js';
 import { hostTensor, type HostTensor } from './host-tensor.js';
-import { findNonFinite, type NonFinite } from './non-finite.js';
+import { assertFinite } from './assert-finite.js';
+import { findNonFinite } from './non-finite.js';
 import type { InPlaceOptimizer } from './optimizer.js';
 import { planUpdates, type PlannedUpdate } from './planned-update.js';
 import type { Slots, StateSlot } from './state-slot.js';
@@ -46,18 +46,18 @@ export interface CompiledStep {
   dispose(): void;
 }
 
-const STATE = 'state/';
-const INPUT = 'input/';
-const OUTPUT = 'output/';
+export const STATE = 'state/';
+export const INPUT = 'input/';
+export const OUTPUT = 'output/';
 /** Names of the model's other outputs: new state, gradients, and scalars of the updates. */
-const NEXT = 'next/';
-const GRADIENT = 'gradient/';
-const SCALAR = 'scalar/';
+export const NEXT = 'next/';
+export const GRADIENT = 'gradient/';
+export const SCALAR = 'scalar/';
 
 /** Larger constants (frozen weights) are passed to ONNX Runtime outside the model, which saves copies of them. */
-const EXTERNAL_BYTES = 65536;
+export const EXTERNAL_BYTES = 65536;
 
-const SCALARS = ['lr', 'clip', 'correction1', 'correction2'] as const;
+export const SCALARS = ['lr', 'clip', 'correction1', 'correction2'] as const;
 
 function entriesUnder(entries: ReadonlyMap<string, Value>, prefix: string): Map<string, Value> {
   const matching = [...entries].filter(([name]) => name.startsWith(prefix));
@@ -171,9 +171,13 @@ export function compileStep(
       return backend.runner.timedAsync(async () => {
         const { host: results, device } = await session.runAsync(feeds, fetches);
         // Nothing has changed the state yet: a bad step leaves it as it was.
-        assertFinite(outputs, results, () =>
-          findNonFinite(graph, inputs, hostFeedsOf(current, given), native),
+        const returned = Object.fromEntries(
+          [...outputs].map(([name, { type, shape }]) => [
+            name,
+            hostTensor(type, shape, results[OUTPUT + name]!),
+          ]),
         );
+        assertFinite(returned, () => findNonFinite(graph, inputs, hostFeedsOf(current, given), native));
         for (const [name] of written) {
           const slot = current.get(name)!;
           const onDeviceNow = device[NEXT + name];
@@ -191,11 +195,7 @@ export function compileStep(
             correction2: number('correction2'),
           };
         });
-        const returned = [...outputs].map(([name, { type, shape }]) => [
-          name,
-          hostTensor(type, shape, results[OUTPUT + name]!),
-        ]);
-        return Object.fromEntries(returned) as Record<string, HostTensor>;
+        return returned;
       });
     },
     dispose: () => session.dispose(),
@@ -209,28 +209,4 @@ function nameScalars(updates: readonly PlannedUpdate[]): Map<Value, string> {
     for (const key of SCALARS) if (!names.has(update[key])) names.set(update[key], String(names.size));
   }
   return names;
-}
-
-/** Larger outputs are data, not a loss or a norm, and are left alone. */
-const CHECKED_ELEMENTS = 1024;
-
-function assertFinite(
-  outputs: ReadonlyMap<string, Value>,
-  results: Readonly<Record<string, TypedArray>>,
-  find: () => NonFinite | undefined,
-): void {
-  for (const [name, { type }] of outputs) {
-    const data = results[OUTPUT + name]!;
-    if (type !== 'float32' || data.length > CHECKED_ELEMENTS) continue;
-    if ((data as Float32Array).every((x) => Number.isFinite(x))) continue;
-    const found = find();
-    const cause = found
-      ? `The first op with a non-finite result is ${found.op} → [${found.shape.join(',')}] (${found.count} elements).`
-      : 'It comes from a non-finite input or state.';
-    throw new EngineError('NON_FINITE', `the output "${name}" is not finite. ${cause}`, {
-      kernel: found?.kernel,
-      shapes: found?.inputShapes,
-      hint: 'The state is as it was before the step. Lower the learning rate, or look at the batch.',
-    });
-  }
 }

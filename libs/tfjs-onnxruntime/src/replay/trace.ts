@@ -39,14 +39,14 @@ function onBackend<T>(body: (backend: OnnxRuntimeBackend) => T): T {
 
 /** int64 inputs are int32 tensors inside: TensorFlow.js has no int64. */
 export function trace(
-  { name, native }: TraceScope,
+  scope: TraceScope,
   signatures: Readonly<Record<string, TensorSignature>>,
   body: (tensors: tf.NamedTensorMap) => Readonly<Record<string, tf.Tensor>>,
 ): Trace {
   return onBackend((backend) =>
-    backend.trace({ name, native }, () => {
+    backend.trace(scope, () => {
       const engine = tf.engine();
-      engine.startScope(name);
+      engine.startScope(scope.name);
       try {
         const inputs = new Map<string, Value>();
         const tensors: tf.NamedTensorMap = {};
@@ -60,7 +60,7 @@ export function trace(
         const outputs = new Map<string, Value>();
         for (const [key, tensor] of Object.entries(body(tensors))) {
           if (!(tensor instanceof tf.Tensor)) {
-            throw new EngineError('BAD_INPUT', `${name} returned "${key}", which is not a tensor.`);
+            throw new EngineError('BAD_INPUT', `${scope.name} returned "${key}", which is not a tensor.`);
           }
           outputs.set(key, backend.graphValue(tensor));
         }
