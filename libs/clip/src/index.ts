@@ -18,7 +18,6 @@ export {
 } from './tokenizer/index.js';
 export {
   decodeImage,
-  DEFAULT_IMAGE_LIMITS,
   IMAGE_FORMATS,
   imageFormat,
   ImageProcessor,
@@ -35,15 +34,7 @@ export {
   MODEL_CARD_FILE,
   ONNX_SUFFIXES,
   openCheckpoint,
-  PREPROCESSOR_CONFIG_FILE,
-  SPECIAL_TOKENS_FILE,
-  TEXT_MODEL_FILE,
-  TOKENIZER_CONFIG_FILE,
-  TOKENIZER_FILE,
   TRAINING_FOLDER,
-  VISION_MODEL_FILE,
-  WEIGHTS_FILE,
-  WEIGHTS_INDEX_FILE,
   type Checkpoint,
   type CheckpointConfig,
   type OnnxPrecision,
@@ -54,7 +45,6 @@ export {
 export { ClipEncoder, type ClipEncoderOptions } from './encode/index.js';
 export {
   cosineOverBackground,
-  DEFAULT_HYPOTHESIS_TEMPLATE,
   ensembleEmbeds,
   fitCalibration,
   labelPrompts,

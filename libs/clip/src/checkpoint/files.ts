@@ -15,8 +15,8 @@ export const PROCESSOR_CONFIG_FILE = 'processor_config.json';
 export const MODEL_CARD_FILE = 'README.md';
 /** Only in a checkpoint that training can resume from. */
 export const TRAINING_FOLDER = 'training';
-export const VISION_MODEL_FILE = 'onnx/vision_model.onnx';
-export const TEXT_MODEL_FILE = 'onnx/text_model.onnx';
+const VISION_MODEL_FILE = 'onnx/vision_model.onnx';
+const TEXT_MODEL_FILE = 'onnx/text_model.onnx';
 
 /** Number formats that ONNX models are stored in, with what transformers.js puts behind their name. */
 export const ONNX_SUFFIXES = {

@@ -4,7 +4,6 @@ export { ImageReader, readImageBytes } from './image-reader.js';
 export {
   DATASET_FORMATS,
   DATASET_PROBLEMS,
-  ONLY_SPLIT,
   type Dataset,
   type DatasetFormat,
   type DatasetImage,

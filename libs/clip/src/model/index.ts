@@ -15,21 +15,17 @@ export {
   dualEncoderSpecs,
   encodeImages,
   encodeTexts,
-  logitsPerImage,
-  meanOverTokens,
   type DualEncoder,
 } from './dual-encoder.js';
-export { l2Normalize } from './projection-head.js';
 export {
   loadDualEncoder,
   loadTextTower,
   loadVisionTower,
   readConfig,
-  readTowerConfig,
   type LoadedTower,
 } from './load-model.js';
 export { createTextTower, createVisionTower } from './registry.js';
 export { towerPositions, type TowerPosition } from './tower-positions.js';
-export { initTensor, initWeights } from './weights/initialize.js';
+export { initWeights } from './weights/initialize.js';
 export { loadWeights, type LoadOptions } from './weights/load-weights.js';
 export { saveWeights, type SaveOptions } from './weights/save.js';

@@ -40,10 +40,7 @@ export async function readConfig(folder: string): Promise<Record<string, unknown
  * The config of one tower of a folder: its own file, or its part of a two-tower model's
  * with the `model_type` that the tower has alone.
  */
-export async function readTowerConfig(
-  folder: string,
-  side: 'vision' | 'text',
-): Promise<Record<string, unknown>> {
+async function readTowerConfig(folder: string, side: 'vision' | 'text'): Promise<Record<string, unknown>> {
   const config = await readConfig(folder);
   const part = config[`${side}_config_dict`] ?? config[`${side}_config`];
   if (typeof part !== 'object' || part === null) return config;

@@ -52,11 +52,6 @@ export function createTextTower(json: unknown): TextTower {
   return create(textTowers, 'text', json);
 }
 
-/** The `model_type` values of each side. */
-export function supportedModelTypes(): { vision: string[]; text: string[] } {
-  return { vision: [...visionTowers.keys()], text: [...textTowers.keys()] };
-}
-
 /** Hides a definition's config type behind the tower's closed interface. */
 function define<Config, Inputs>(
   definition: TowerDefinition<Config, Inputs>,

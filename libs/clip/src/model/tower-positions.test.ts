@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { GOLDEN, goldenFolders } from '../../test/golden-folders.js';
+import { VISION_TYPES } from '../../test/model-types.js';
 import { createDualEncoder } from './dual-encoder.js';
 import { readConfig } from './load-model.js';
-import { supportedModelTypes } from './registry.js';
 import { towerPositions } from './tower-positions.js';
 
 /** A tower of the golden folders beside one of the other side. */
 async function positionsOf(folder: string) {
   const config = await readConfig(`${GOLDEN}/models/${folder}`);
-  const isVision = supportedModelTypes().vision.includes(String(config.model_type));
+  const isVision = VISION_TYPES.includes(String(config.model_type));
   const other = await readConfig(`${GOLDEN}/models/${isVision ? 'bert' : 'vit'}`);
   const [vision_config, text_config] = isVision ? [config, other] : [other, config];
   const model = createDualEncoder({ model_type: 'vision-text-dual-encoder', vision_config, text_config });

@@ -1,6 +1,5 @@
 export {
   decodeImage,
-  DEFAULT_IMAGE_LIMITS,
   IMAGE_FORMATS,
   imageFormat,
   type ImageFormat,

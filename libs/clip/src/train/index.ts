@@ -11,7 +11,6 @@ export {
 export { createEagerRunner } from './eager-runner.js';
 export { embeddingProgram, type EmbeddingProgram } from './embedding-program.js';
 export { featureProgram, headProgram, type FeatureProgram, type HeadProgram } from './feature-program.js';
-export { valueAndGradients, type ValueAndGradients } from './gradients.js';
 export {
   concatenateRows,
   float32,
@@ -24,14 +23,7 @@ export {
   toTensors,
   type HostTensors,
 } from './host-tensor.js';
-export {
-  chanceLoss,
-  contrastiveLoss,
-  sigmoidLoss,
-  type ContrastiveLoss,
-  type LossKind,
-  type LossOptions,
-} from './loss.js';
+export { chanceLoss, type LossKind, type LossOptions } from './loss.js';
 export type { LossFunctions } from './loss-program.js';
 export {
   rateFactors,

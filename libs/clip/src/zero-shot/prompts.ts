@@ -2,7 +2,7 @@
 import { ClipError } from '../errors.js';
 
 /** The default of OpenAI's CLIP and of transformers. */
-export const DEFAULT_HYPOTHESIS_TEMPLATE = 'This is a photo of {}.';
+const DEFAULT_HYPOTHESIS_TEMPLATE = 'This is a photo of {}.';
 
 /**
  * Puts each label where the template has `{}`.

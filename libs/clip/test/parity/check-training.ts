@@ -11,9 +11,9 @@ import {
   createDualEncoder,
   encodeImages,
   encodeTexts,
-  logitsPerImage,
   type DualEncoder,
 } from '../../src/model/index.js';
+import { logitsPerImage } from '../../src/model/dual-encoder.js';
 import { readConfig } from '../../src/model/load-model.js';
 import { loadWeights } from '../../src/model/weights/load-weights.js';
 import {

@@ -7,10 +7,11 @@ import type { ForwardContext } from '../../src/model/context.js';
 import { createDualEncoder } from '../../src/model/dual-encoder.js';
 import { layer, named, type Layer } from '../../src/model/layers/index.js';
 import { readConfig, towerPrefixes } from '../../src/model/load-model.js';
-import { createTextTower, createVisionTower, supportedModelTypes } from '../../src/model/registry.js';
+import { createTextTower, createVisionTower } from '../../src/model/registry.js';
 import type { TextInputs, Tower, VisionInputs } from '../../src/model/tower.js';
 import type { HostTensor, TensorSpec, Weights } from '../../src/model/types.js';
 import { loadWeights } from '../../src/model/weights/load-weights.js';
+import { VISION_TYPES } from '../model-types.js';
 import { taskHead } from './heads.js';
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
@@ -27,8 +28,7 @@ export interface Subject {
 export async function readSubject(folder: string): Promise<Subject> {
   const config = await readConfig(folder);
   if ('vision_config' in config && 'text_config' in config) return dualSubject(folder, config);
-  const { vision } = supportedModelTypes();
-  return vision.includes(String(config.model_type))
+  return VISION_TYPES.includes(String(config.model_type))
     ? towerSubject(folder, 'vision', config, createVisionTower(config))
     : towerSubject(folder, 'text', config, createTextTower(config));
 }

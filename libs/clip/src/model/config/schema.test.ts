@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { createTextTower, createVisionTower, supportedModelTypes } from '../registry.js';
+import { TEXT_TYPES, VISION_TYPES } from '../../../test/model-types.js';
+import { createTextTower, createVisionTower } from '../registry.js';
 import { createDualEncoder } from '../dual-encoder.js';
 
-const { vision, text } = supportedModelTypes();
 const create = (model_type: string, options: object = {}) =>
-  (vision.includes(model_type) ? createVisionTower : createTextTower)({ model_type, ...options });
+  (VISION_TYPES.includes(model_type) ? createVisionTower : createTextTower)({ model_type, ...options });
 
-describe.each([...vision, ...text])('the config of %s', (modelType) => {
+describe.each([...VISION_TYPES, ...TEXT_TYPES])('the config of %s', (modelType) => {
   it('has a default for everything', () => {
     expect(create(modelType).specs.length).toBeGreaterThan(0);
   });
