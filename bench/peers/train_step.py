@@ -3,7 +3,7 @@ torch.optim.AdamW as the trainer uses them.
 
 Protocol: a line `run N` on standard input is answered by one line of JSON with the milliseconds of N steps; `run N T` takes
 texts of T tokens instead of the shape's.
-The shape's "fused" asks for AdamW's fused kernel.
+The shape's "fused" asks for AdamW's fused kernel, "compile" for torch.compile of forward pass and loss (and so of the backward pass).
 Usage: train_step.py '<shape as JSON>'
 """
 
@@ -71,14 +71,22 @@ def pooled(output):
     return output.pooler_output if output.pooler_output is not None else output.last_hidden_state[:, 0]
 
 
-def step(ids, mask):
+def loss_of(ids, mask):
     images = model.visual_projection(pooled(model.vision_model(pixel_values=pixels)))
     captions = model.text_projection(pooled(model.text_model(input_ids=ids, attention_mask=mask)))
     images, captions = (torch.nn.functional.normalize(x) for x in (images, captions))
     logits = model.logit_scale.exp() * captions @ images.T
     targets = torch.arange(B)
     cross_entropy = torch.nn.functional.cross_entropy
-    loss = (cross_entropy(logits, targets) + cross_entropy(logits.T, targets)) / 2
+    return (cross_entropy(logits, targets) + cross_entropy(logits.T, targets)) / 2
+
+
+if shape.get("compile"):
+    loss_of = torch.compile(loss_of)
+
+
+def step(ids, mask):
+    loss = loss_of(ids, mask)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(trainable, settings["maxGradNorm"])
     optimizer.step()

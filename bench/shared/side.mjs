@@ -41,14 +41,29 @@ export async function timeRuns(count, run) {
  */
 export function startSide(name, command, args) {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  // A side that has ended says so by its missing answer.
+  child.stdin.on('error', () => undefined);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  /** @param {string} request */
-  async function ask(request) {
-    child.stdin.write(`${request}\n`);
+  async function answer() {
     for (;;) {
       const { value, done } = await lines.next();
       if (done) throw new Error(`${name} ended without an answer`);
       if (value.startsWith('{')) return JSON.parse(value);
+    }
+  }
+  /** A side that takes longer is ended. @param {string} request @param {number} [timeoutMs] */
+  async function ask(request, timeoutMs) {
+    child.stdin.write(`${request}\n`);
+    if (timeoutMs === undefined) return answer();
+    const late = AbortSignal.timeout(timeoutMs);
+    const end = () => child.kill();
+    late.addEventListener('abort', end);
+    try {
+      return await answer();
+    } catch (error) {
+      throw late.aborted ? new Error(`no answer in ${timeoutMs / 1000} s`, { cause: error }) : error;
+    } finally {
+      late.removeEventListener('abort', end);
     }
   }
   return {
@@ -61,8 +76,6 @@ export function startSide(name, command, args) {
      * @param {number} steps @param {number} tokens @returns {Promise<{ ms: number[], peakRssMb: number }>}
      */
     runWith: (steps, tokens) => ask(`run ${steps} ${tokens}`),
-    /** Where the time goes; only our side answers. @returns {Promise<{ totalMs: number, gemmMs: number, gemmFlops: number }>} */
-    profile: () => ask('profile'),
     stop: () => child.stdin.end(),
   };
 }
