@@ -3,6 +3,8 @@
  *   node libs/ort-native/build.mjs                   prints the compiler's messages, exits with its status
  *   node libs/ort-native/build.mjs --if-possible     on install: only where sources are newer, and never an error
  *   node libs/ort-native/build.mjs --sanitize        ASan and UBSan, into build/ort-native.sanitized.node
+ *   node libs/ort-native/build.mjs --target avx2     for one instruction set alone (avx2 or baseline), into
+ *                                                    build/ort-native.avx2.node, which ORT_NATIVE_ADDON makes tests use
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -16,9 +18,16 @@ const headers = require('node-api-headers');
 const native = join(import.meta.dirname, 'native');
 const build = join(import.meta.dirname, 'build');
 const sanitize = process.argv.includes('--sanitize');
+/** What the compiler is told for one instruction set; machines of any kind choose among all of them otherwise. */
+const TARGETS = { avx2: ['-mavx2', '-mfma'], baseline: [] };
+const target = targetNamed(
+  process.argv[process.argv.indexOf('--target') + 1],
+  process.argv.includes('--target'),
+);
 const ifPossible = process.argv.includes('--if-possible');
 mkdirSync(build, { recursive: true });
-const output = join(build, sanitize ? 'ort-native.sanitized.node' : 'ort-native.node');
+const variant = sanitize ? '.sanitized' : target ? `.${target}` : '';
+const output = join(build, `ort-native${variant}.node`);
 const sources = readdirSync(native).map((name) => join(native, name));
 /** @param {string} path */
 const modified = (path) => statSync(path).mtimeMs;
@@ -47,15 +56,27 @@ if (!(ifPossible && isCurrent)) {
   }
 }
 
-/** @param {string} target */
-function compilerArguments(target) {
+/**
+ * @param {string | undefined} name
+ * @param {boolean} given
+ * @returns {keyof typeof TARGETS | undefined}
+ */
+function targetNamed(name, given) {
+  if (!given) return undefined;
+  if (name === 'avx2' || name === 'baseline') return name;
+  throw new Error(`--target ${name ?? ''}: expected ${Object.keys(TARGETS).join(' or ')}`);
+}
+
+/** @param {string} file */
+function compilerArguments(file) {
   return [
     ...['-std=c++17', '-O3', '-fPIC', '-shared', '-fvisibility=hidden', '-Wall', '-Wextra'],
     // Square roots and comparisons without errno and traps vectorise; results stay those of IEEE 754.
     ...['-fno-math-errno', '-fno-trapping-math'],
     ...(sanitize ? ['-g', '-fsanitize=address,undefined', '-DORT_NATIVE_NO_CLONES'] : []),
+    ...(target ? ['-DORT_NATIVE_NO_CLONES', ...TARGETS[target]] : []),
     ...['-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=ort_native', `-I${headers.include_dir}`],
     ...sources.filter((path) => path.endsWith('.cc')),
-    ...['-o', target, '-ldl'],
+    ...['-o', file, '-ldl'],
   ];
 }

@@ -6,7 +6,7 @@ namespace custom_ops {
 
 Status* CreateDomain(Table api, ort::CustomOpDomain** out) {
   Status* status = ort::CreateCustomOpDomain::call(api, kDomain, out);
-  for (const Ops& ops : {RowOps(), ConvolutionOps(), OptimizerOps()}) {
+  for (const Ops& ops : {RowOps(), ConvolutionOps(), ProductOps(), OptimizerOps()}) {
     for (const Op& op : ops) {
       if (status == nullptr) status = ort::CustomOpDomainAdd::call(api, *out, &op);
     }

@@ -19,6 +19,7 @@ constexpr const char* kDomain = "ort.native";
  * DepthwiseConvFilterGradient(x [N,H,W,C], dy [N,P,Q,C]) → d_filter [R,S,C]
  *   with stride_height, stride_width, pad_top, pad_left, dilation_height, dilation_width, and height and width of the
  *   result's cells or taps.
+ * TransposedGemm(left [K,M], right [K,N]; alpha) → alpha · leftᵀ · right [M,N]
  * AdamW(param, m, v, grad, lr [], clip [], correction1 [], correction2 []; beta1, one_minus_beta1, beta2,
  *       one_minus_beta2, epsilon, weight_decay) → updated [] = the number of elements.
  *   Writes param, m and v in place, so a graph may hold it only where nothing else reads them.

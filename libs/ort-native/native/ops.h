@@ -16,6 +16,7 @@ struct Ops {
 
 Ops RowOps();
 Ops ConvolutionOps();
+Ops ProductOps();
 Ops OptimizerOps();
 
 }  // namespace custom_ops
