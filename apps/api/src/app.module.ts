@@ -9,6 +9,8 @@ import { ClassifyController } from './classify/classify.controller.js';
 import { ClassifyService } from './classify/classify.service.js';
 import { CollectionController } from './collections/collection.controller.js';
 import { CollectionRepository } from './collections/collection.repository.js';
+import { LabelSetController } from './label-sets/label-set.controller.js';
+import { LabelSetRepository } from './label-sets/label-set.repository.js';
 import type { Logger } from 'pino';
 import type { Config } from './config/config.js';
 import type { Database } from './database/database.js';
@@ -71,6 +73,7 @@ export class AppModule {
         SimilarController,
         ImageController,
         CollectionController,
+        LabelSetController,
         ImportController,
         EmbedController,
         GenerationController,
@@ -116,6 +119,7 @@ export class AppModule {
         BuilderService,
         OrphanSweepService,
         CollectionRepository,
+        LabelSetRepository,
         ImportRepository,
         ImportRunner,
         ImportService,

@@ -127,7 +127,7 @@ describe('a service behind a proxy, with keys', () => {
       'POST /models/{hash}/activate',
     ]);
     const changing = routes.filter(({ route }) =>
-      /^(?:PATCH|PUT|DELETE) |^POST \/(?:images|collections)/.test(route),
+      /^(?:PATCH|PUT|DELETE) |^POST \/(?:images|collections|label-sets)/.test(route),
     );
     expect(changing.filter(({ need }) => need === 'read')).toEqual([]);
     const below = { open: [], read: [], write: ['read'], admin: ['read', 'write'] } as const;

@@ -69,6 +69,8 @@ describe('the pages of the service', () => {
       '/imports/{id}/pause',
       '/imports/{id}/resume',
       '/imports/{id}/retry',
+      '/label-sets',
+      '/label-sets/{id}',
       '/metrics',
       '/models',
       '/models/{hash}',
@@ -121,10 +123,10 @@ describe('the pages of the service', () => {
     );
     const { content } = paths['/classify']!.post!.requestBody;
     const form = content['multipart/form-data']!;
-    expect(form.schema.required).toEqual(['image', 'labels']);
+    expect(form.schema.required).toEqual(['image']);
     expect(form.schema.properties.labels).toMatchObject({ maxItems: 20, items: { maxLength: 50 } });
     const { parameters } = content['application/json']!.schema.properties;
-    expect(parameters?.required).toEqual(['candidate_labels']);
+    expect(parameters?.required).toBeUndefined();
     expect(parameters?.properties.candidate_labels).toMatchObject({ maxItems: 20 });
     const [q] = paths['/search']!.get!.parameters;
     expect(q).toMatchObject({ name: 'q', required: true, schema: { items: { maxLength: 50 } } });

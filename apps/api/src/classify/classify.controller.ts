@@ -52,6 +52,8 @@ export class ClassifyController {
     json: classifyBodySchema(limits),
     responses: { 200: { description: 'Labels, best first', schema: classificationSchema } },
     problems: [
+      'label_set_not_found',
+      'database_unavailable',
       'overloaded',
       'image_too_large',
       'too_many_pixels',

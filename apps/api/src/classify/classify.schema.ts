@@ -1,52 +1,25 @@
 /** What POST /classify takes, as JSON in the form of Hugging Face's zero-shot pipelines or as a form, and answers. */
-import { NONE_OF_THE_ABOVE, REFERENCE_LABELS, TEMPLATE_SETS } from '@clip-ts/clip';
+import { NONE_OF_THE_ABOVE } from '@clip-ts/clip';
 import { z } from 'zod';
-import { flagSchema, numeric, stringListSchema, modelText } from '../http/fields.js';
-
-interface TextLimits {
-  MAX_LABELS: number;
-  MAX_TEXT_LENGTH: number;
-  MAX_COMPUTE: number;
-}
-
-/** Most templates of one request: as many as the largest set has, and some more. */
-const MAX_TEMPLATES = 100;
-
-const DEFAULT_TEMPLATE = '{}';
-
-/**
- * Candidate labels: an array, repeated fields, or one text, which is split at its commas as Hugging Face's
- * pipelines do, so that a client which joins its labels never gets the score of one label. A label with a comma
- * comes in an array; in a form, in a JSON array.
- */
-function labelsSchema({ MAX_LABELS, MAX_TEXT_LENGTH }: TextLimits) {
-  return z
-    .preprocess(
-      (value) =>
-        typeof value === 'string' && !value.trimStart().startsWith('[')
-          ? splitLabels(value, MAX_LABELS)
-          : value,
-      stringListSchema(MAX_LABELS).pipe(
-        z
-          .array(modelText.trim().min(1, 'expected a text').max(MAX_TEXT_LENGTH))
-          .min(1, 'expected at least one label')
-          .max(MAX_LABELS),
-      ),
-    )
-    .describe('Candidate labels; one text is split at its commas');
-}
-
-/** The texts between commas. Far more parts than labels are left as they are, and refused for their number. */
-function splitLabels(text: string, most: number): string[] {
-  const parts = text.split(',', 2 * most + 2);
-  if (parts.length > 2 * most + 1) return parts;
-  return parts.map((label) => label.trim()).filter((label) => label !== '');
-}
+import { flagSchema, numeric, stringListSchema } from '../http/fields.js';
+import { labelSetNameSchema } from '../label-sets/label-set.schema.js';
+import {
+  DEFAULT_TEMPLATE,
+  MAX_TEMPLATES,
+  expandTemplates,
+  immodest,
+  labelsSchema,
+  templateListSchema,
+} from '../label-sets/prompts.js';
+import type { Prompts, TextLimits } from '../label-sets/prompts.js';
 
 /** Parameters of a classification. Numbers and flags may be texts, as forms send them. */
 function parameterFields(limits: TextLimits) {
   return {
-    labels: labelsSchema(limits),
+    labels: labelsSchema(limits).optional(),
+    label_set: labelSetNameSchema.optional().meta({
+      description: 'Name of a saved label set, instead of labels; its templates hold unless others are given',
+    }),
     hypothesis_template: z
       .preprocess(
         (value) => value ?? undefined,
@@ -58,20 +31,7 @@ function parameterFields(limits: TextLimits) {
       )
       .describe('Text around each label, e.g. "a photo of a {}"'),
     templates: stringListSchema(MAX_TEMPLATES)
-      .pipe(
-        z
-          .array(
-            z
-              .string()
-              .max(limits.MAX_TEXT_LENGTH)
-              .refine(
-                (template) => template.includes('{}') || Object.hasOwn(TEMPLATE_SETS, template),
-                `expected {} where the label goes, or a set: ${Object.keys(TEMPLATE_SETS).join(', ')}`,
-              ),
-          )
-          .min(1)
-          .max(MAX_TEMPLATES),
-      )
+      .pipe(templateListSchema(limits))
       .optional()
       .meta({
         description:
@@ -96,7 +56,8 @@ function parameterFields(limits: TextLimits) {
 
 const RESTS_NAME = `"${NONE_OF_THE_ABOVE}" is the class that background adds; leave it out of the labels`;
 
-interface LabelsInTemplates {
+/** The labels of a classification, and what they go into. */
+export interface LabelsInTemplates {
   labels: readonly string[];
   hypothesis_template: string;
   templates?: readonly string[];
@@ -104,64 +65,60 @@ interface LabelsInTemplates {
   background: boolean;
 }
 
-/** The templates of a request, sets by their members. */
-export function templatesOf({
-  templates,
-  hypothesis_template,
-}: Pick<LabelsInTemplates, 'templates' | 'hypothesis_template'>): string[] {
-  if (templates === undefined) return [hypothesis_template];
-  return [...new Set(templates.flatMap((template) => TEMPLATE_SETS[template] ?? [template]))];
+/** What is to be made of the labels of a request. */
+export const promptsOf = (request: LabelsInTemplates): Prompts => ({
+  labels: request.labels,
+  templates:
+    request.templates === undefined ? [request.hypothesis_template] : expandTemplates(request.templates),
+  overBackground: request.multi_label || request.background,
+});
+
+/** What is wrong with the labels of a request, and in which field. */
+export function labelProblem(
+  request: LabelsInTemplates,
+  limits: TextLimits,
+): { field: 'labels' | 'templates' | 'hypothesis_template'; detail: string } | undefined {
+  if (request.background && request.labels.includes(NONE_OF_THE_ABOVE)) {
+    return { field: 'labels', detail: RESTS_NAME };
+  }
+  const detail = immodest(promptsOf(request), limits);
+  if (detail === undefined) return undefined;
+  return { field: request.templates === undefined ? 'hypothesis_template' : 'templates', detail };
 }
 
-/**
- * The texts that the templates make of the labels must be neither too long nor too many. Judged before any is
- * made: 1,000 labels in a template of 500 places are a thousand times the request.
- */
-function requireModestPrompts(
-  request: LabelsInTemplates,
-  { MAX_TEXT_LENGTH, MAX_COMPUTE }: TextLimits,
-  refuse: (field: 'hypothesis_template' | 'templates', message: string) => void,
+interface GivenParameters extends Omit<LabelsInTemplates, 'labels'> {
+  labels?: readonly string[];
+  label_set?: string;
+}
+
+/** Refuses parameters that contradict each other or ask for too much. @param labels name of their field */
+function check(
+  request: GivenParameters,
+  limits: TextLimits,
+  labels: string,
+  context: { addIssue: (issue: { code: 'custom'; path: string[]; message: string }) => void },
 ): void {
-  const { labels, templates, hypothesis_template, multi_label, background } = request;
-  const field = templates === undefined ? 'hypothesis_template' : 'templates';
-  if (templates !== undefined && hypothesis_template !== DEFAULT_TEMPLATE) {
+  const refuse = (field: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [field === 'labels' ? labels : field], message });
+  if (request.templates !== undefined && request.hypothesis_template !== DEFAULT_TEMPLATE) {
     refuse('templates', 'expected hypothesis_template or templates, found both');
   }
-  const longestLabel = labels.reduce((length, label) => Math.max(length, label.length), 0);
-  const all = templatesOf(request);
-  const longest = all.reduce((length, template) => {
-    const places = template.split('{}').length - 1;
-    return Math.max(length, template.length + places * (longestLabel - '{}'.length));
-  }, 0);
-  if (longest > MAX_TEXT_LENGTH) {
-    refuse(
-      field,
-      `with the longest label in it a text of ${longest} characters; at most ${MAX_TEXT_LENGTH} are accepted`,
-    );
+  if (request.labels !== undefined && request.label_set !== undefined) {
+    refuse('label_set', `expected ${labels} or label_set, found both`);
   }
-  const referenceLabels = multi_label || background ? REFERENCE_LABELS.length : 0;
-  const texts = (labels.length + referenceLabels) * all.length;
-  if (all.length > 1 && texts > MAX_COMPUTE) {
-    refuse(
-      field,
-      `${all.length} templates make ${texts} texts; at most ${MAX_COMPUTE} are accepted (MAX_COMPUTE)`,
-    );
+  if (request.labels === undefined) {
+    if (request.label_set === undefined) refuse('labels', `expected ${labels}, or label_set, found neither`);
+    return;
   }
+  const problem = labelProblem({ ...request, labels: request.labels }, limits);
+  if (problem !== undefined) refuse(problem.field, problem.detail);
 }
 
 /** Fields of a form beside its file `image`. */
 export function classifyFormSchema(limits: TextLimits) {
   return z
     .strictObject(parameterFields(limits))
-    .refine(({ background, labels }) => !(background && labels.includes(NONE_OF_THE_ABOVE)), {
-      message: RESTS_NAME,
-      path: ['labels'],
-    })
-    .superRefine((request, context) => {
-      requireModestPrompts(request, limits, (field, message) =>
-        context.addIssue({ code: 'custom', path: [field], message }),
-      );
-    });
+    .superRefine((request, context) => check(request, limits, 'labels', context));
 }
 
 /** JSON body. */
@@ -173,15 +130,9 @@ export function classifyBodySchema(limits: TextLimits) {
       .describe('An image file in base64, alone or in a data: URL; {"image": …} is taken as well'),
     parameters: z
       .strictObject({ candidate_labels: labels, ...rest })
-      .refine(
-        ({ background, candidate_labels }) => !(background && candidate_labels.includes(NONE_OF_THE_ABOVE)),
-        { message: RESTS_NAME, path: ['candidate_labels'] },
-      )
-      .superRefine(({ candidate_labels, ...request }, context) => {
-        requireModestPrompts({ labels: candidate_labels, ...request }, limits, (field, message) =>
-          context.addIssue({ code: 'custom', path: [field], message }),
-        );
-      }),
+      .superRefine(({ candidate_labels, ...request }, context) =>
+        check({ labels: candidate_labels, ...request }, limits, 'candidate_labels', context),
+      ),
     options: z
       .strictObject({ use_cache: flagSchema(true), wait_for_model: flagSchema(false) })
       .optional()

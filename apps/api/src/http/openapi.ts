@@ -200,7 +200,10 @@ function convert(schema: z.ZodType, io: 'input' | 'output', components: Componen
     io: 'output',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      if (io === 'input' && zodSchema instanceof z.ZodObject) jsonSchema.required = requiredFields(zodSchema);
+      if (io !== 'input' || !(zodSchema instanceof z.ZodObject)) return;
+      const required = requiredFields(zodSchema);
+      if (required.length > 0) jsonSchema.required = required;
+      else delete jsonSchema.required;
     },
   }) as JsonSchema & { definitions?: Record<string, JsonSchema>; $defs?: Record<string, JsonSchema> };
   for (const [name, definition] of Object.entries({ ...definitions, ...$defs })) {

@@ -18,6 +18,7 @@ export const PROBLEMS = {
   route_not_found: { status: 404, title: 'There is no such route' },
   image_not_found: { status: 404, title: 'There is no such image' },
   collection_not_found: { status: 404, title: 'There is no such collection' },
+  label_set_not_found: { status: 404, title: 'There is no such label set' },
   import_not_found: { status: 404, title: 'There is no such import' },
   model_not_found: { status: 404, title: 'There is no such model' },
   demo_off: { status: 404, title: 'The service does not give its model to browsers' },
