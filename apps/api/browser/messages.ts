@@ -1,4 +1,4 @@
-/** What the page of the demo and its worker say to each other. */
+/** The messages between the page of the demo and its worker. */
 import type { LabelCalibration, RankedLabel } from '@clip-ts/clip/browser';
 
 /** Where a model comes from. */
@@ -12,7 +12,7 @@ export type ModelSource =
       /** Paths below `files` + hash. */
       files: string[];
       scoring: { logitScale: number; logitBias?: number; labelCalibration?: LabelCalibration };
-      /** Sent as X-API-Key to the service, and to nobody else. */
+      /** Sent as X-API-Key, to the service only. */
       apiKey?: string;
     }
   | {

@@ -45,7 +45,7 @@ export async function readModelFiles(
   const config = parseCheckpointConfig(configJson, `${name}/config.json`);
   const scoring = source.kind === 'own' ? source.scoring : configScoring(config);
   if (scoring === undefined)
-    throw new Error(`${name}/config.json does not say what logit_scale the model has learned.`);
+    throw new Error(`${name}/config.json has no value for the logit_scale that the model learned.`);
   return {
     config,
     scoring,

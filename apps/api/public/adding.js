@@ -1,5 +1,5 @@
 /** Adding images from the visitor's machine: chosen files, a folder, a drop; how far it is, and what was refused. */
-import { byId, create, say } from './dom.js';
+import { byId, create, showStatus } from './dom.js';
 import { droppedFiles } from './dropped-files.js';
 import { uploadFiles } from './uploads.js';
 
@@ -8,9 +8,7 @@ import { uploadFiles } from './uploads.js';
 /** Refused files that are listed; the others are counted. */
 const MOST_LISTED = 100;
 
-/**
- * @param {{ added: () => Promise<unknown> }} actions `added`: shows the collection anew
- */
+/** @param {{ added: () => Promise<unknown> }} actions `added`: shows the collection again */
 export function startAdding(actions) {
   const panel = byId('adding');
   const bar = /** @type {HTMLProgressElement} */ (byId('adding-progress'));
@@ -29,19 +27,19 @@ export function startAdding(actions) {
     if (files.length === 0) {
       bar.hidden = true;
       [cancel.hidden, close.hidden] = [true, false];
-      say(status, 'The folder has no images.', true);
+      showStatus(status, 'The folder has no images.', true);
       return;
     }
     running = new AbortController();
     const start = performance.now();
     [cancel.hidden, close.hidden, bar.hidden] = [false, true, false];
     [bar.max, bar.value] = [files.length, 0];
-    say(status, `Adding ${counted(files.length, 'image')}…`);
+    showStatus(status, `Adding ${counted(files.length, 'image')}…`);
     const progress = await uploadFiles(files, {
       signal: running.signal,
       report: (now) => {
         bar.value = now.done;
-        say(status, progressText(now, (performance.now() - start) / 1000));
+        showStatus(status, progressText(now, (performance.now() - start) / 1000));
         if (now.refused.length !== refused.children.length) showRefused(now);
       },
     });
@@ -50,7 +48,7 @@ export function startAdding(actions) {
     bar.hidden = true;
     [cancel.hidden, close.hidden] = [true, false];
     await actions.added().catch(() => undefined);
-    say(status, summary(progress, isCancelled), progress.created + progress.duplicate === 0);
+    showStatus(status, summary(progress, isCancelled), progress.created + progress.duplicate === 0);
   }
 
   /** @param {Progress} progress */

@@ -1,7 +1,7 @@
 /** Starts the page: the two panels, the tabs between them, and the line about the model. */
 import { callJson } from './api.js';
 import { startClassify } from './classify.js';
-import { byId, say } from './dom.js';
+import { byId, showStatus } from './dom.js';
 import { startModels } from './models.js';
 import { startSearch } from './search.js';
 
@@ -46,12 +46,12 @@ if (location.hash === '#classify') select('classify');
 function showModel() {
   callJson('readyz')
     .then(({ model, index }) =>
-      say(
+      showStatus(
         byId('model'),
         `Model ${model.name} · ${model.embeddingSize} values · ${index.images} images searchable`,
       ),
     )
-    .catch((error) => say(byId('model'), error.message, true));
+    .catch((error) => showStatus(byId('model'), error.message, true));
 }
 startModels({ changed: showModel });
 showModel();

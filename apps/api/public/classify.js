@@ -1,6 +1,6 @@
 /** The classification panel: an image by drop, choice or paste, labels, and bars with their scores. */
 import { callJson } from './api.js';
-import { byId, say } from './dom.js';
+import { byId, showStatus } from './dom.js';
 import { takeImages } from './image-input.js';
 import { EXAMPLE_LABELS, LABELS_KEY, bar, readLabels, summary } from './scores.js';
 
@@ -31,12 +31,12 @@ export function startClassify() {
 
   async function classify() {
     if (image === undefined) {
-      say(status, 'Choose an image first.', true);
+      showStatus(status, 'Choose an image first.', true);
       return;
     }
     const list = readLabels(labels.value);
     if (list.length === 0) {
-      say(status, 'Write at least one label.', true);
+      showStatus(status, 'Write at least one label.', true);
       return;
     }
     sessionStorage.setItem(LABELS_KEY, labels.value);
@@ -47,15 +47,15 @@ export function startClassify() {
     body.append('multi_label', String(multi.checked));
     body.append('background', String(background.checked));
     button.disabled = true;
-    say(status, 'Classifying…');
+    showStatus(status, 'Classifying…');
     try {
       /** @type {{ label: string, score: number, similarity: number }[]} */
       const scores = await callJson('classify', { method: 'POST', body });
       byId('bars').replaceChildren(...scores.map(bar));
-      say(status, summary(scores));
+      showStatus(status, summary(scores));
     } catch (error) {
       byId('bars').replaceChildren();
-      say(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+      showStatus(status, error instanceof Error ? error.message : 'Something went wrong.', true);
     } finally {
       button.disabled = false;
     }

@@ -44,7 +44,7 @@ export function filled(share) {
  * @param {string} text
  * @param {boolean} [bad]
  */
-export function say(line, text, bad = false) {
+export function showStatus(line, text, bad = false) {
   line.textContent = text;
   line.classList.toggle('bad', bad);
 }

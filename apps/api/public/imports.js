@@ -1,7 +1,7 @@
 /** Imports from the server's disk: starts them, and shows how far they are. */
 import { call, callJson } from './api.js';
 import { counted, timeText } from './adding.js';
-import { byId, create, say } from './dom.js';
+import { byId, create, showStatus } from './dom.js';
 import { eventsOf } from './event-stream.js';
 import { send } from './selection.js';
 
@@ -27,7 +27,7 @@ const ACTIONS = {
   done: [['retry', 'Import again']],
 };
 
-/** @param {{ added: () => Promise<unknown> }} actions `added`: shows the collection anew */
+/** @param {{ added: () => Promise<unknown> }} actions `added`: shows the collection again */
 export function startImports(actions) {
   const dialog = /** @type {HTMLDialogElement} */ (byId('imports'));
   const form = byId('import-form');
@@ -50,7 +50,7 @@ export function startImports(actions) {
     }
   }
 
-  /** The row of a job, made anew with what is known now; the focus stays where it was. @param {Job} job */
+  /** The row of a job, rebuilt from its current state; the focus stays where it was. @param {Job} job */
   function rowOf(job) {
     const row = rows.get(job.id) ?? create('li');
     const focused =
@@ -103,7 +103,7 @@ export function startImports(actions) {
 
   /** @param {string} id @param {string} route */
   async function control(id, route) {
-    say(status, '');
+    showStatus(status, '');
     try {
       const job = await callJson(`imports/${id}/${route}`, { method: 'POST' });
       rowOf(job);
@@ -134,23 +134,23 @@ export function startImports(actions) {
 
   /** @param {unknown} error */
   function failed(error) {
-    say(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+    showStatus(status, error instanceof Error ? error.message : 'Something went wrong.', true);
   }
 
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
-    say(status, 'Starting…');
+    showStatus(status, 'Starting…');
     try {
       const onDuplicate = field('duplicates').value;
       await send('imports', 'POST', { path: field('path').value.trim(), onDuplicate });
-      say(status, '');
+      showStatus(status, '');
       await refresh();
     } catch (error) {
       failed(error);
     }
   });
   byId('imports-open').addEventListener('click', () => {
-    say(status, '');
+    showStatus(status, '');
     dialog.showModal();
     refresh().catch(failed);
   });

@@ -1,6 +1,6 @@
 /** The models that have encoded the collection: how far each is, and the change from one to another. */
 import { call, callJson } from './api.js';
-import { byId, create, say } from './dom.js';
+import { byId, create, showStatus } from './dom.js';
 
 /**
  * @typedef {{ hash: string, name: string, state: 'active' | 'building' | 'ready' | 'partial', images: number,
@@ -78,7 +78,7 @@ export function startModels(actions) {
     button.addEventListener('click', async () => {
       if (question !== undefined && !confirm(question)) return;
       button.disabled = true;
-      say(status, '');
+      showStatus(status, '');
       try {
         await call(path, { method });
       } catch (error) {
@@ -91,11 +91,11 @@ export function startModels(actions) {
 
   /** @param {unknown} error */
   function failed(error) {
-    say(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+    showStatus(status, error instanceof Error ? error.message : 'Something went wrong.', true);
   }
 
   byId('models-open').addEventListener('click', () => {
-    say(status, '');
+    showStatus(status, '');
     dialog.showModal();
     refresh().catch(failed);
   });

@@ -21,7 +21,7 @@ export function bar({ label, score, similarity }) {
   return create('li', { class: 'bar' }, [filled(score), create('span', { text: label }), percent]);
 }
 
-/** What the scores say. @param {Score[]} scores best first */
+/** A sentence about the scores. @param {Score[]} scores best first */
 export function summary([best]) {
   return best === undefined || best.label === NONE
     ? 'None of the labels fits.'

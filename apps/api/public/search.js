@@ -1,6 +1,6 @@
 /** The search panel: what is looked for, the grid that loads more as it is scrolled, adding images. */
 import { callJson, showImage } from './api.js';
-import { byId, create, filled, say } from './dom.js';
+import { byId, create, filled, showStatus } from './dom.js';
 import { startAdding } from './adding.js';
 import { startFilters } from './filters.js';
 import { startImports } from './imports.js';
@@ -42,10 +42,10 @@ export function startSearch(actions) {
     },
     { rootMargin: '300px' },
   );
-  const failed = (/** @type {unknown} */ error) => say(status, messageOf(error), true);
+  const failed = (/** @type {unknown} */ error) => showStatus(status, messageOf(error), true);
   const filters = startFilters({ change: (changed) => go(changed) });
   const selection = startSelection({
-    report: (text, bad) => say(status, text, bad),
+    report: (text, bad) => showStatus(status, text, bad),
     changed: () => Promise.all([load(), filters.refresh(), showExamples()]),
   });
   const view = startViewer({
@@ -81,7 +81,7 @@ export function startSearch(actions) {
       grid.append(...page.items.map(tile));
       next = { shown: next.shown + page.items.length, cursor: page.nextCursor ?? null };
       more.hidden = page.items.length < PAGE || next.shown === page.total;
-      if (!append) say(status, await describe(question, page));
+      if (!append) showStatus(status, await describe(question, page));
     } catch (error) {
       // What failed is not tried again by itself.
       if (mine === turn) {
@@ -104,7 +104,7 @@ export function startSearch(actions) {
     question = shown;
     input.value = question.q[0] ?? '';
     filters.show(question);
-    say(status, isRanked(question) ? 'Searching…' : 'Loading…');
+    showStatus(status, isRanked(question) ? 'Searching…' : 'Loading…');
     return load();
   }
 

@@ -38,7 +38,7 @@ export async function uploadFiles(files, { signal, report }) {
   return progress;
 }
 
-/** Waits where the server says that it has no room now. @param {File} file @param {AbortSignal} signal */
+/** Waits where the server answers that it has no room now. @param {File} file @param {AbortSignal} signal */
 async function uploadPatiently(file, signal) {
   for (let attempt = 1; ; attempt++) {
     try {

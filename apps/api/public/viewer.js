@@ -1,6 +1,6 @@
 /** One image, large, with what is known of it, which can be changed here. */
 import { ApiError, call, callJson, showImage } from './api.js';
-import { byId, create, say } from './dom.js';
+import { byId, create, showStatus } from './dom.js';
 import { send } from './selection.js';
 
 /** @typedef {import('./question.js').Image} Image */
@@ -43,17 +43,17 @@ export function startViewer(actions) {
     event.preventDefault();
     if (shown === undefined) return;
     const body = { captions: lines(captions.value), tags: lines(tags.value) };
-    say(status, 'Saving…');
+    showStatus(status, 'Saving…');
     try {
       const revision = { 'If-Match': `"${shown.revision}"` };
       shown = /** @type {Image} */ (await send(`images/${shown.id}`, 'PATCH', body, revision));
       describe(shown);
-      say(status, 'Saved.');
+      showStatus(status, 'Saved.');
       await actions.changed();
     } catch (error) {
       if (error instanceof ApiError && error.code === 'precondition_failed')
         await showChange().catch(actions.failed);
-      else say(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+      else showStatus(status, error instanceof Error ? error.message : 'Something went wrong.', true);
     }
   });
 
@@ -65,7 +65,7 @@ export function startViewer(actions) {
     describe(shown);
     [captions.value, tags.value] = [myCaptions, myTags];
     const quoted = (/** @type {string[]} */ list) => list.map((text) => `“${text}”`).join(', ') || 'none';
-    say(
+    showStatus(
       status,
       `Not saved: somebody else changed the image meanwhile. Captions now: ${quoted(shown.captions)}. Tags: ${quoted(shown.tags)}. Save again to replace them.`,
       true,
@@ -101,7 +101,7 @@ export function startViewer(actions) {
     byId('viewer-facts').textContent = [...score, size, image.fileName].filter(Boolean).join(' · ');
     /** @type {HTMLAnchorElement} */ (byId('viewer-file')).href = image.url;
     /** @type {HTMLDetailsElement} */ (byId('edit')).open = false;
-    say(status, '');
+    showStatus(status, '');
     describe(image);
     dialog.showModal();
   };

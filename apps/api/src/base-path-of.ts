@@ -1,4 +1,4 @@
-/** What stands before all paths of the service in the addresses that its clients use; '' for nothing. */
+/** The prefix of all paths of the service in its clients' addresses; '' for none. */
 import type { Request } from 'express';
 
 /** Where Express keeps it. */

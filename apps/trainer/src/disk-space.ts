@@ -1,4 +1,4 @@
-/** Room on disks: asked for before much is written, and said in plain words when it ends all the same. */
+/** Space on disks: checked before much is written, and reported in plain words when it runs out all the same. */
 import { statfs } from 'node:fs/promises';
 import { InputError, TrainingError } from './errors.js';
 

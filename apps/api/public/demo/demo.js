@@ -1,6 +1,6 @@
 /** The demo: images, labels and bars of a model that runs in a worker of this page. */
 import { apiKey, callJson } from '../api.js';
-import { byId, say } from '../dom.js';
+import { byId, showStatus } from '../dom.js';
 import { takeImages } from '../image-input.js';
 import { EXAMPLE_LABELS, LABELS_KEY, bar, readLabels, summary } from '../scores.js';
 import { startCamera } from './camera.js';
@@ -43,7 +43,7 @@ const camera = startCamera({
     send({ kind: 'image', image }, [image]);
   },
   started: () => showOnly('video'),
-  failed: (message) => say(status, message, true),
+  failed: (message) => showStatus(status, message, true),
 });
 
 /** @param {File} image */
@@ -53,7 +53,7 @@ function use(image) {
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(image);
   showOnly('preview');
-  say(status, modelStatus.dataset.ready === undefined ? 'The image waits for the model.' : 'Looking…');
+  showStatus(status, modelStatus.dataset.ready === undefined ? 'The image waits for the model.' : 'Looking…');
   send({ kind: 'image', image });
 }
 
@@ -65,11 +65,11 @@ function showOnly(shown) {
 function sendLabels() {
   const list = readLabels(labels.value);
   const hypothesisTemplate = input('template').value || '{}';
-  if (list.length === 0) return say(status, 'Write at least one label.', true);
+  if (list.length === 0) return showStatus(status, 'Write at least one label.', true);
   if (!hypothesisTemplate.includes('{}'))
-    return say(status, 'The text around each label needs a place for it: {}.', true);
+    return showStatus(status, 'The text around each label needs a place for it: {}.', true);
   sessionStorage.setItem(LABELS_KEY, labels.value);
-  say(status, hasImage ? 'Scoring…' : '');
+  showStatus(status, hasImage ? 'Scoring…' : '');
   send({
     kind: 'labels',
     labels: {
@@ -100,7 +100,7 @@ async function findSource() {
 async function load() {
   const source = await findSource();
   const device = /** @type {Device | null} */ (asked.get('device'));
-  say(modelStatus, `Loading ${source.kind === 'hub' ? source.id : source.name}…`);
+  showStatus(modelStatus, `Loading ${source.kind === 'hub' ? source.id : source.name}…`);
   send({ kind: 'load', source, ...(device !== null && { device }) });
 }
 
@@ -111,7 +111,10 @@ function take(reply) {
       progress.hidden = false;
       progress.max = Math.max(reply.total, 1);
       progress.value = reply.loaded;
-      say(modelStatus, `Loading the model: ${megabytes(reply.loaded)} of ${megabytes(reply.total)} MB`);
+      showStatus(
+        modelStatus,
+        `Loading the model: ${megabytes(reply.loaded)} of ${megabytes(reply.total)} MB`,
+      );
       break;
     case 'ready': {
       progress.hidden = true;
@@ -119,19 +122,19 @@ function take(reply) {
       const threads = `${reply.threads} ${reply.threads === 1 ? 'thread' : 'threads'}`;
       const where =
         reply.device === 'webgpu' ? 'on the GPU (WebGPU)' : `on the processor (WebAssembly, ${threads})`;
-      say(modelStatus, [`${reply.name} runs ${where}.`, reply.note].filter(Boolean).join(' '));
-      if (!hasImage) say(status, 'Choose an image.');
+      showStatus(modelStatus, [`${reply.name} runs ${where}.`, reply.note].filter(Boolean).join(' '));
+      if (!hasImage) showStatus(status, 'Choose an image.');
       break;
     }
     case 'scores':
       bars.replaceChildren(...reply.scores.map(bar));
       bars.dataset.scores = JSON.stringify(reply.scores);
-      say(status, `${summary(reply.scores)} (${Math.round(reply.milliseconds)} ms)`);
+      showStatus(status, `${summary(reply.scores)} (${Math.round(reply.milliseconds)} ms)`);
       settle(reply.version);
       break;
     case 'refused':
       bars.replaceChildren();
-      say(status, reply.message, true);
+      showStatus(status, reply.message, true);
       settle(reply.version);
       break;
     case 'failed':
@@ -149,7 +152,7 @@ function settle(answered) {
 /** There is no model. @param {string} message */
 function fail(message) {
   progress.hidden = true;
-  say(modelStatus, `The model cannot be loaded. ${message}`, true);
+  showStatus(modelStatus, `The model cannot be loaded. ${message}`, true);
 }
 
 /** @param {number} bytes */

@@ -2,8 +2,8 @@
  * Lets a request reach its route when its caller may do what the route needs.
  *
  * Without any key configured everybody may do everything. With keys, a request without one may read
- * (API_KEY_SCOPE=writes) or nothing but the health checks (API_KEY_SCOPE=all), and a key may do what its scope says. An
- * unknown key is refused even where none is needed: its sender believes that it works.
+ * (API_KEY_SCOPE=writes) or nothing but the health checks (API_KEY_SCOPE=all), and a key may do what its scope allows.
+ * An unknown key is refused even where none is needed: its sender believes that it works.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seldom } from './seldom.js';
 
-/** Work that takes so many milliseconds by a clock of its own, and gives how often it was done. */
+/** Work that takes the given number of milliseconds by a clock of its own, and returns how often it was done. */
 function working(milliseconds: number) {
   const clock = { now: 0, done: 0 };
   const ask = seldom(

@@ -2,7 +2,7 @@
 
 /** Work that takes less, in milliseconds, is done each time. */
 const QUICK = 50;
-/** A result is given again for so many times as long as it took. */
+/** A result is reused for this many times as long as it took. */
 const TIMES = 20;
 
 /** Does `work` when it is asked for, but spends a twentieth of the time on it at most; those who ask meanwhile share it. */

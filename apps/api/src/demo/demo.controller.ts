@@ -95,7 +95,7 @@ export class DemoController {
     if (!(await this.files(folder)).includes(name)) throw unknownFile(name);
     const path = join(folder, name);
     const { size, mtimeMs } = await stat(path);
-    // The hash says what all files hold, but for config.json.
+    // The hash identifies the contents of all files but config.json.
     const isHashed = name !== CONFIG_FILE;
     response.setHeader(
       'Cache-Control',
@@ -108,7 +108,7 @@ export class DemoController {
 
   private demand(request: Request): void {
     const { DEMO } = this.config;
-    if (DEMO === 'off') throw new Problem('demo_off', 'The setting DEMO of the service says so.');
+    if (DEMO === 'off') throw new Problem('demo_off', 'The setting DEMO of the service turns it off.');
     this.access.demand(request, DEMO);
   }
 

@@ -54,7 +54,7 @@ const script = (basePath: string) => `window.onload = () => {
 };
 `;
 
-/** Serves /openapi.json and the page under /docs. @param basePath what stands before all paths of the service */
+/** Serves /openapi.json and the page under /docs. @param basePath prefix of all paths of the service */
 export function serveDocumentation(
   app: NestExpressApplication,
   basePath: string,

@@ -3,7 +3,7 @@ import { Problem } from '../problems/problem.js';
 import type { ImageRow } from './image.repository.js';
 import type { ImageView } from './image.schema.js';
 
-/** What a client sees of a row. @param basePath what stands before all paths of the service */
+/** What a client sees of a row. @param basePath prefix of all paths of the service */
 export function toView(row: ImageRow, basePath: string): ImageView {
   const { id, mediaType, width, height, bytes, fileName, captions, tags, revision, createdAt } = row;
   return {

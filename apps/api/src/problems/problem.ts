@@ -44,7 +44,7 @@ export class Problem extends Error {
     return PROBLEMS[this.code].status;
   }
 
-  /** The RFC 9457 body. @param path of the request @param basePath what stands before all paths of the service */
+  /** The RFC 9457 body. @param path of the request @param basePath prefix of all paths of the service */
   toBody(path: string, basePath = ''): ProblemBody {
     return {
       type: `${basePath}/problems/${this.code}`,

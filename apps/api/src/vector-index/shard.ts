@@ -37,7 +37,7 @@ export interface ShardResult extends Ranking {
 
 /** A graph with more pending vectors than this is not asked: comparing with all costs less than with these. */
 const MOST_PENDING = 4096;
-/** So many of at least so many rows are looked for among bytes first; for more, the first look leaves out too little. */
+/** Up to FEW_WANTED of at least MANY_ROWS rows are first looked for among bytes; for more, that leaves out too little. */
 const FEW_WANTED = 256;
 const MANY_ROWS = 1000;
 /** Filters that let at least this share and this number of vectors pass are applied to what the graph finds. */

@@ -22,7 +22,7 @@ export const launchBrowser = (): Promise<Browser> =>
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe finds fault with on the page as it is shown now: the rule, and the elements. */
+/** What axe reports about the page as it is shown now: the rule, and the elements. */
 export async function axeFindings(page: Page): Promise<string[]> {
   // A dialog that opens, or a tile that is touched, is in between colours for a moment.
   await page.emulateMedia({ reducedMotion: 'reduce' });

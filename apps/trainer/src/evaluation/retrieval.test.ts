@@ -44,7 +44,7 @@ describe('retrieval recall', () => {
   });
 
   it('finds the same ties in the last part of the captions as in the first', async () => {
-    // All captions say the same of images that are all alike: no query has its own in first place.
+    // All captions are alike for images that are all alike: no query has its own in first place.
     const one = Float32Array.from({ length: 37 }, (_, e) => Math.sin(e + 1) / 4.3);
     const many = Array<Float32Array>(301).fill(one);
     const { text_to_image, image_to_text } = await retrievalRecall(many, many, Int32Array.from(many.keys()));

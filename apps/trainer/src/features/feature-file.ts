@@ -101,7 +101,7 @@ export class UnfinishedFeatures {
         row.length,
         offsets[kind] + indices[n]! * width * FLOAT,
       );
-      // A disk takes a part of a row before it says that it is full.
+      // A disk takes a part of a row before it reports that it is full.
       if (written < row.length) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
     }
   }

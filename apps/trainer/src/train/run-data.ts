@@ -55,7 +55,7 @@ export async function readSplits(
   const { length } = validation.split.images;
   if (length <= FEW_IMAGES) {
     const count = length === 1 ? '1 image' : `${length} images`;
-    printer.log(`warning: ${count} to validate on: R@10 is 1 for every model, and the loss says little`);
+    printer.log(`warning: ${count} to validate on: R@10 is 1 for every model, and the loss means little`);
   }
   await warnAboutOverlap(training, validation, printer.log);
   return {
