@@ -93,7 +93,8 @@ async function describeStage(stage: Stage, options: PlanOptions, speed: Speed): 
     return `${fromFeatures} (${ofFeatures}), about ${duration(seconds.steps)} for the steps`;
   }
   const cost = stepCost(parts);
-  const needed = stageMemory({ assembled, learning, plan, image: training.pixels, cost });
+  const { sharesMemory } = options.backend;
+  const needed = stageMemory({ assembled, learning, plan, image: training.pixels, cost, sharesMemory });
   const free = freeMemory();
   const peak = needed + process.memoryUsage.rss();
   if (needed > free && !options.ignoreMemory) throw new InputError(refusal(stage, peak, needed, free));
