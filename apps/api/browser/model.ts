@@ -8,6 +8,7 @@ import {
   CLIPTextModelWithProjection,
   CLIPVisionModelWithProjection,
   env,
+  LogLevel,
   SiglipTextModel,
   SiglipVisionModel,
   Tensor,
@@ -99,6 +100,8 @@ function configureLibrary(
     wasm: new URL(`${build}.wasm`, libraries).href,
   };
   wasm.numThreads = threads;
+  // It warns of every model_type that it knows only as two towers.
+  env.logLevel = LogLevel.ERROR;
   env.useWasmCache = false;
   env.cacheKey = CACHE;
   env.useBrowserCache = 'caches' in self;

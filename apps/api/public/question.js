@@ -60,10 +60,10 @@ export const withoutFirstWeight = (question) => ({
   weight: [EVEN, ...question.weight.slice(1)],
 });
 
-/** “red”, or “red” × 0.5 where it has a weight @param {Question} question @param {number} index */
+/** “red”, or “red” (×0.5) where it has a weight @param {Question} question @param {number} index */
 export function textOf({ q, weight }, index) {
   const counts = weight[index] ?? EVEN;
-  return `“${q[index]}”${Number(counts) === 1 ? '' : ` × ${counts}`}`;
+  return `“${q[index]}”${Number(counts) === 1 ? '' : ` (×${counts})`}`;
 }
 
 /** The query of the address that shows a question, '' for none. @param {Question} question */

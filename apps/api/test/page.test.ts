@@ -167,20 +167,20 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
 
   it('has an address for texts that count differently, and takes each weight away again', async () => {
     await page.goto(`${server.url}/?q=red&q=blue&weight=3&weight=0.5`);
-    await page.getByText('Best matches for “red” × 3 and “blue” × 0.5').waitFor();
+    await page.getByText('Best matches for “red” (×3) and “blue” (×0.5)').waitFor();
     expect(await firstCaption()).toBe('a red picture');
     await page.getByText('Narrow the search').click();
     await page.getByLabel('And also').fill('green');
     await page.getByLabel('It counts').fill('9');
     await page.keyboard.press('Enter');
-    await page.getByText('Best matches for “red” × 3 and “blue” × 0.5 and “green” × 9').waitFor();
+    await page.getByText('Best matches for “red” (×3) and “blue” (×0.5) and “green” (×9)').waitFor();
     expect(await firstCaption()).toBe('a green picture');
     expect(page.url()).toMatch(/[?]q=red&q=blue&q=green&weight=3&weight=0[.]5&weight=9$/);
-    await page.getByRole('button', { name: 'Remove: and “blue” × 0.5' }).click();
-    await page.getByRole('button', { name: 'Remove: “red” × 3' }).click();
-    await page.getByText('Best matches for “red” and “green” × 9').waitFor();
+    await page.getByRole('button', { name: 'Remove: and “blue” (×0.5)' }).click();
+    await page.getByRole('button', { name: 'Remove: “red” (×3)' }).click();
+    await page.getByText('Best matches for “red” and “green” (×9)').waitFor();
     await page.reload();
-    await page.getByText('Best matches for “red” and “green” × 9').waitFor();
+    await page.getByText('Best matches for “red” and “green” (×9)').waitFor();
   });
 
   it('does not overwrite what somebody else changed meanwhile, unless told again', async () => {

@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { ClipEncoder } from '@clip-ts/clip';
+import { ClipEncoder, rankLabels } from '@clip-ts/clip';
 import {
   AutoImageProcessor,
   AutoTokenizer,
@@ -13,6 +13,7 @@ import {
   CLIPVisionModelWithProjection,
   env,
   load_image,
+  pipeline,
   SiglipTextModel,
   SiglipVisionModel,
   type Tensor,
@@ -109,6 +110,21 @@ describe.each(LAYOUTS)('a fine-tuned $name model', ({ name, padding, text, visio
     const ofImages = (await visionModel(pixels)) as Record<string, Tensor>;
     expect(unitRows((ofImages.image_embeds ?? ofImages.pooler_output)!)).toEqual(close(own.images));
     await Promise.all([textModel.dispose(), visionModel.dispose()]);
+  });
+
+  it('is what the zero-shot pipeline of transformers.js takes', async () => {
+    const classify = await pipeline('zero-shot-image-classification', `${name}/checkpoint`, {
+      dtype: 'fp32',
+    });
+    const found = await classify(inFolder('image.png'), TEXTS, { hypothesis_template: '{}' });
+    await classify.dispose();
+    const encoder = await ClipEncoder.load(inFolder(name, 'checkpoint'));
+    const [image] = await encoder.encodeImages([inFolder('image.png')]);
+    const scores = rankLabels(image!, await encoder.encodeTexts(TEXTS), TEXTS, encoder);
+    await encoder.dispose();
+    expect(found).toEqual(
+      scores.map(({ label, score }) => ({ label, score: expect.closeTo(score, 4) as number })),
+    );
   });
 
   it.skipIf(process.env.PYTHON === undefined)('gives Python the same text embeddings', async () => {

@@ -52,3 +52,4 @@ export { DeviceFunction, type DeviceFunctionOptions } from './device/device-func
 export { estimateCost, type CostEstimate } from './replay/estimate-cost.js';
 export { measureRates, secondsOfWork, type MachineRates } from './replay/measure-rates.js';
 export { exportOnnx, type ExportSpec } from './export/export-onnx.js';
+export { joinModels, type JointGraph, type ModelPart } from './export/join-models.js';

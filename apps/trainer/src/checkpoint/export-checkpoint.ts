@@ -1,5 +1,5 @@
 /**
- * Adds onnx/vision_model.onnx and onnx/text_model.onnx to a checkpoint. Nothing is added unless ONNX Runtime then gives
+ * Adds onnx/vision_model.onnx, onnx/text_model.onnx and onnx/model.onnx, which joins them, to a checkpoint. Nothing is added unless ONNX Runtime then gives
  * the same embeddings as the trainer.
  */
 import { access, mkdir, writeFile } from 'node:fs/promises';
@@ -8,17 +8,16 @@ import type { Backend } from '../backend/open-backend.js';
 import { TrainingError } from '../errors.js';
 import { assertCheckpoint, reopenModel } from '../model/reopen-model.js';
 import { largestDifference, referenceEmbeddings } from './compare-embeddings.js';
-import { onnxModels } from './onnx-models.js';
+import { ONNX_FILES, onnxModels } from './onnx-models.js';
 import { addToCheckpoint } from './write-checkpoint.js';
-
-const VISION_FILE = 'onnx/vision_model.onnx';
-const TEXT_FILE = 'onnx/text_model.onnx';
 
 /** Largest difference of an embedding's number that counts as the same. */
 const TOLERANCE = 1e-4;
 
 export const isExported = (folder: string): Promise<boolean> =>
-  Promise.all([VISION_FILE, TEXT_FILE].map((name) => access(path.join(folder, name)))).then(
+  Promise.all(
+    [ONNX_FILES.vision, ONNX_FILES.text].map((name) => access(path.join(folder, 'onnx', name))),
+  ).then(
     () => true,
     () => false,
   );
@@ -41,8 +40,8 @@ export async function exportCheckpoint(
   let difference = Infinity;
   await addToCheckpoint(folder, async (temporary) => {
     await mkdir(path.join(temporary, 'onnx'), { recursive: true });
-    await writeFile(path.join(temporary, VISION_FILE), models.vision);
-    await writeFile(path.join(temporary, TEXT_FILE), models.text);
+    for (const part of ['vision', 'text', 'joint'] as const)
+      await writeFile(path.join(temporary, 'onnx', ONNX_FILES[part]), models[part]);
     difference = await largestDifference(temporary, reference);
     if (difference > TOLERANCE)
       throw new TrainingError(
