@@ -3,7 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import { fill } from './support/collection.js';
+import { fill, idsByCursor } from './support/collection.js';
 import type { Found } from './support/collection.js';
 import { freshDataFolder } from './support/data-folder.js';
 import { TestServer } from './support/server.js';
@@ -35,6 +35,10 @@ describe('the search graph', () => {
     const last = await server.json<Found>('/search?q=yellow&limit=20&offset=80');
     expect([last.items.length, last.total]).toEqual([10, 90]);
     expect((await server.json<Found>('/search?q=yellow&limit=20&offset=90')).items).toEqual([]);
+    // What the graph left out of the first page comes with the next ones, and nothing comes twice.
+    const read = await idsByCursor(server, '/search?q=yellow&limit=20');
+    expect(read.slice(0, 20)).toEqual(found.items.slice(0, 20).map(({ id }) => id));
+    expect([read.length, new Set(read).size]).toEqual([90, 90]);
     const gone = found.items[0]!.id;
     await server.fetch(`/images/${gone}`, { method: 'DELETE' });
     await fill(server, 10, 90);

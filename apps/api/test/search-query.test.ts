@@ -1,5 +1,6 @@
 /** What a search can ask for: several texts, what not to show, and everything that narrows it. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { idsByCursor } from './support/collection.js';
 import { colourPng } from './support/images.js';
 import { formRequest } from './support/server.js';
 import { COLOURS } from './support/tiny-checkpoint.js';
@@ -117,5 +118,51 @@ describe('images like one of the collection', () => {
     for (const id of ['0'.repeat(64), 'x']) {
       expect(await server.problem(`/images/${id}/similar`)).toMatchObject({ code: 'image_not_found' });
     }
+  });
+});
+
+describe('a search that is read on by cursor', () => {
+  it('gives every image once, whatever is added and deleted meanwhile', async () => {
+    const all = (await search('q=cyan')).items.map(({ id }) => id);
+    // One comes before what was read, the other after it.
+    const image = await Promise.all([colourPng('cyan', 3), colourPng('red', 5)]);
+    let added: string[] = [];
+    const read = await idsByCursor(server, '/search?q=cyan&limit=3', async (page) => {
+      if (page > 1) return;
+      const { items } = await server.json<Found>('/images', formRequest({ image }));
+      added = items.map(({ id }) => id);
+      expect((await search('q=cyan')).total).toBe(all.length + 2);
+    });
+    expect(read).toEqual(all);
+    // An image of a page that was read goes: with an offset the next one would be left out.
+    const kept = await idsByCursor(server, '/search?q=cyan&limit=3', async (page) => {
+      if (page > 1) return;
+      for (const id of added) await server.fetch(`/images/${id}`, { method: 'DELETE' });
+    });
+    expect(kept.filter((id) => !added.includes(id))).toEqual(all);
+    const similarIds = await idsByCursor(server, `/images/${ids.red}/similar?limit=2`);
+    expect(similarIds.toSorted()).toEqual(all.filter((id) => id !== ids.red).toSorted());
+  });
+
+  it('keeps to what narrows it, and ends at a lowest score', async () => {
+    const expected = await captions('q=red&tag=bright&minScore=0');
+    const read = await idsByCursor(server, '/search?q=red&tag=bright&minScore=0&limit=1');
+    expect(read).toEqual(expected.map((name) => ids[name]));
+  });
+
+  it.each(['x', '0', 'a'.repeat(70), 'AQ==', '%00'])('refuses %s, which is no cursor', async (cursor) => {
+    expect(await server.problem(`/search?q=red&cursor=${cursor}`)).toMatchObject({
+      code: 'invalid_request',
+      errors: [{ field: 'cursor' }],
+    });
+  });
+
+  it('refuses the cursor of another model', async () => {
+    const { nextCursor } = await server.json<{ nextCursor: string }>('/search?q=red&limit=1');
+    const other = Buffer.from(nextCursor, 'base64url');
+    other.writeUInt8(other.readUInt8(1) ^ 1, 1);
+    const problem = await server.problem(`/search?q=red&cursor=${other.toString('base64url')}`);
+    expect(problem).toMatchObject({ code: 'invalid_request' });
+    expect(problem.detail).toContain('another model answers');
   });
 });

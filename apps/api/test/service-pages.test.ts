@@ -88,6 +88,7 @@ describe('the pages of the service', () => {
       'not',
       'limit',
       'offset',
+      'cursor',
       'minScore',
       'tag',
       'notTag',

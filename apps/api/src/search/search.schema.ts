@@ -1,6 +1,7 @@
 /** What the search routes take and answer. */
 import { z } from 'zod';
 import { limitSchema, modelText, numeric, offsetSchema } from '../http/fields.js';
+import { LONGEST_CURSOR } from './search-cursor.js';
 import { filterFields } from '../images/filter.schema.js';
 import { imageSchema } from '../images/image.schema.js';
 
@@ -10,6 +11,14 @@ const MAX_TEXTS = 10;
 const page = {
   limit: limitSchema(20).describe('Most images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
+  cursor: z
+    .string()
+    .max(LONGEST_CURSOR)
+    .regex(/^[\w-]+$/, 'expected the nextCursor of a page')
+    .optional()
+    .describe(
+      'nextCursor of the page before: what is added or deleted meanwhile neither repeats nor hides an image',
+    ),
   minScore: numeric(z.number().min(-1).max(1).optional()).describe('Leave out images with a lower cosine'),
   ...filterFields,
 };
@@ -67,9 +76,17 @@ export const searchResultSchema = z
     items: z.array(
       imageSchema.extend({ score: z.number().describe('Cosine, −1 to 1') }).meta({ id: 'FoundImage' }),
     ),
-    total: z.int().optional().describe('How many match in all; absent where the index does not know'),
+    total: z
+      .int()
+      .optional()
+      .describe('How many match in all; absent where the index does not know, and after a cursor'),
     limit: z.int(),
     offset: z.int(),
+    nextCursor: z
+      .string()
+      .nullable()
+      .optional()
+      .describe('For the next page of the same search; null on the last one, absent after an offset'),
     model: z.string().describe('Hash of the model that answered; scores of different models do not compare'),
   })
   .meta({ id: 'SearchResult' });

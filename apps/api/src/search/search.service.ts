@@ -15,6 +15,8 @@ import { cleanText } from '../text/clean-text.js';
 import type { ImageFilter } from '../vector-index/attribute-index.js';
 import { IndexService } from '../vector-index/index.service.js';
 import { combineVectors } from './combine-vectors.js';
+import { readCursor, writeCursor } from './search-cursor.js';
+import type { SearchCursor } from './search-cursor.js';
 import type { PageQuery, SearchResult, TextQuery } from './search.schema.js';
 
 @Injectable()
@@ -98,8 +100,17 @@ export class SearchService {
     except?: number,
   ): Promise<SearchResult> {
     const { limit, offset, minScore } = page;
-    const filter = { ...toFilter(page), except };
-    const { matches, total } = await this.index.search({ model, vector, limit, offset, minScore, filter });
+    const cursor = page.cursor === undefined ? undefined : readCursor(page.cursor, model);
+    const filter = {
+      ...toFilter(page),
+      except: [...(except === undefined ? [] : [except]), ...(cursor?.shown ?? [])],
+      upTo: cursor?.largestKey,
+    };
+    const query = { model, vector, limit, offset, minScore, filter };
+    const found = await this.index.search(
+      cursor === undefined ? query : { ...query, exact: true, after: cursor.after },
+    );
+    const { matches, total } = found;
     const rows = await this.images.findByKeys(matches.map(({ key }) => key));
     const byKey = new Map(rows.map((row) => [row.key, row]));
     const items = matches.flatMap(({ key, score }) => {
@@ -108,12 +119,27 @@ export class SearchService {
     });
     return {
       items,
-      ...(total !== undefined && { total }),
+      ...(total !== undefined && cursor === undefined && { total }),
       limit,
       offset,
+      ...(offset === 0 && { nextCursor: nextCursor(found, limit, model, cursor) }),
       model,
     };
   }
+}
+
+/** Where the next page begins; null when this one was the last. */
+function nextCursor(
+  { matches, exact, largestKey }: Awaited<ReturnType<IndexService['search']>>,
+  limit: number,
+  model: string,
+  before: SearchCursor | undefined,
+): string | null {
+  const after = matches.at(-1);
+  if (after === undefined || matches.length < limit) return null;
+  if (before !== undefined) return writeCursor({ ...before, after });
+  if (exact) return writeCursor({ model, largestKey, shown: [], after });
+  return writeCursor({ model, largestKey, shown: matches.map(({ key }) => key) });
 }
 
 const toFilter = ({ tag, notTag, collection, ...times }: PageQuery): ImageFilter => ({

@@ -39,7 +39,10 @@ describe('the attributes of images', () => {
     expect(matching({ collections: ['a'] })).toEqual([3, 4]);
     expect(matching({ collections: ['a', 'b'], tags: ['cat'] })).toEqual([4]);
     expect(matching({ tags: ['unknown'] })).toEqual([]);
-    expect(matching({ tags: ['dog'], except: 2 })).toEqual([1, 6]);
+    expect(matching({ tags: ['dog'], except: [2] })).toEqual([1, 6]);
+    expect(matching({ tags: ['ball'], upTo: 4, except: [1, 2] })).toEqual([4]);
+    expect(matching({ upTo: 2 })).toEqual([1, 2]);
+    expect(matching({ upTo: 90_000 })).toBeUndefined();
   });
 
   it('narrow by time, both ends included', () => {

@@ -22,14 +22,17 @@ export interface ImageFilter {
   from?: number;
   /** Added at this time or earlier, in milliseconds. */
   to?: number;
-  /** Not this image. */
-  except?: number;
+  /** Not these images, by key. */
+  except?: readonly number[];
+  /** No image with a larger key: none that came later. */
+  upTo?: number;
 }
 
 export class AttributeIndex {
   private readonly tags = new LabelIndex();
   private readonly collections = new LabelIndex();
   private everything = emptySet(1023);
+  private largest = 0;
   /** By key, in milliseconds. */
   private addedAt = new Float64Array(1024);
 
@@ -37,9 +40,15 @@ export class AttributeIndex {
   set({ key, tags, collections, addedAt }: ImageAttributes): void {
     if (key >= this.addedAt.length) this.grow(key);
     addKey(this.everything, key);
+    this.largest = Math.max(this.largest, key);
     this.addedAt[key] = addedAt.getTime();
     this.tags.set(key, tags);
     this.collections.set(key, collections);
+  }
+
+  /** Of all images that there were. */
+  get largestKey(): number {
+    return this.largest;
   }
 
   /** An unknown key is no error. */
@@ -51,17 +60,20 @@ export class AttributeIndex {
 
   /** Keys of the images that a filter lets pass; undefined when it says nothing. */
   matching(filter: ImageFilter): KeySet | undefined {
-    const { tags = [], withoutTags = [], collections = [], from, to, except } = filter;
+    const { tags = [], withoutTags = [], collections = [], from, to, except = [], upTo } = filter;
     const required = [
       ...tags.map((tag) => this.tags.keysWith(tag)),
       ...collections.map((id) => this.collections.keysWith(id)),
     ];
     const hasDates = from !== undefined || to !== undefined;
-    if (required.length + withoutTags.length === 0 && !hasDates && except === undefined) return undefined;
+    const isNarrowed = required.length + withoutTags.length + except.length > 0 || hasDates;
+    const hidesLater = upTo !== undefined && upTo < this.largest;
+    if (!isNarrowed && !hidesLater) return undefined;
     const passing = this.withAll(required);
     for (const tag of withoutTags) for (const key of this.tags.keysWith(tag)) removeKey(passing, key);
     if (hasDates) this.keepAdded(passing, from ?? -Infinity, to ?? Infinity);
-    if (except !== undefined) removeKey(passing, except);
+    for (const key of except) removeKey(passing, key);
+    if (hidesLater) for (let key = upTo + 1; key <= this.largest; key++) removeKey(passing, key);
     return passing;
   }
 

@@ -150,18 +150,19 @@ export class IndexService implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   /** The nearest images. Throws not_ready while loading. */
-  async search({ filter, model, ...query }: ImageQuery): Promise<VectorResult> {
+  async search({ filter, model, ...query }: ImageQuery): Promise<VectorResult & { largestKey: number }> {
     this.throwIfNotReady();
     const isDue = this.database.shared && Date.now() - this.lastCheck > SHARED_CHECK_INTERVAL;
     if (isDue || this.behind) {
       this.lastCheck = Date.now();
       await this.catchUp();
     }
+    const { largestKey } = this.attributes;
     const among = this.attributes.matching(filter);
     const index = this.indexes.get(model);
     if (index === undefined) throw notReady('the search index is being loaded');
     try {
-      return await index.search({ ...query, among });
+      return { ...(await index.search({ ...query, among })), largestKey };
     } catch (error) {
       this.throwIfNotReady();
       throw error;

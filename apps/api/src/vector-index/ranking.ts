@@ -6,6 +6,27 @@ export interface Ranking {
   scores: Float32Array<ArrayBuffer>;
 }
 
+/** A place in the order of a result. */
+export interface Place {
+  score: number;
+  key: number;
+}
+
+/** Indices of the scores that come after a place. */
+export function comingAfter(
+  scores: Float32Array,
+  keyAt: (index: number) => number,
+  { score, key }: Place,
+): Uint32Array {
+  const indices = new Uint32Array(scores.length);
+  let count = 0;
+  for (let index = 0; index < scores.length; index++) {
+    const own = scores[index]!;
+    if (own < score || (own === score && keyAt(index) > key)) indices[count++] = index;
+  }
+  return indices.subarray(0, count);
+}
+
 /** Up to this many are kept in order while the scores pass by; more are sorted. */
 const FEW = 256;
 

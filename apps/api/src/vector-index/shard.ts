@@ -7,7 +7,7 @@
  */
 import { ByteMatrix } from './byte-matrix.js';
 import { hasKey, type KeySet } from './key-set.js';
-import { best, type Ranking } from './ranking.js';
+import { best, comingAfter, type Place, type Ranking } from './ranking.js';
 import { SearchGraph } from './search-graph.js';
 import { VectorMatrix } from './vector-matrix.js';
 
@@ -24,6 +24,8 @@ export interface ShardQuery {
   limit: number;
   /** Only these keys may match; unknown ones are no error. */
   among?: KeySet;
+  /** Only what comes after this place; every vector is compared. */
+  after?: Place;
   /** Of so many matches the graph decides which they are, if it can; absent: every vector is compared. */
   nearest?: number;
 }
@@ -131,8 +133,10 @@ export class Shard {
   search(query: ShardQuery): ShardResult {
     const rows = query.among && this.rowsOf(query.among);
     const total = rows?.length ?? this.size;
+    const { vector, limit, after } = query;
+    if (after !== undefined) return { ...this.compareAfter(after, vector, limit, rows), exact: true, total };
     const found = this.searchGraph(query, rows);
-    return { ...(found ?? this.compare(query.vector, query.limit, rows)), exact: found === undefined, total };
+    return { ...(found ?? this.compare(vector, limit, rows)), exact: found === undefined, total };
   }
 
   /** The graph with its live keys, to be saved; undefined when there is none or it lacks something. */
@@ -161,6 +165,18 @@ export class Shard {
       return best(this.matrix.scoreAll(vector, this.size), (row) => this.keys[row]!, limit);
     }
     return best(this.matrix.scoreRows(vector, rows), (n) => this.keys[rows[n]!]!, limit);
+  }
+
+  /** The same for what comes after a place: scores of all, since the first look finds the nearest alone. */
+  private compareAfter(after: Place, vector: Float32Array, limit: number, rows?: Uint32Array): Ranking {
+    const scores = rows ? this.matrix.scoreRows(vector, rows) : this.matrix.scoreAll(vector, this.size);
+    const keyAt = (index: number) => this.keys[rows?.[index] ?? index]!;
+    const left = comingAfter(scores, keyAt, after);
+    return best(
+      Float32Array.from(left, (index) => scores[index]!),
+      (index) => keyAt(left[index]!),
+      limit,
+    );
   }
 
   /** What graph and pending rows give; undefined when all rows should be compared instead. */

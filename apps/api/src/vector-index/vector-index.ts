@@ -8,7 +8,7 @@
  * pays for it.
  */
 import type { KeySet } from './key-set.js';
-import { atLeast, EMPTY, followedBy, merge, slice, type Ranking } from './ranking.js';
+import { atLeast, EMPTY, followedBy, merge, slice, type Place, type Ranking } from './ranking.js';
 import { ShardClient } from './shard-client.js';
 import type { ShardState } from './shard-protocol.js';
 
@@ -37,6 +37,10 @@ export interface VectorQuery {
   minScore?: number;
   /** Only these keys may match. */
   among?: KeySet;
+  /** No graph decides what matches. */
+  exact?: boolean;
+  /** Only what comes after this place of the exact order. */
+  after?: Place;
 }
 
 export interface VectorResult {
@@ -44,6 +48,8 @@ export interface VectorResult {
   matches: Match[];
   /** How many match in all; not known with `minScore` where a graph answers. */
   total?: number;
+  /** No graph decided what matches: the order is that of the scores. */
+  exact: boolean;
 }
 
 export interface VectorIndexSettings {
@@ -131,16 +137,18 @@ export class VectorIndex {
     );
   }
 
-  async search({ vector, limit, offset, minScore, among }: VectorQuery): Promise<VectorResult> {
+  async search({ vector, limit, offset, minScore, among, after, exact }: VectorQuery): Promise<VectorResult> {
     const end = offset + limit;
     // A message would carry the whole buffer of a vector that is a part of one.
     const own = vector.slice();
-    const { ranking, isExact, total } = await this.ranked(own, end, among);
-    if (minScore === undefined) return { matches: toMatches(slice(ranking, offset, end)), total };
+    const { ranking, isExact, total } = await this.ranked(own, end, { among, after, exact });
+    if (minScore === undefined)
+      return { matches: toMatches(slice(ranking, offset, end)), total, exact: isExact };
     const high = atLeast(ranking, minScore);
     const isComplete = isExact && (ranking.keys.length === total || high.keys.length < ranking.keys.length);
     return {
       matches: toMatches(slice(high, offset, end)),
+      exact: isExact,
       ...(isComplete && { total: high.keys.length }),
     };
   }
@@ -162,14 +170,14 @@ export class VectorIndex {
   private async ranked(
     vector: Float32Array,
     end: number,
-    among: KeySet | undefined,
+    { among, after, exact = after !== undefined }: Pick<VectorQuery, 'among' | 'after' | 'exact'>,
   ): Promise<{ ranking: Ranking; isExact: boolean; total: number }> {
     let ranking = EMPTY;
-    for (const nearest of this.kind === 'exact' ? [undefined] : [...ASKED_FOR, undefined]) {
+    for (const nearest of exact || this.kind === 'exact' ? [undefined] : [...ASKED_FOR, undefined]) {
       // A shard whose graph cannot answer compares with all vectors, once for everything that is wanted.
       const limit = Math.max(end, nearest ?? 0);
       const results = await Promise.all(
-        this.shards.map((shard) => shard.request({ kind: 'search', vector, limit, among, nearest })),
+        this.shards.map((shard) => shard.request({ kind: 'search', vector, limit, among, after, nearest })),
       );
       const total = results.reduce((sum, one) => sum + one.total, 0);
       const isExact = results.every((one) => one.exact);

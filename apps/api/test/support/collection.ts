@@ -7,6 +7,7 @@ import type { TestServer } from './server.js';
 export interface Found {
   items: { id: string; score: number }[];
   total?: number;
+  nextCursor?: string | null;
 }
 
 /** Adds `count` images of different colours, the series from number `start` on. */
@@ -16,6 +17,23 @@ export async function fill(server: TestServer, count: number, start = 0): Promis
     const image = await Promise.all(Array.from({ length: size }, (_, n) => numberedPng(first + n)));
     await server.json('/images', formRequest({ image }));
   }
+}
+
+/** The ids that a search gives page by page, each page beginning at the cursor of the one before. */
+export async function idsByCursor(
+  server: TestServer,
+  search: string,
+  between: (page: number) => Promise<void> = () => Promise.resolve(),
+): Promise<string[]> {
+  const ids: string[] = [];
+  let cursor: string | null | undefined = '';
+  for (let page = 1; typeof cursor === 'string'; page++) {
+    const found: Found = await server.json<Found>(`${search}&cursor=${cursor}`);
+    ids.push(...found.items.map(({ id }) => id));
+    cursor = found.nextCursor;
+    await between(page);
+  }
+  return ids;
 }
 
 /** How many images the collection has. */
