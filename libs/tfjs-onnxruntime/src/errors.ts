@@ -20,6 +20,7 @@ export type EngineErrorCode =
   | 'NON_FINITE'
   | 'DEVICE_UNAVAILABLE';
 
+/** What an error knows beside its message. */
 export interface EngineErrorDetails {
   /** TensorFlow.js kernel or ONNX op that the error is about. */
   kernel?: string;

@@ -7,6 +7,7 @@ import type { CompiledGraph } from './session/cache.js';
 import type { HostArray } from './session/ort.js';
 import { profileModel, type ProfileEntry } from './session/profile.js';
 
+/** Of the backend's op-by-op execution since it was registered. */
 export interface EngineStats {
   /** Compiled eager graphs that are kept, and the statistics of their cache. */
   sessions: number;
@@ -24,6 +25,7 @@ export interface EngineStats {
   bytes: number;
 }
 
+/** What the backend has compiled, run and kept so far. */
 export function stats(): EngineStats {
   const { sessions, counters } = currentBackend().runner;
   const { numTensors, numBytes } = tf.memory();

@@ -31,7 +31,7 @@ async function setBackend(registeredName: string): Promise<void> {
 async function selectOnnxRuntime(reason: string): Promise<SelectedBackend> {
   const { nativeStatus, registerOnnxRuntimeBackend } = await import('tfjs-onnxruntime');
   const cores = usableCores();
-  // ONNX Runtime counts the cores of the affinity; a control group may pay for fewer.
+  // The engine counts the cores of the affinity; a control group may pay for fewer.
   if (cores < availableParallelism())
     registerOnnxRuntimeBackend({ sessionOptions: { intraOpNumThreads: cores } });
   await setBackend('onnxruntime');

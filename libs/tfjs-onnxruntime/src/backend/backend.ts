@@ -9,9 +9,11 @@ import { order } from '../graph/order.js';
 import { sameShape } from '../graph/shape.js';
 import { latestValueId, type Value } from '../graph/value.js';
 import type { SessionOptions } from '../session/ort.js';
+import { threadOptions } from '../session/threads.js';
 import { GraphRunner } from './graph-runner.js';
 import { TensorStore, type ComplexParts } from './tensor-store.js';
 
+/** The backend's name for `tf.setBackend`. */
 export const BACKEND_NAME = 'onnxruntime';
 
 /** The trace that is being recorded: its tensors are symbolic. */
@@ -24,6 +26,7 @@ export interface TraceScope {
   wholeTensors?: boolean;
 }
 
+/** For {@link registerOnnxRuntimeBackend}. */
 export interface BackendOptions {
   /** Compiled eager graphs that are kept; the least recently used is released first. Default 64. */
   sessionCapacity?: number;
@@ -34,6 +37,7 @@ export interface BackendOptions {
 /** Values recorded before the pending graph runs by itself: bounds the memory of loops that never read. */
 const MAX_PENDING_VALUES = 8192;
 
+/** TensorFlow.js talks to it; programs need only its name. */
 export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly #tensors: TensorStore;
   readonly runner: GraphRunner;
@@ -45,7 +49,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   constructor({ sessionCapacity = 64, sessionOptions = {} }: BackendOptions = {}) {
     super();
     this.#tensors = new TensorStore(this);
-    this.runner = new GraphRunner(sessionCapacity, sessionOptions);
+    this.runner = new GraphRunner(sessionCapacity, { ...threadOptions(), ...sessionOptions });
   }
 
   // ── tensors ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ import { ONNX_ELEMENT, type ElementType } from '../graph/value.js';
 import type { ExternalData } from '../onnx/model.js';
 import { messageOf } from '../session/ort.js';
 
+/** For {@link openComputeDevice}. */
 export interface DeviceOptions {
   kind: 'cuda' | 'cpu';
   /** Folders with ONNX Runtime for CUDA and the libraries that it needs; the first that has one counts. */
@@ -79,6 +80,7 @@ const unavailable = (kind: string, reason: string, cause?: unknown): EngineError
     cause,
   });
 
+/** A device that ONNX Runtime computes on, and blocks of its memory. */
 export class ComputeDevice {
   readonly #runtime: NativeRuntime;
   readonly #device: Device;
@@ -98,14 +100,17 @@ export class ComputeDevice {
     return this.#runtime.allocate(this.#device, bytes);
   }
 
+  /** Gives a block back; nothing may run in it. */
   free(memory: DeviceMemory): void {
     this.#runtime.freeMemory(memory);
   }
 
+  /** Copies from main memory. */
   write({ memory, offset }: Place, data: TensorData): void {
     this.#runtime.writeMemory(memory, offset, data);
   }
 
+  /** Copies to main memory. */
   read({ memory, offset }: Place, data: TensorData): void {
     this.#runtime.readMemory(memory, offset, data);
   }

@@ -18,6 +18,7 @@ import { compileDeviceStep, type DeviceStep } from './compile-device-step.js';
 import type { ComputeDevice } from './compute-device.js';
 import { DeviceState } from './device-state.js';
 
+/** For {@link DeviceFunction}. */
 export interface DeviceFunctionOptions {
   /** Shown in errors. */
   name?: string;
@@ -25,6 +26,7 @@ export interface DeviceFunctionOptions {
   maxSignatures?: number;
 }
 
+/** A function like a `ReplayedFunction` whose state stays in the memory of a device. */
 export class DeviceFunction {
   readonly #device: ComputeDevice;
   readonly #fn: StatefulFunction;
@@ -138,6 +140,7 @@ export class DeviceFunction {
     if (this.#disposed) throw new EngineError('DISPOSED', `${this.#name} has been disposed.`);
   }
 
+  /** Releases sessions and device memory. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

@@ -21,6 +21,7 @@ import { describe, interpolate, isConstant, type Polynomial } from './polynomial
 import { ShapeNodes, type AxisSource } from './shape-nodes.js';
 import { verifyExport } from './verify.js';
 
+/** The inputs of an exported function, and what is done with it. */
 export interface ExportSpec {
   /** A string among the dimensions names a dynamic axis; the same name is the same size everywhere. */
   inputs: Readonly<

@@ -10,6 +10,7 @@ import { addPrefix, stripPrefix } from './prefix.js';
 import type { StatefulFunction } from './replayed-function.js';
 import { trace } from './trace.js';
 
+/** What one step of a function takes. */
 export interface CostEstimate {
   /** State and its second buffers, and the gradients of what AdamW updates. */
   stateBytes: number;

@@ -3,6 +3,7 @@ import { EngineError } from '../errors.js';
 import { sameShape } from '../graph/shape.js';
 import { sizeOf, type ElementType, type TypedArray } from '../graph/value.js';
 
+/** A tensor in JavaScript memory; `data` is in row-major order and of the array type that `dtype` says. */
 export interface HostTensor {
   data: Float32Array | Int32Array | Uint8Array | BigInt64Array;
   shape: number[];

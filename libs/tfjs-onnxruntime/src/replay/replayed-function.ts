@@ -25,13 +25,16 @@ import { addPrefix, stripPrefix } from './prefix.js';
 import type { StateSlot } from './state-slot.js';
 import { currentBackend, trace } from './trace.js';
 
+/** What a {@link StatefulFunction} returns. */
 export interface StatefulResult {
   /** New state; names that are left out keep their contents. */
   state: tf.NamedTensorMap;
   outputs: tf.NamedTensorMap;
 }
+/** A function of its state and its inputs, written in TensorFlow.js ops. It is traced, so it must not read a tensor. */
 export type StatefulFunction = (state: tf.NamedTensorMap, inputs: tf.NamedTensorMap) => StatefulResult;
 
+/** For {@link ReplayedFunction}. */
 export interface ReplayOptions extends StepOptions {
   /** Shown in errors and profiles. */
   name?: string;
@@ -44,6 +47,7 @@ const EMPTY = { next: undefined, device: undefined };
 /** A memory pattern is a second block beside the arena of a session, as large as all that is alive at once. */
 const withoutPattern = (options: SessionOptions): SessionOptions => ({ enableMemPattern: false, ...options });
 
+/** A function whose steps run as one ONNX Runtime session each, with the state in buffers that the session reads and writes. */
 export class ReplayedFunction {
   readonly #fn: StatefulFunction;
   readonly #name: string;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { nativeRuntimeFor, openSession } from './native.js';
 import type { HostArray, SessionOptions } from './ort.js';
 
+/** The time of all nodes of one op with the same shapes. */
 export interface ProfileEntry {
   /** ONNX op, e.g. 'FusedMatMul'. */
   op: string;
