@@ -9,7 +9,8 @@ import { writeFileAtomic } from '@clip-ts/clip/files';
 import { readImageBytes, type DatasetImage } from '@clip-ts/clip/data';
 import pMap from 'p-map';
 import { z } from 'zod';
-import { duration, type ProgressPrinter } from '../logging/progress.js';
+import { duration } from '../logging/lines.js';
+import { type ProgressPrinter } from '../logging/progress.js';
 
 const listSchema = z.record(
   z.string(),

@@ -15,7 +15,8 @@ import { batchesAhead } from '../data/images/pixel-source.js';
 import type { PairSource } from '../data/pair-source.js';
 import { prefetch } from '../data/prefetch.js';
 import { whileRoomLasts } from '../disk-space.js';
-import { duration, type ProgressPrinter } from '../logging/progress.js';
+import { duration } from '../logging/lines.js';
+import { type ProgressPrinter } from '../logging/progress.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import type { StopRequest } from '../stop-request.js';
 import {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createProgressPrinter, createSpeedometer, duration, trainingLine } from './progress.js';
+import { duration, trainingLine } from './lines.js';
+import { createProgressPrinter, createSpeedometer } from './progress.js';
 
 describe('progress', () => {
   it('shows stage, step, loss against chance, speed and time left', () => {

@@ -7,7 +7,7 @@ import type { AssembledModel } from '../model/assembled-model.js';
 import { freeMemory } from '@clip-ts/clip/system';
 import type { PairSource } from '../data/pair-source.js';
 import { featuresAreKept } from '../features/feature-source.js';
-import { duration } from '../logging/progress.js';
+import { duration } from '../logging/lines.js';
 import { trainingViews } from './feature-work.js';
 import { learningOf } from './learning.js';
 import { stageMemory } from './memory-estimate.js';

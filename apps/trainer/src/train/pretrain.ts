@@ -14,7 +14,8 @@ import { bestFolder, firstSnapshot, openRunFolder } from '../checkpoint/run-fold
 import type { TrainingState } from '../checkpoint/training-state.js';
 import type { RunSettings } from '../config/run-settings.js';
 import { openMetricsLog, trainingSeconds } from '../logging/metrics-log.js';
-import { createProgressPrinter, duration, type ProgressPrinter } from '../logging/progress.js';
+import { duration } from '../logging/lines.js';
+import { createProgressPrinter, type ProgressPrinter } from '../logging/progress.js';
 import { openExperimentLogger } from '../logging/wandb.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { epochBatches } from '../data/batches.js';

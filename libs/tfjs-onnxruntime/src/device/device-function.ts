@@ -4,12 +4,7 @@
  */
 import type { ElementType } from '../graph/value.js';
 import { EngineError } from '../errors.js';
-import {
-  checkHostTensor,
-  checkSignature,
-  type HostTensor,
-  type TensorSignature,
-} from '../replay/host-tensor.js';
+import { signatureOf, checkSignature, type HostTensor, type TensorSignature } from '../replay/host-tensor.js';
 import { addPrefix, stripPrefix } from '../replay/prefix.js';
 import type { StatefulFunction } from '../replay/replayed-function.js';
 import { resultsOf } from '../replay/compile-step.js';
@@ -94,13 +89,7 @@ export class DeviceFunction {
 
   #step(inputs: Readonly<Record<string, HostTensor>>): DeviceStep {
     this.#assertUsable();
-    const signature = Object.keys(inputs)
-      .sort()
-      .map((name) => {
-        const { dtype, shape } = checkHostTensor(name, inputs[name]);
-        return `${name}:${dtype}[${shape.join(',')}]`;
-      })
-      .join(' ');
+    const signature = signatureOf(inputs);
     let step = this.#compiled.get(signature);
     if (step) this.#compiled.delete(signature);
     else step = this.#compile(inputs);

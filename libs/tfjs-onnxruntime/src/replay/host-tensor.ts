@@ -48,3 +48,16 @@ export const hostTensor = (type: ElementType, shape: readonly number[], data: Ty
   shape: [...shape],
   dtype: type as HostTensor['dtype'],
 });
+
+/**
+ * Names, dtypes and shapes of inputs as one string: what a step is compiled for.
+ * @throws EngineError BAD_INPUT
+ */
+export const signatureOf = (inputs: Readonly<Record<string, HostTensor>>): string =>
+  Object.keys(inputs)
+    .sort()
+    .map((name) => {
+      const { dtype, shape } = checkHostTensor(name, inputs[name]);
+      return `${name}:${dtype}[${shape.join(',')}]`;
+    })
+    .join(' ');

@@ -14,6 +14,7 @@ import {
   checkHostTensor,
   checkSignature,
   hostTensor,
+  signatureOf,
   type HostTensor,
   type TensorSignature,
 } from './host-tensor.js';
@@ -142,13 +143,7 @@ export class ReplayedFunction {
   /** The compiled step for the signature of these inputs. */
   #step(inputs: Readonly<Record<string, HostTensor>>): CompiledStep {
     this.#assertUsable();
-    const names = Object.keys(inputs).sort();
-    const signature = names
-      .map((name) => {
-        const { dtype, shape } = checkHostTensor(name, inputs[name]);
-        return `${name}:${dtype}[${shape.join(',')}]`;
-      })
-      .join(' ');
+    const signature = signatureOf(inputs);
     let step = this.#compiled.get(signature);
     if (step) this.#compiled.delete(signature);
     else step = this.#compile(inputs);

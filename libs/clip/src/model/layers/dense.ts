@@ -32,6 +32,13 @@ export function linear(
   );
 }
 
+/** The projections of an attention, D → D each. */
+export const queryKeyValue = (D: number, init: Initializer, bias = true) => ({
+  query: linear(D, D, init, bias),
+  key: linear(D, D, init, bias),
+  value: linear(D, D, init, bias),
+});
+
 /** Over the last axis, `size` wide. */
 export function layerNorm(size: number, epsilon: number): Layer<Unary> {
   return layer(

@@ -1,6 +1,6 @@
 export { assertBatchNormTrainable, batchNorm, type BatchNormOptions } from './batch-norm.js';
 export { depthwiseConv, patchConv } from './conv.js';
-export { embeddingTable, layerNorm, linear, type Linear, type Unary } from './dense.js';
+export { embeddingTable, layerNorm, linear, queryKeyValue, type Linear, type Unary } from './dense.js';
 export {
   constant,
   lecunNormal,

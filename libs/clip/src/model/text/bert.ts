@@ -8,7 +8,15 @@ import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { firstTokenPooler } from '../blocks/pooler.js';
 import { postNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
 import * as field from '../config/schema.js';
-import { embeddingTable, layer, layerNorm, linear, normal, type Layer } from '../layers/index.js';
+import {
+  embeddingTable,
+  layer,
+  layerNorm,
+  linear,
+  normal,
+  queryKeyValue,
+  type Layer,
+} from '../layers/index.js';
 import { activation, dropout, paddingMask } from '../ops/index.js';
 import type { Forward, TextInputs, TowerDefinition } from '../tower.js';
 import { checkTokens, positionsFromPadding } from './tokens.js';
@@ -58,7 +66,7 @@ function bertLayer(config: BertConfig): Layer<Block> {
   return layer(
     {
       attention: {
-        self: { query: linear(D, D, init), key: linear(D, D, init), value: linear(D, D, init) },
+        self: queryKeyValue(D, init),
         output: { dense: linear(D, D, init), LayerNorm: layerNorm(D, eps) },
       },
       intermediate: { dense: linear(D, F, init) },

@@ -16,6 +16,7 @@ import {
   layerNorm,
   linear,
   parameter,
+  queryKeyValue,
   truncatedNormal,
   ZEROS,
   type Layer,
@@ -72,11 +73,7 @@ function dinov2Layer(config: Config): Layer<Block> {
     {
       norm1: layerNorm(D, eps),
       attention: {
-        attention: {
-          query: linear(D, D, init, qkv_bias),
-          key: linear(D, D, init, qkv_bias),
-          value: linear(D, D, init, qkv_bias),
-        },
+        attention: queryKeyValue(D, init, qkv_bias),
         output: { dense: linear(D, D, init) },
       },
       layer_scale1: { lambda1: parameter([D], scale) },

@@ -8,7 +8,15 @@ import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { firstTokenPooler } from '../blocks/pooler.js';
 import { preNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
 import * as field from '../config/schema.js';
-import { layer, layerNorm, linear, parameter, truncatedNormal, type Layer } from '../layers/index.js';
+import {
+  layer,
+  layerNorm,
+  linear,
+  parameter,
+  queryKeyValue,
+  truncatedNormal,
+  type Layer,
+} from '../layers/index.js';
 import { activation, dropout, repeatBatch } from '../ops/index.js';
 import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
 import type { Initializer } from '../types.js';
@@ -52,11 +60,7 @@ function vitLayer(config: VitConfig): Layer<Block> {
     {
       layernorm_before: layerNorm(D, eps),
       attention: {
-        attention: {
-          query: linear(D, D, init, qkv_bias),
-          key: linear(D, D, init, qkv_bias),
-          value: linear(D, D, init, qkv_bias),
-        },
+        attention: queryKeyValue(D, init, qkv_bias),
         output: { dense: linear(D, D, init) },
       },
       layernorm_after: layerNorm(D, eps),

@@ -4,7 +4,16 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { ForwardContext } from '../context.js';
-import { integerBuffer, layer, linear, parameter, values, ZEROS, type Layer } from '../layers/index.js';
+import {
+  integerBuffer,
+  layer,
+  linear,
+  parameter,
+  queryKeyValue,
+  values,
+  ZEROS,
+  type Layer,
+} from '../layers/index.js';
 import { attention, dropout, inversePermutation, permuteTokens, repeatBatch } from '../ops/index.js';
 import type { Initializer } from '../types.js';
 import { relativePositionIndex, shiftMask, windowOrder } from './windows.js';
@@ -40,9 +49,7 @@ export function windowAttention(
       self: {
         relative_position_bias_table: parameter([(2 * M - 1) ** 2, H], ZEROS),
         relative_position_index: integerBuffer([M * M, M * M], values(relativePositionIndex(M))),
-        query: linear(C, C, init, qkvBias),
-        key: linear(C, C, init, qkvBias),
-        value: linear(C, C, init, qkvBias),
+        ...queryKeyValue(C, init, qkvBias),
       },
       output: { dense: linear(C, C, init) },
     },
