@@ -1,8 +1,12 @@
 /** The service on a PostgreSQL server instead of the embedded database. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PrismaPg } from '@prisma/adapter-pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { applyMigrations } from '../build/database/migrate.js';
+import { PrismaClient } from '../build/generated/prisma/client.js';
 import type { ImportView } from '../src/imports/import.schema.js';
 import { totalImages } from './support/collection.js';
 import type { Found } from './support/collection.js';
@@ -14,6 +18,10 @@ import { useCheckpoint, useFolder } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url));
+/** The first migration that a database of one embedding an image lacks. */
+const GENERATIONS = '20261130000000_generations';
 
 const installed = postgresPrograms() !== undefined;
 const title = installed
@@ -99,6 +107,53 @@ describe.skipIf(!installed)(title, () => {
       expect(await totalImages(first)).toBe(before + count);
       expect((await first.json<Found>('/search?q=green')).total).toBe(before + count);
     });
+  });
+
+  it('a filled database of the first version is brought up to date whole, by one of two that start at once', async () => {
+    const older = join(folder, 'migrations');
+    for (const name of await readdir(MIGRATIONS)) {
+      if (name < GENERATIONS) await cp(join(MIGRATIONS, name), join(older, name), { recursive: true });
+    }
+    const connect = (url: string) => new PrismaClient({ adapter: new PrismaPg({ connectionString: url }) });
+    const owner = connect(postgres.url);
+    await owner.$executeRawUnsafe('CREATE DATABASE "old"');
+    await owner.$disconnect();
+    const url = new URL('/old', postgres.url).href;
+    const client = connect(url);
+    await applyMigrations(client, older);
+    // Images of one model and of another, and a gap where one was deleted.
+    await client.$executeRawUnsafe(`
+      INSERT INTO "images" ("id", "revision", "media_type", "width", "height", "bytes", "captions", "tags", "embedding", "embedding_model")
+      SELECT lpad(n::text, 64, '0'), n, 'image/png', 4, 3, 100 + n, ARRAY['caption ' || n], ARRAY['tag'],
+        decode(lpad(to_hex(n), 16, '0'), 'hex'), CASE WHEN n <= 200 THEN 'first' ELSE 'second' END
+      FROM generate_series(1, 301) AS n`);
+    await client.$executeRawUnsafe(`DELETE FROM "images" WHERE "key" = 7`);
+    await client.$executeRawUnsafe(`UPDATE "collection" SET "revision" = 301`);
+    const before = await client.$queryRawUnsafe(
+      `SELECT "key", "id", "captions", "tags", "revision" FROM "images" ORDER BY "key"`,
+    );
+    const vectors = await client.$queryRawUnsafe(
+      `SELECT "key", "embedding_model" AS "model", "embedding" FROM "images" ORDER BY "key"`,
+    );
+    await Promise.all([applyMigrations(client), applyMigrations(client)]);
+    expect(
+      await client.$queryRawUnsafe(
+        `SELECT "key", "id", "captions", "tags", "revision" FROM "images" ORDER BY "key"`,
+      ),
+    ).toEqual(before);
+    expect(
+      await client.$queryRawUnsafe(`SELECT "key", "model", "embedding" FROM "embeddings" ORDER BY "key"`),
+    ).toEqual(vectors);
+    const generations = await client.generation.findMany({ orderBy: { model: 'asc' } });
+    expect(generations.map(({ model, embeddingSize }) => [model, embeddingSize])).toEqual([
+      ['first', 2],
+      ['second', 2],
+    ]);
+    const added = await client.image.create({
+      data: { id: 'f'.repeat(64), revision: 302, mediaType: 'image/png', width: 1, height: 1, bytes: 1 },
+    });
+    expect(added.key).toBe(302);
+    await client.$disconnect();
   });
 
   describe('a database', () => {
