@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './scripts/longest-first.mjs';
 
 const from = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -31,7 +32,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     maxWorkers: 2,
     // A test that needs another one before it fails sooner or later; the seed that the summary names repeats the order.
-    sequence: { shuffle: { tests: true, files: false } },
+    sequence: { sequencer: LongestFirst, shuffle: { tests: true, files: false } },
     projects: [
       {
         extends: true,
