@@ -1,8 +1,10 @@
 /** Scores of labels as POST /classify gives them. Embeddings of texts are kept, so that bars move as labels are edited. */
 import {
+  ensembleEmbeds,
   labelPrompts,
   rankLabels,
   REFERENCE_LABELS,
+  TEMPLATE_SETS,
   textCenter,
   type RankedLabel,
 } from '@clip-ts/clip/browser';
@@ -26,15 +28,16 @@ export class Classifier {
    */
   async rank(
     imageEmbed: Float32Array,
-    { labels, hypothesisTemplate, multiLabel, background }: Labels,
+    { labels, templates: given, multiLabel, background }: Labels,
     isOutdated: () => boolean,
   ): Promise<RankedLabel[] | undefined> {
     const { logitScale, logitBias } = this.model.scoring;
-    const labelEmbeds = await this.texts(labelPrompts(labels, hypothesisTemplate), isOutdated);
+    const templates = [...new Set(given.flatMap((template) => TEMPLATE_SETS[template] ?? [template]))];
+    const labelEmbeds = await this.labels(labels, templates, isOutdated);
     if (labelEmbeds === undefined) return undefined;
     let center: Float32Array | undefined;
     if (logitBias === undefined && (multiLabel || background)) {
-      center = await this.center(hypothesisTemplate, isOutdated);
+      center = await this.center(templates, isOutdated);
       if (center === undefined) return undefined;
     }
     return rankLabels(imageEmbed, labelEmbeds, labels, {
@@ -47,15 +50,34 @@ export class Classifier {
     });
   }
 
-  /** Center of the reference labels in the template. */
-  private async center(template: string, isOutdated: () => boolean): Promise<Float32Array | undefined> {
-    const known = this.centers.get(template);
+  /** Center of the reference labels in the templates. */
+  private async center(
+    templates: readonly string[],
+    isOutdated: () => boolean,
+  ): Promise<Float32Array | undefined> {
+    const key = JSON.stringify(templates);
+    const known = this.centers.get(key);
     if (known !== undefined) return known;
-    const embeds = await this.texts(labelPrompts(REFERENCE_LABELS, template), isOutdated);
+    const embeds = await this.labels(REFERENCE_LABELS, templates, isOutdated);
     if (embeds === undefined) return undefined;
     const center = textCenter(embeds);
-    this.centers.set(template, center);
+    this.centers.set(key, center);
     return center;
+  }
+
+  /** Embeddings of labels, the mean over the templates. */
+  private async labels(
+    labels: readonly string[],
+    templates: readonly string[],
+    isOutdated: () => boolean,
+  ): Promise<Float32Array[] | undefined> {
+    const all: Float32Array[][] = [];
+    for (const template of templates) {
+      const embeds = await this.texts(labelPrompts(labels, template), isOutdated);
+      if (embeds === undefined) return undefined;
+      all.push(embeds);
+    }
+    return ensembleEmbeds(all);
   }
 
   private async texts(

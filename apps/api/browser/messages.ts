@@ -30,7 +30,8 @@ export type Device = 'webgpu' | 'wasm';
 /** What the labels are to be scored by; as the parameters of POST /classify. */
 export interface Labels {
   labels: string[];
-  hypothesisTemplate: string;
+  /** With {} where the label goes, or names of sets of templates: a label is the mean over all. */
+  templates: string[];
   multiLabel: boolean;
   background: boolean;
 }

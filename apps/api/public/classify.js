@@ -2,13 +2,14 @@
 import { callJson } from './api.js';
 import { byId, showStatus } from './dom.js';
 import { takeImages } from './image-input.js';
-import { EXAMPLE_LABELS, LABELS_KEY, bar, readLabels, summary } from './scores.js';
+import { startLabelSets } from './label-sets.js';
+import { EXAMPLE_LABELS, LABELS_KEY, bar, summary } from './scores.js';
+import { send } from './selection.js';
 
 /** @returns {{ use: (image: Blob, name: string) => void }} */
 export function startClassify() {
   const form = /** @type {HTMLFormElement} */ (byId('classify-form'));
   const labels = /** @type {HTMLTextAreaElement} */ (byId('labels'));
-  const template = /** @type {HTMLInputElement} */ (byId('template'));
   const multi = /** @type {HTMLInputElement} */ (byId('multi'));
   const background = /** @type {HTMLInputElement} */ (byId('background'));
   const preview = /** @type {HTMLImageElement} */ (byId('preview'));
@@ -18,6 +19,10 @@ export function startClassify() {
   /** @type {{ blob: Blob, name: string } | undefined} */
   let image;
   labels.value = sessionStorage.getItem(LABELS_KEY) ?? EXAMPLE_LABELS;
+
+  const failed = (/** @type {unknown} */ error) =>
+    showStatus(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+  const sets = startLabelSets({ base: '', changed: () => image !== undefined && classify(), failed });
 
   /** @param {Blob} blob @param {string} name */
   function use(blob, name) {
@@ -34,7 +39,7 @@ export function startClassify() {
       showStatus(status, 'Choose an image first.', true);
       return;
     }
-    const list = readLabels(labels.value);
+    const { labels: list, templates } = sets.read();
     if (list.length === 0) {
       showStatus(status, 'Write at least one label.', true);
       return;
@@ -43,7 +48,7 @@ export function startClassify() {
     const body = new FormData();
     body.append('image', image.blob, image.name);
     body.append('labels', JSON.stringify(list));
-    body.append('hypothesis_template', template.value || '{}');
+    body.append('templates', JSON.stringify(templates));
     body.append('multi_label', String(multi.checked));
     body.append('background', String(background.checked));
     button.disabled = true;
@@ -55,7 +60,7 @@ export function startClassify() {
       showStatus(status, summary(scores));
     } catch (error) {
       byId('bars').replaceChildren();
-      showStatus(status, error instanceof Error ? error.message : 'Something went wrong.', true);
+      failed(error);
     } finally {
       button.disabled = false;
     }
@@ -64,6 +69,14 @@ export function startClassify() {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     classify();
+  });
+  byId('label-set-save').addEventListener('click', () => {
+    const name = prompt('Save these labels, with the text around them, under the name')?.trim();
+    if (!name) return;
+    send('label-sets', 'POST', { name, ...sets.read() })
+      .then(() => sets.refresh())
+      .then(() => showStatus(status, `Saved as ${name}.`))
+      .catch(failed);
   });
   takeImages({
     area: byId('drop'),

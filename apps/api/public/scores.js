@@ -14,6 +14,13 @@ const NONE = 'none of the above';
 export const readLabels = (text) =>
   [...new Set(text.split(/[\n,]/).map((label) => label.trim()))].filter(Boolean);
 
+/** @param {string} text one a line; nothing is the label by itself */
+export function readTemplates(text) {
+  const lines = text.split('\n').map((line) => line.trim());
+  const templates = [...new Set(lines)].filter(Boolean);
+  return templates.length === 0 ? ['{}'] : templates;
+}
+
 /** @param {Score} entry */
 export function bar({ label, score, similarity }) {
   const percent = create('b', { text: `${(score * 100).toFixed(1)} %` });

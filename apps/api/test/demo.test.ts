@@ -7,7 +7,7 @@ import sharp, { type Sharp } from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { axeFindings, hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
 import { FLOAT, onnxFile } from './support/onnx-file.js';
-import { formRequest } from './support/server.js';
+import { formRequest, jsonRequest } from './support/server.js';
 import { EMBEDDING_SIZE, IMAGE_SIZE } from './support/tiny-checkpoint.js';
 import { useFolder, useServer } from './support/use-server.js';
 
@@ -64,6 +64,9 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the demo page'), () => {
   let complaints: string[];
 
   beforeAll(async () => {
+    const templates = ['a {} thing', 'clip-7'];
+    const set = { name: 'colours', labels: ['red', 'blue, or so', 'green'], templates };
+    await server.json('/label-sets', jsonRequest(set));
     browser = await launchBrowser();
   });
   afterAll(() => browser.close());
@@ -134,6 +137,34 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the demo page'), () => {
     }
     const elsewhere = requests.filter(({ url }) => new URL(url).origin !== server.url);
     expect([elsewhere, requests.filter(({ method }) => method !== 'GET')]).toEqual([[], []]);
+  });
+
+  it('takes saved labels with their templates', async () => {
+    const file = await fileOf('saved.png', picture(90, 60).png());
+    const here = await scoresAfter(async () => {
+      await page.getByLabel('Saved labels').selectOption('colours (3)');
+      await page.locator('#demo-file').setInputFiles(file);
+    });
+    const form = formRequest({
+      image: new Uint8Array(await readFile(file)),
+      label_set: 'colours',
+      background: 'true',
+    });
+    const there = await server.json<Score[]>('/classify', form);
+    expect(here.map(({ label }) => label)).toEqual(there.map(({ label }) => label));
+    here.forEach(({ score }, n) => expect(score).toBeCloseTo(there[n]!.score, 5));
+  });
+
+  it('says why a model of the hub is not loaded, and is loaded by no other page', async () => {
+    await page.goto(`${server.url}/demo/?model=someone/clip`);
+    await page.getByText('This server does not let the page load models of the hub').waitFor();
+    const main = await browser.newPage();
+    const asked: string[] = [];
+    main.on('request', (request) => asked.push(request.url()));
+    await main.goto(server.url);
+    await main.getByText('The collection is empty.').waitFor();
+    expect(asked.filter((url) => url.includes('/demo'))).toEqual([]);
+    await main.close();
   });
 
   it('moves the bars as labels are edited and follows a camera', async () => {

@@ -138,6 +138,14 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.locator('.bar').nth(2).waitFor();
     expect(await page.locator('.bar span').first().textContent()).toBe('blue');
     await page.getByText('Most likely: blue').waitFor();
+    page.on('dialog', (dialog) => void dialog.accept('three colours'));
+    await page.getByLabel(/^Text around each label/).fill('{}\nthe {} one');
+    await page.getByRole('button', { name: 'Save these labels…' }).click();
+    await page.getByText('Saved as three colours.').waitFor();
+    await page.locator('#labels').fill('yellow');
+    await page.getByLabel('Saved labels').selectOption('three colours (3)');
+    await page.getByText('Most likely: blue').waitFor();
+    expect(await page.locator('#labels').inputValue()).toBe('red\nblue\ngreen');
   });
 
   it('says when none of the labels fits', async () => {

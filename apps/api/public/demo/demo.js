@@ -2,7 +2,8 @@
 import { apiKey, callJson } from '../api.js';
 import { byId, showStatus } from '../dom.js';
 import { takeImages } from '../image-input.js';
-import { EXAMPLE_LABELS, LABELS_KEY, bar, readLabels, summary } from '../scores.js';
+import { startLabelSets } from '../label-sets.js';
+import { EXAMPLE_LABELS, LABELS_KEY, bar, summary } from '../scores.js';
 import { startCamera } from './camera.js';
 
 /**
@@ -46,6 +47,13 @@ const camera = startCamera({
   failed: (message) => showStatus(status, message, true),
 });
 
+const sets = startLabelSets({
+  base: '../',
+  changed: () => sendLabels(),
+  failed: (error) =>
+    showStatus(status, error instanceof Error ? error.message : 'Something went wrong.', true),
+});
+
 /** @param {File} image */
 function use(image) {
   camera.stop();
@@ -63,10 +71,9 @@ function showOnly(shown) {
 }
 
 function sendLabels() {
-  const list = readLabels(labels.value);
-  const hypothesisTemplate = input('template').value || '{}';
+  const { labels: list, templates } = sets.read();
   if (list.length === 0) return showStatus(status, 'Write at least one label.', true);
-  if (!hypothesisTemplate.includes('{}'))
+  if (templates.some((template) => !template.includes('{}') && !/^clip-\d+$/.test(template)))
     return showStatus(status, 'The text around each label needs a place for it: {}.', true);
   sessionStorage.setItem(LABELS_KEY, labels.value);
   showStatus(status, hasImage ? 'Scoring…' : '');
@@ -74,7 +81,7 @@ function sendLabels() {
     kind: 'labels',
     labels: {
       labels: list,
-      hypothesisTemplate,
+      templates,
       multiLabel: input('multi').checked,
       background: input('background').checked,
     },

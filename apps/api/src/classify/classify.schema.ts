@@ -19,6 +19,8 @@ function parameterFields(limits: TextLimits) {
     labels: labelsSchema(limits).optional(),
     label_set: labelSetNameSchema.optional().meta({
       description: 'Name of a saved label set, instead of labels; its templates hold unless others are given',
+      // Swagger UI sends it where the field is left alone; without it, the text "string".
+      example: '',
     }),
     hypothesis_template: z
       .preprocess(

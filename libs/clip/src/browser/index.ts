@@ -18,9 +18,11 @@ export type { RgbImage } from '../preprocess/rgb-image.js';
 export { parseTokenizerFiles } from '../tokenizer/files.js';
 export { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js';
 export {
+  ensembleEmbeds,
   labelPrompts,
   rankLabels,
   REFERENCE_LABELS,
+  TEMPLATE_SETS,
   textCenter,
   type LabelCalibration,
   type RankedLabel,
