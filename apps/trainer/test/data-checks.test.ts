@@ -46,6 +46,15 @@ describe('a run', () => {
     expect(stderr).toContain('--verify finds all such images before training');
   });
 
+  it('writes nothing into a folder whose folders are the classes', async () => {
+    const output = inFolder('coco/images/run');
+    const flags = await configFlags(folder);
+    const data = ['--data', inFolder('coco/images'), '--output', output];
+    const { code, stderr } = await trainer('pretrain', ...data, ...flags, '--dry-run');
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/--output .* would be trained on; name an/)]);
+    expect(await readdir(inFolder('coco/images'))).not.toContain('run');
+  });
+
   it('finds all unreadable images in one pass, refuses too many, and leaves out what is allowed', async () => {
     const refused = await pretrain('run', {}, '--verify');
     expect(refused.code).toBe(2);

@@ -11,6 +11,7 @@ import { SafetensorsFile, safetensorsHeader } from '@clip-ts/clip';
 import { writeFileAtomic } from '@clip-ts/clip/files';
 import { z } from 'zod';
 import { requireRoom } from '../disk-space.js';
+import { InputError } from '../errors.js';
 
 const FEATURE_KINDS = ['image_features', 'text_features'] as const;
 export type FeatureKind = (typeof FEATURE_KINDS)[number];
@@ -65,7 +66,9 @@ export class UnfinishedFeatures {
 
   /** Begins the file, or resumes one that was left unfinished. @throws InputError disk_full */
   static async open(file: string, shapes: FeatureShapes): Promise<UnfinishedFeatures> {
-    await mkdir(path.dirname(file), { recursive: true });
+    await mkdir(path.dirname(file), { recursive: true }).catch((error: Error) => {
+      throw new InputError(`--feature-cache ${path.dirname(file)} cannot be written to: ${error.message}`);
+    });
     const { header, size } = layoutOf(shapes);
     const found = await readProgress(progressFile(file));
     const partial = await stat(partialFile(file)).catch(() => undefined);

@@ -27,7 +27,7 @@ import { openJournal } from './journal.js';
 import { judgeBest } from './judge-best.js';
 import { learningOf } from './learning.js';
 import { openModel } from './open-model.js';
-import { openSources, readSplits, type RunSources, type RunSplits } from './run-data.js';
+import { assertOutsideImages, openSources, readSplits, type RunSources, type RunSplits } from './run-data.js';
 import { runSummary } from './run-summary.js';
 import { watchStopSignals, type StopSignals } from './stop-signal.js';
 import { train } from './train.js';
@@ -59,6 +59,7 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const { settings, restart, verify } = options;
   const printer = createProgressPrinter();
   const stop = watchStopSignals();
+  await assertOutsideImages(settings);
   await lockOutput(settings.output);
   const splits = await readSplits(settings, verify, printer);
   const { split, images } = splits.training;

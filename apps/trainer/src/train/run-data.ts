@@ -1,10 +1,11 @@
 /** The data of a run: both splits, read, checked and made ready for a model. */
+import path from 'node:path';
 import type { RunSettings } from '../config/run-settings.js';
 import { fingerprint, imageSizes } from '../data/fingerprint.js';
 import { sharedImages } from '../data/overlap.js';
 import { openResizedFiles } from '../data/images/resized-files.js';
 import { openPairSources, type PairSource } from '../data/pair-source.js';
-import { few, readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
+import { few, openData, readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
 import {
   findUnreadable,
   keepUnreadable,
@@ -28,6 +29,23 @@ interface CheckedSplit {
   split: CaptionedSplit;
   sizes: number[];
   hash: string;
+}
+
+const isImageFolder = async (data: string): Promise<boolean> =>
+  ['class-folders', 'images'].includes((await openData(data)).format);
+
+/**
+ * A folder of images is read as it is: what the run writes there, such as its first batch as a picture, would be the images of
+ * a class in the next run, and a new folder beside those of splits makes classes of them.
+ * @throws InputError
+ */
+export async function assertOutsideImages({ data, output }: RunSettings): Promise<void> {
+  const below = path.relative(path.resolve(data), path.resolve(output));
+  if (below.startsWith('..') || path.isAbsolute(below) || !(await isImageFolder(data))) return;
+  throw new InputError(
+    `--output ${output} lies in --data ${data}, whose folders are read as images: what the run writes there would be trained ` +
+      'on; name an --output outside of it',
+  );
 }
 
 /**
