@@ -27,7 +27,32 @@ const MOST_SHOWN = 100;
 /** Characters of the longest cursor: its head and so many keys in base64. */
 export const LONGEST_CURSOR = Math.ceil(((HEAD + 4 * MOST_SHOWN) * 4) / 3) + 4;
 
-export function writeCursor({ model, largestKey, shown, after }: SearchCursor): string {
+/** A page as the index gave it. */
+interface Page {
+  matches: readonly Place[];
+  /** No graph chose its images. */
+  exact: boolean;
+  largestKey: number;
+}
+
+/**
+ * Where the page after a page of up to `limit` images begins; null when there is none.
+ * @param before where that page began
+ */
+export function cursorAfter(
+  { matches, exact, largestKey }: Page,
+  limit: number,
+  model: string,
+  before: SearchCursor | undefined,
+): string | null {
+  const after = matches.at(-1);
+  if (after === undefined || matches.length < limit) return null;
+  if (before !== undefined) return writeCursor({ ...before, after });
+  if (exact) return writeCursor({ model, largestKey, shown: [], after });
+  return writeCursor({ model, largestKey, shown: matches.map(({ key }) => key) });
+}
+
+function writeCursor({ model, largestKey, shown, after }: SearchCursor): string {
   const bytes = Buffer.alloc(HEAD + 4 * shown.length);
   bytes.writeUInt8(VERSION, 0);
   bytes.write(model.slice(0, 2 * MODEL_BYTES), 1, 'hex');
@@ -42,7 +67,7 @@ export function writeCursor({ model, largestKey, shown, after }: SearchCursor): 
 }
 
 /**
- * What {@link writeCursor} wrote. Throws invalid_request for anything else, and for the cursor of another model than
+ * What {@link cursorAfter} gave. Throws invalid_request for anything else, and for the cursor of another model than
  * answers, whose scores do not compare.
  */
 export function readCursor(text: string, model: string): SearchCursor {

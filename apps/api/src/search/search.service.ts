@@ -15,8 +15,7 @@ import { cleanText } from '../text/clean-text.js';
 import type { ImageFilter } from '../vector-index/attribute-index.js';
 import { IndexService } from '../vector-index/index.service.js';
 import { combineVectors } from './combine-vectors.js';
-import { readCursor, writeCursor } from './search-cursor.js';
-import type { SearchCursor } from './search-cursor.js';
+import { cursorAfter, readCursor } from './search-cursor.js';
 import type { PageQuery, SearchResult, TextQuery } from './search.schema.js';
 
 @Injectable()
@@ -122,24 +121,10 @@ export class SearchService {
       ...(total !== undefined && cursor === undefined && { total }),
       limit,
       offset,
-      ...(offset === 0 && { nextCursor: nextCursor(found, limit, model, cursor) }),
+      ...(offset === 0 && { nextCursor: cursorAfter(found, limit, model, cursor) }),
       model,
     };
   }
-}
-
-/** Where the next page begins; null when this one was the last. */
-function nextCursor(
-  { matches, exact, largestKey }: Awaited<ReturnType<IndexService['search']>>,
-  limit: number,
-  model: string,
-  before: SearchCursor | undefined,
-): string | null {
-  const after = matches.at(-1);
-  if (after === undefined || matches.length < limit) return null;
-  if (before !== undefined) return writeCursor({ ...before, after });
-  if (exact) return writeCursor({ model, largestKey, shown: [], after });
-  return writeCursor({ model, largestKey, shown: matches.map(({ key }) => key) });
 }
 
 const toFilter = ({ tag, notTag, collection, ...times }: PageQuery): ImageFilter => ({
