@@ -2,7 +2,7 @@
  * Devices with memory of their own, as the addon offers them (native/device_addon.cc): ONNX Runtime's CUDA provider, or the
  * CPU provider over main memory, which takes the same path. All functions work on the calling thread and throw Error.
  */
-import type { ElementCode, TensorData } from './index.js';
+import type { ElementCode, TensorData } from './tensor-data.js';
 
 declare const handle: unique symbol;
 /** ONNX Runtime's provider and the memory that its sessions work in; opaque. */

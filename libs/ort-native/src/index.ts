@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DEVICE_FUNCTIONS, type DeviceFunctions } from './device.js';
+import type { ElementCode, TensorData } from './tensor-data.js';
 
 export {
   CUDA_LIBRARIES,
@@ -16,9 +17,7 @@ export {
   type CudaLibraries,
 } from './cuda.js';
 
-/** ONNX's element types that tensors may have here: float32 1, uint8 2, int32 6, int64 7, bool 9, float16 10. */
-export type ElementCode = 1 | 2 | 6 | 7 | 9 | 10;
-export type TensorData = Float32Array | Int32Array | Uint8Array | BigInt64Array | Uint16Array;
+export type { ElementCode, TensorData } from './tensor-data.js';
 
 /** An input, or an output whose contents are written into `data`. */
 export interface NativeTensor {

@@ -1,4 +1,4 @@
-/** Where a run stands: at its start, where `<output>/last` says when it is the same run, or at the start of more epochs. */
+/** Where a run stands: at its start, where `<output>/last` of the same run left it, or at the start of more epochs. */
 import type { RunSettings } from '../config/run-settings.js';
 import { InputError } from '../errors.js';
 import {

@@ -1,4 +1,4 @@
-/** One process a run: the folder of a run has a single writer. */
+/** The lock of a run's folder, which has a single writer. */
 import { rmdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { FolderInUseError, lockFolder } from '@clip-ts/clip/files';

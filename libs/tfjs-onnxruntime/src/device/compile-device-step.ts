@@ -41,7 +41,7 @@ import { bytesOf, viewOf, type DeviceState } from './device-state.js';
 
 type Inputs = Readonly<Record<string, HostTensor>>;
 /** How many nodes of each op. */
-export type OpCounts = Readonly<Record<string, number>>;
+type OpCounts = Readonly<Record<string, number>>;
 
 export interface DeviceStep {
   run(inputs: Inputs): Record<string, HostTensor>;
