@@ -6,13 +6,14 @@ import type { Learning } from './learning.js';
 import type { StagePlan } from './plan-stage.js';
 
 /**
- * What ONNX Runtime takes for each byte of intermediate values that are alive at once: its arena has gaps and grows by powers
- * of two, and convolutions have workspace and copies in another layout. An arena that sessions share fills its gaps better than
- * one that each has of its own. Measured, docs/decisions/016-memory-of-training.md.
+ * What ONNX Runtime takes for each byte of intermediate values that are alive at once. Measured,
+ * docs/decisions/016-memory-of-training.md.
  */
-const ARENA_FACTOR = {
-  transformers: { shared: 1.5, own: 2.2 },
-  convolutions: { shared: 1.95, own: 2.8 },
+const ARENA = {
+  /** Gaps in an arena that all sessions share, before it grows. */
+  shared: 1.25,
+  /** Without the addon; convolutions have workspace then, and copies in another layout. */
+  own: { transformers: 2.2, convolutions: 2.8 },
 };
 /** Of a compiled step: its graph, its plan, its packed constants. */
 const SESSION_BYTES = 70e6;
@@ -45,12 +46,19 @@ export function stageMemory({
   const { batchSize, microBatches } = plan;
   const state = initialState(assembled.weights, learning.trainable, microBatches > 1);
   const batches = 2 * microBatches * batchSize * 3 * image.height * image.width * FLOAT;
-  const factors = ARENA_FACTOR[cost.work.convolutionFlops > 0 ? 'convolutions' : 'transformers'];
-  const working = cost.workingBytes * (sharesMemory ? factors.shared : factors.own);
+  const working = sharesMemory
+    ? sharedArena(ARENA.shared * cost.workingBytes)
+    : cost.workingBytes * ARENA.own[cost.work.convolutionFlops > 0 ? 'convolutions' : 'transformers'];
   const sessions = SESSION_BYTES * (sharesMemory ? LENGTHS : 1);
   // A checkpoint is written from a copy of weights and moments.
   const afterwards = Math.max(bytesOf(state), EXPORT_COPIES * bytesOf(assembled.weights));
   return cost.stateBytes + sessions + working + batches + afterwards;
+}
+
+/** An arena grows by regions of doubling size, of which the last is in use by half. */
+function sharedArena(needed: number): number {
+  const regions = 2 ** Math.ceil(Math.log2(Math.max(1, needed)));
+  return (needed + regions) / 2;
 }
 
 const bytesOf = (tensors: HostTensors): number =>
