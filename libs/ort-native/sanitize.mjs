@@ -35,6 +35,7 @@ run(
     'node_modules/vitest/vitest.mjs',
     'run',
     'libs/tfjs-onnxruntime/src/fused',
+    'libs/tfjs-onnxruntime/src/kernels/native-',
     'libs/tfjs-onnxruntime/src/replay',
     'libs/tfjs-onnxruntime/src/device',
   ],

@@ -12,6 +12,7 @@ constexpr const char* kDomain = "ort.native";
  * AddLayerNorm(a [..,D], b [..,D], gamma [D], beta [D]; epsilon) → sum, y, mean [..,1], inverse [..,1]
  * BiasGelu(x [..,D], bias [D]) → y
  * BiasGeluGradient(dy [..,D], x [..,D], bias [D]) → dx, d_bias [D]
+ * BiasQuickGelu, BiasQuickGeluGradient: the same for z·σ(1.702 z)
  * BiasRectify(x [..,D], bias [D]; highest) → y
  * RectifierGradient(dy [..,D], y [..,D]; highest) → dx, d_bias [D]
  * DepthwiseConv(x [N,H,W,C], filter [R,S,C]) → y [N,P,Q,C]

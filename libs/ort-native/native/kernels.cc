@@ -66,6 +66,15 @@ INLINE Normal StandardNormal(float z) {
   return {z < 0.0f ? tail : 1.0f - tail, 0.398942280f * gaussian};
 }
 
+constexpr float kQuick = 1.702f;
+
+/** 1 / (1 + e⁻ˣ), from an exponential that cannot overflow. */
+INLINE float Sigmoid(float x) {
+  const float e = ExpOfNegative(-std::fabs(x));
+  const float reciprocal = 1.0f / (1.0f + e);
+  return x < 0.0f ? e * reciprocal : reciprocal;
+}
+
 }  // namespace
 
 CLONES void LayerNormGradient(Rows rows, const float* __restrict dy, const float* __restrict x,
@@ -170,6 +179,35 @@ CLONES void BiasGeluGradient(Rows rows, const float* __restrict dy, const float*
       const float z = xn[d] + bias[d];
       const Normal normal = StandardNormal(z);
       const float gradient = dyn[d] * (normal.cdf + z * normal.density);
+      dxn[d] = gradient;
+      d_bias[d] += gradient;
+    }
+  }
+}
+
+CLONES void BiasQuickGelu(Rows rows, const float* __restrict x, const float* __restrict bias, float* __restrict y) {
+  const size_t D = rows.D;
+  for (size_t n = rows.begin; n < rows.end; n++) {
+    const float* xn = x + n * D;
+    float* yn = y + n * D;
+    for (size_t d = 0; d < D; d++) {
+      const float z = xn[d] + bias[d];
+      yn[d] = z * Sigmoid(kQuick * z);
+    }
+  }
+}
+
+CLONES void BiasQuickGeluGradient(Rows rows, const float* __restrict dy, const float* __restrict x,
+                                  const float* __restrict bias, float* __restrict dx, float* __restrict d_bias) {
+  const size_t D = rows.D;
+  for (size_t n = rows.begin; n < rows.end; n++) {
+    const float* dyn = dy + n * D;
+    const float* xn = x + n * D;
+    float* dxn = dx + n * D;
+    for (size_t d = 0; d < D; d++) {
+      const float z = xn[d] + bias[d];
+      const float s = Sigmoid(kQuick * z);
+      const float gradient = dyn[d] * (s + kQuick * z * s * (1.0f - s));
       dxn[d] = gradient;
       d_bias[d] += gradient;
     }

@@ -32,6 +32,12 @@ void BiasGelu(Rows, const float* x, const float* bias, float* y);
 /** dx = dy·(Φ(z) + z·φ(z)) with z = x + bias. Adds Σ dx to d_bias [D]. */
 void BiasGeluGradient(Rows, const float* dy, const float* x, const float* bias, float* dx, float* d_bias);
 
+/** y = z·σ(1.702 z) with z = x + bias, OpenAI CLIP's approximation of GELU. */
+void BiasQuickGelu(Rows, const float* x, const float* bias, float* y);
+
+/** dx = dy·s·(1 + 1.702 z·(1 − s)) with s = σ(1.702 z) and z = x + bias. Adds Σ dx to d_bias [D]. */
+void BiasQuickGeluGradient(Rows, const float* dy, const float* x, const float* bias, float* dx, float* d_bias);
+
 /** y = min(max(x + bias, 0), highest). NaN stays NaN. */
 void BiasRectify(Rows, const float* x, const float* bias, float highest, float* y);
 

@@ -41,28 +41,29 @@ void AddLayerNorm(const Call& call, float epsilon) {
   });
 }
 
-void BiasGelu(const Call& call) {
+template <void (*Kernel)(kernels::Rows, const float*, const float*, float*)>
+void Activate(const Call& call) {
   const auto x = call.Input(0), bias = call.Input(1);
   const size_t D = bias.size;
   const size_t N = D == 0 ? 0 : x.size / D;
-  Require(x.columns() == D, "BiasGelu");
+  Require(x.columns() == D, "activation of a sum with a bias");
   float* y = call.Output(0, x.shape);
   const Blocks blocks(N, D);
-  call.Parallel(blocks.count, [&](size_t i) { kernels::BiasGelu(blocks.at(i, N, D), x.data, bias.data, y); });
+  call.Parallel(blocks.count, [&](size_t i) { Kernel(blocks.at(i, N, D), x.data, bias.data, y); });
 }
 
-void BiasGeluGradient(const Call& call) {
+template <void (*Kernel)(kernels::Rows, const float*, const float*, const float*, float*, float*)>
+void ActivationGradient(const Call& call) {
   const auto dy = call.Input(0), x = call.Input(1), bias = call.Input(2);
   const size_t D = bias.size;
   const size_t N = D == 0 ? 0 : x.size / D;
-  Require(x.columns() == D && dy.size == x.size, "BiasGeluGradient");
+  Require(x.columns() == D && dy.size == x.size, "gradient of an activation");
   float* dx = call.Output(0, x.shape);
   float* d_bias = call.Output(1, bias.shape);
   const Blocks blocks(N, D);
   std::vector<float> parts(blocks.count * D);
-  call.Parallel(blocks.count, [&](size_t i) {
-    kernels::BiasGeluGradient(blocks.at(i, N, D), dy.data, x.data, bias.data, dx, parts.data() + i * D);
-  });
+  call.Parallel(blocks.count,
+                [&](size_t i) { Kernel(blocks.at(i, N, D), dy.data, x.data, bias.data, dx, parts.data() + i * D); });
   SumParts(call, parts, blocks.count, D, d_bias);
 }
 
@@ -111,8 +112,10 @@ std::function<void(const Call&)> UpTo(Table api, const ort::KernelInfo* info) {
 const Op kOps[] = {
     {"LayerNormGradient", 5, 3, Plain<LayerNormGradient>},
     {"AddLayerNorm", 4, 4, PrepareAddLayerNorm},
-    {"BiasGelu", 2, 1, Plain<BiasGelu>},
-    {"BiasGeluGradient", 3, 2, Plain<BiasGeluGradient>},
+    {"BiasGelu", 2, 1, Plain<Activate<kernels::BiasGelu>>},
+    {"BiasGeluGradient", 3, 2, Plain<ActivationGradient<kernels::BiasGeluGradient>>},
+    {"BiasQuickGelu", 2, 1, Plain<Activate<kernels::BiasQuickGelu>>},
+    {"BiasQuickGeluGradient", 3, 2, Plain<ActivationGradient<kernels::BiasQuickGeluGradient>>},
     {"BiasRectify", 2, 1, UpTo<BiasRectify>},
     {"RectifierGradient", 2, 2, UpTo<RectifierGradient>},
 };

@@ -84,6 +84,14 @@ describe('fused kernels', () => {
     );
   });
 
+  it('FusedGelu with sigmoid is x·σ(1.702 x)', () => {
+    compare(
+      (x) => run('FusedGelu', { x: x }, { approximate: 'sigmoid' }),
+      (x) => tf.mul(x, tf.sigmoid(tf.mul(x, 1.702))),
+      [[4, 5]],
+    );
+  });
+
   it('FusedAttention without a mask', () => {
     compare(
       (query, key, value) =>

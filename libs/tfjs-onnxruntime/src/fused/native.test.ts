@@ -41,10 +41,10 @@ function layerNormOfSum(B: number, T: number, D: number, x?: HostTensor): Native
   };
 }
 
-function geluOfSum(N: number, D: number, x?: HostTensor): NativeCase {
+function geluOfSum(N: number, D: number, x?: HostTensor, approximate = 'none'): NativeCase {
   const inputs = { x: x ?? numbers([N, D], 1), bias: numbers([D], 2), weight: numbers([1, N, D], 3) };
   const forward = (t: Tensors): tf.Tensor =>
-    kernel('FusedGelu', { x: tf.reshape(tf.add(t.x!, t.bias!), [1, N, D]) }, { approximate: 'none' });
+    kernel('FusedGelu', { x: tf.reshape(tf.add(t.x!, t.bias!), [1, N, D]) }, { approximate });
   return {
     inputs,
     f: (t) => ({ y: forward(t), ...gradients(forward, t, ['x', 'bias'], t.weight!) }),
@@ -90,6 +90,18 @@ agreesWithComposedOps('the fused ops of the native addon', {
   }),
   'GELU with NaN': geluOfSum(4, 9, withNaN([4, 9])),
   'GELU of no rows': geluOfSum(0, 9),
+  'QuickGELU of an odd width': geluOfSum(33, 67, undefined, 'sigmoid'),
+  'QuickGELU of many rows': geluOfSum(2000, 130, undefined, 'sigmoid'),
+  'QuickGELU far out in both tails, and NaN': geluOfSum(
+    3,
+    5,
+    {
+      ...numbers([3, 5], 0),
+      data: Float32Array.of(-400, -60, -50, -20, -9, -6, NaN, -3, 0, 3, 6, 20, 50, 60, 400),
+    },
+    'sigmoid',
+  ),
+  'QuickGELU of no rows': geluOfSum(0, 9, undefined, 'sigmoid'),
   'ReLU of a sum with a bias': rectifierOfSum(5, 16, Infinity),
   'ReLU6 of an odd width': rectifierOfSum(33, 67, 2),
   'ReLU6 of many rows': rectifierOfSum(3000, 96, 1.5),

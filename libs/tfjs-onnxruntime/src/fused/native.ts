@@ -86,20 +86,24 @@ export function nativeRectifierGradient(dy: Value, y: Value, highest: number): V
 }
 
 /** GELU of a sum with a bias; undefined where x is something else. */
-export function nativeBiasGelu(x: Value): Value | undefined {
+export function nativeBiasGelu(x: Value, op: 'BiasGelu' | 'BiasQuickGelu'): Value | undefined {
   const sum = biasOf(x);
   if (sum === undefined) return undefined;
   const { rows, bias } = sum;
-  return reshape(record('BiasGelu', [rows, bias], [float(rows.shape)])[0]!, x.shape);
+  return reshape(record(op, [rows, bias], [float(rows.shape)])[0]!, x.shape);
 }
 
 /** Its gradient, and as a second output the sum of that over rows: the gradient of the bias. */
-export function nativeBiasGeluGradient(dy: Value, x: Value): Value | undefined {
+export function nativeBiasGeluGradient(
+  dy: Value,
+  x: Value,
+  op: 'BiasGelu' | 'BiasQuickGelu',
+): Value | undefined {
   const sum = biasOf(x);
   if (sum === undefined) return undefined;
   const { rows, bias } = sum;
   const operands = [reshape(dy, rows.shape), rows, bias];
-  const [dx, columnSum] = record('BiasGeluGradient', operands, [float(rows.shape), float(bias.shape)]);
+  const [dx, columnSum] = record(`${op}Gradient`, operands, [float(rows.shape), float(bias.shape)]);
   dx!.companions = { columnSum: columnSum! };
   return reshape(dx!, x.shape);
 }

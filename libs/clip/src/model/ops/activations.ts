@@ -22,6 +22,7 @@ function geluTanh(x: tf.Tensor): tf.Tensor {
 
 /** x σ(1.702 x), OpenAI CLIP's. */
 function quickGelu(x: tf.Tensor): tf.Tensor {
+  if (hasKernel('FusedGelu')) return runKernel('FusedGelu', { x }, { approximate: 'sigmoid' });
   return tf.mul(x, tf.sigmoid(tf.mul(x, 1.702)));
 }
 
