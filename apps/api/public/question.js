@@ -76,11 +76,11 @@ export function addressOf(question) {
 export const isRanked = ({ q, like }) => q.length > 0 || like !== '';
 
 /**
- * The path of one page of the answer. A list continues after a cursor, so that what comes or goes meanwhile neither
- * repeats nor hides an image; a ranking is read by offset, in which its order is stable.
- * @param {Question} question @param {number} limit @param {{ shown: number, cursor: string | null }} after
+ * The path of one page of the answer. It continues after a cursor, so that what comes or goes meanwhile neither repeats
+ * nor hides an image.
+ * @param {Question} question @param {number} limit @param {string | null} cursor of the page before, null for the first
  */
-export function pathOf(question, limit, { shown, cursor }) {
+export function pathOf(question, limit, cursor) {
   const { q, like } = question;
   const parameters = parametersOf(question);
   parameters.delete('like');
@@ -88,11 +88,8 @@ export function pathOf(question, limit, { shown, cursor }) {
   const unknown = isRanked(question) ? ['order'] : ['minScore', 'not'];
   if (q.length === 0) unknown.push('not');
   for (const name of unknown) parameters.delete(name);
-  if (!isRanked(question)) {
-    if (cursor !== null) parameters.set('cursor', cursor);
-    return `images?${parameters}`;
-  }
-  parameters.set('offset', `${shown}`);
+  if (cursor !== null) parameters.set('cursor', cursor);
+  if (!isRanked(question)) return `images?${parameters}`;
   if (q.length > 0) return `search?${parameters}`;
   return `images/${encodeURIComponent(like)}/similar?${parameters}`;
 }

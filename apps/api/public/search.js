@@ -29,8 +29,10 @@ export function startSearch(actions) {
 
   /** What is shown now. */
   let question = nothing();
-  /** Where its next page begins. @type {{ shown: number, cursor: string | null }} */
-  let next = { shown: 0, cursor: null };
+  /** Where its next page begins; null for the first. @type {string | null} */
+  let next = null;
+  /** How many images are shown, of how many where that is known. @type {{ shown: number, total?: number | undefined }} */
+  let extent = { shown: 0 };
   let best = 1;
   let turn = 0;
   let loading = false;
@@ -66,7 +68,7 @@ export function startSearch(actions) {
     const mine = ++turn;
     loading = true;
     if (!append) {
-      next = { shown: 0, cursor: null };
+      [next, extent] = [null, { shown: 0 }];
       selection.clear();
     }
     grid.classList.add('waiting');
@@ -79,8 +81,9 @@ export function startSearch(actions) {
         best = page.items[0]?.score ?? 1;
       }
       grid.append(...page.items.map(tile));
-      next = { shown: next.shown + page.items.length, cursor: page.nextCursor ?? null };
-      more.hidden = page.items.length < PAGE || next.shown === page.total;
+      next = page.nextCursor ?? null;
+      extent = { shown: extent.shown + page.items.length, total: page.total ?? extent.total };
+      more.hidden = next === null || extent.shown === extent.total;
       if (!append) showStatus(status, await describe(question, page));
     } catch (error) {
       // What failed is not tried again by itself.
