@@ -1,4 +1,4 @@
-/** One process a data folder: the embedded database and the index files have a single writer. */
+/** The lock of the data folder: the embedded database and the index files have a single writer. */
 import { FolderInUseError, lockFolder } from '@clip-ts/clip/files';
 import { StartError } from '../start-error.js';
 
