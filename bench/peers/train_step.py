@@ -4,6 +4,8 @@ torch.optim.AdamW as the trainer uses them.
 Protocol: a line `run N` on standard input is answered by one line of JSON with the milliseconds of N steps; `run N T` takes
 texts of T tokens instead of the shape's.
 The shape's "fused" asks for AdamW's fused kernel, "compile" for torch.compile of forward pass and loss (and so of the backward pass).
+"device" names another device than the CPU, to which each step copies its batch; "tf32" lets matrix products and convolutions round to
+TensorFloat-32.
 Usage: train_step.py '<shape as JSON>'
 """
 
@@ -21,6 +23,8 @@ from transformers import (
 
 shape = json.loads(sys.argv[1])
 torch.manual_seed(0)
+device = shape.get("device", "cpu")
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = shape.get("tf32", False)
 
 
 def config(values):
@@ -37,7 +41,7 @@ model = VisionTextDualEncoderModel(
         vision, config(shape["text"]), projection_dim=shape["projection"]
     )
 )
-model.train(not shape["frozen"])
+model.to(device).train(not shape["frozen"])
 for module in model.modules():
     if isinstance(module, torch.nn.BatchNorm2d):
         module.eval()
@@ -72,11 +76,12 @@ def pooled(output):
 
 
 def loss_of(ids, mask):
-    images = model.visual_projection(pooled(model.vision_model(pixel_values=pixels)))
+    ids, mask = ids.to(device), mask.to(device)
+    images = model.visual_projection(pooled(model.vision_model(pixel_values=pixels.to(device))))
     captions = model.text_projection(pooled(model.text_model(input_ids=ids, attention_mask=mask)))
     images, captions = (torch.nn.functional.normalize(x) for x in (images, captions))
     logits = model.logit_scale.exp() * captions @ images.T
-    targets = torch.arange(B)
+    targets = torch.arange(B, device=device)
     cross_entropy = torch.nn.functional.cross_entropy
     return (cross_entropy(logits, targets) + cross_entropy(logits.T, targets)) / 2
 
