@@ -11,12 +11,12 @@ import type { StagePlan } from './plan-stage.js';
  */
 const ARENA = {
   /** Gaps in an arena that all sessions share, before it grows. */
-  shared: 1.25,
+  shared: 1.35,
   /** Without the addon; convolutions have workspace then, and copies in another layout. */
   own: { transformers: 2.2, convolutions: 2.8 },
 };
 /** Of a compiled step: its graph, its plan, its packed constants. */
-const SESSION_BYTES = 70e6;
+const SESSION_BYTES = 80e6;
 /** Padded caption lengths that occur in a stage, where each is compiled. */
 const LENGTHS = 3;
 /** Copies of the weights at the end: the best ones, the exported models, the sessions that check these. */
