@@ -30,7 +30,8 @@ export default defineConfig({
     },
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // On two cores: a third fills the time in which two wait, for a lock to run out, a slow client, the end of a program.
+    maxWorkers: 3,
     // A test that needs another one before it fails sooner or later; the seed that the summary names repeats the order.
     sequence: { sequencer: LongestFirst, shuffle: { tests: true, files: false } },
     projects: [

@@ -1,5 +1,6 @@
 /** What is stored, seen over time: duplicates, lost files, remains of killed uploads, a lost database. */
 import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
@@ -191,19 +192,12 @@ describe('a database without rows beside stored images', () => {
   });
 });
 
-/** Every file below `root` with the hash of its bytes. */
-async function contents(root: string): Promise<Record<string, string>> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+/** Every file below `root` with the hash of its bytes. Synchronous, for the same reason as copyDataFolder. */
+function contents(root: string): Record<string, string> {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const hashed = files.sort().map(async (path) => {
-    return [
-      path,
-      createHash('sha256')
-        .update(await readFile(path))
-        .digest('hex'),
-    ] as const;
-  });
-  return Object.fromEntries(await Promise.all(hashed));
+  const hashOf = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
+  return Object.fromEntries(files.sort().map((path) => [path, hashOf(path)]));
 }
 
 const TABLES_OVERWRITTEN = 'tables overwritten';
@@ -240,7 +234,7 @@ describe('a damaged database beside stored images', () => {
       await damage();
       // What only a query can find, it finds after the engine has written that the log is read.
       const kept = name === TABLES_OVERWRITTEN ? join(data, 'images') : data;
-      const before = await contents(kept);
+      const before = contents(kept);
       const { code, output } = await runToEnd({ ...env, PORT: '0' });
       expect([name, code, output]).toEqual([
         name,
@@ -249,7 +243,7 @@ describe('a damaged database beside stored images', () => {
       ]);
       expect(output).toMatch(/image files in .*images do not depend on it and are untouched/);
       expect(output).not.toMatch(/\.js:\d|\[object/);
-      expect(await contents(kept), name).toEqual(before);
+      expect(contents(kept), name).toEqual(before);
       await rm(database, { recursive: true });
     }
   });
