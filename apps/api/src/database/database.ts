@@ -12,6 +12,7 @@ import { StartError } from '../start-error.js';
 import { DamagedDatabaseError, refuseIncompleteDatabase } from './damaged-database.js';
 import { DatabaseMonitor } from './database-monitor.js';
 import { applyMigrations } from './migrate.js';
+import { takeTurns } from './turns.js';
 import { QUERY_PATIENCE, watchQueries } from './query-patience.js';
 
 /** Beginning of the name of a folder in which a database is being made. */
@@ -78,6 +79,7 @@ async function openEmbedded(dataFolder: string): Promise<Database> {
       throw new DamagedDatabaseError(dataFolder, found.replace(/\.$/, ''), error);
     },
   );
+  takeTurns(engine);
   const client = new PrismaClient({ adapter: new PrismaPGlite(engine), errorFormat: 'minimal' });
   // It runs in this process: it may be busy, but it cannot be gone without an error.
   const monitor = new DatabaseMonitor(() => client.$queryRaw`SELECT 1`, { patience: false });
