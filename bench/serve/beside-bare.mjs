@@ -31,7 +31,7 @@ export const PARTS = ['images', 'uploads', 'texts'];
  * @param {{ parts: string[], rounds: number, images: number, texts: number }} options
  */
 export async function besideBare(checkpoint, { parts, rounds, images, texts }) {
-  const unlimited = { EMBEDDING_CACHE: '0', RATE_LIMIT: '0', COMPUTE_LIMIT: '0', LOG_LEVEL: 'warn' };
+  const unlimited = { EMBEDDING_CACHE: '0', RATE_LIMIT: '0', COMPUTE_LIMIT: '0' };
   if (parts.includes('images')) {
     await withFolder(checkpoint, [], (folder) =>
       withService(folder, (url) => beside(url, folder, rounds, images), unlimited),
