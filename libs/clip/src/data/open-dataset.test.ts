@@ -24,6 +24,15 @@ describe('a table', () => {
     expect(captionsOf(await folder.read('data'))).toEqual(expected);
   });
 
+  it.each([
+    ['commas.csv', 'image,caption\na.jpg,two dogs ; one is asleep\n', 'two dogs ; one is asleep'],
+    ['semicolons.csv', 'image;caption\na.jpg;two dogs, one asleep\n', 'two dogs, one asleep'],
+  ])('%s is told by its header, whatever stands in captions', async (name, content, caption) => {
+    await folder.put(name, content);
+    await folder.put('a.jpg');
+    expect(captionsOf(await folder.read('all', join(folder.root, name)))).toEqual({ 'a.jpg': [caption] });
+  });
+
   it('reads several caption columns, tags and a split column', async () => {
     await folder.put(
       'metadata.csv',

@@ -3,7 +3,7 @@
  * (Hugging Face's metadata.csv and metadata.jsonl among them).
  */
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parse as parseCsv } from 'csv-parse';
@@ -140,12 +140,27 @@ async function* readRows(path: string): AsyncGenerator<{ row: Row; line: number 
     : readJsonLines(path);
 }
 
+const HEADER_BYTES = 1 << 16;
+
+/** Of a table of commas or of semicolons, by its header: captions may have the other one without quotation marks. */
+async function delimiterOf(path: string): Promise<',' | ';'> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
+    const [header = ''] = buffer.toString('utf8', 0, bytesRead).split(/[\r\n]/, 1);
+    const count = (mark: string) => header.split(mark).length;
+    return count(';') > count(',') ? ';' : ',';
+  } finally {
+    await file.close();
+  }
+}
+
 async function* readCsv(path: string, tabs: boolean): AsyncGenerator<{ row: Row; line: number }> {
   const parser = createReadStream(path).pipe(
     parseCsv({
       bom: true,
       columns: (header: string[]) => header.map((name) => name.trim().toLowerCase()),
-      delimiter: tabs ? '\t' : [',', ';'],
+      delimiter: tabs ? '\t' : await delimiterOf(path),
       // Tabs need no quoting, so quotation marks there are part of the caption.
       quote: tabs ? null : '"',
       info: true,
