@@ -173,8 +173,9 @@ describe('another checkpoint over a collection', () => {
     await vi.waitFor(async () => {
       const found = (await models(server)).find(({ hash }) => hash === b);
       expect(found).toMatchObject({ state: 'active', missing: 0 });
+      // The index follows the database.
+      expect((await search(server)).total).toBe(COUNT);
     }, 20_000);
-    expect((await search(server)).total).toBe(COUNT);
     const refused = await server.problem(`/models/${a}/activate`, { method: 'POST' });
     expect(refused.code).toBe('model_unavailable');
     expect(await server.stop()).toBe(0);

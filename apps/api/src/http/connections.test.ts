@@ -4,7 +4,7 @@ import type { RequestListener, Server } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { limitPerAddress, watchReaders } from './connections.js';
+import { closeWithoutRequests, limitPerAddress, watchReaders } from './connections.js';
 
 let server: Server;
 const open: Socket[] = [];
@@ -76,5 +76,34 @@ describe('connections', () => {
     socket.on('data', (bytes: Buffer) => (received += bytes.length)).resume();
     await once(socket, 'close');
     expect(received).toBeLessThan(SIZE);
+  });
+
+  it('without a whole request do not keep a server from closing, and those with one are answered first', async () => {
+    let answer: () => void = () => undefined;
+    let closeUnused: () => void = () => undefined;
+    await serve(
+      (_request, response) => {
+        answer = () => response.end('the answer');
+      },
+      (one) => (closeUnused = closeWithoutRequests(one)),
+    );
+    const asking = await client();
+    const requested = once(server, 'request');
+    asking.write(GET);
+    await requested;
+    const [silent, begun] = [await client(), await client()];
+    begun.write('GET / HTTP/1.1\r\nHost: loc');
+    const closed = new Promise((resolve) => server.close(resolve));
+    const ended = [silent, begun].map(
+      (socket) => new Promise((resolve) => socket.resume().once('close', resolve)),
+    );
+    closeUnused();
+    await Promise.all(ended);
+    let received = '';
+    asking.on('data', (part) => (received += String(part)));
+    answer();
+    await closed;
+    await once(asking, 'close');
+    expect(received).toContain('the answer');
   });
 });

@@ -1,4 +1,7 @@
-/** What one client may do with connections: hold a part of them, and not leave answers unread for long. */
+/**
+ * What one client may do with connections: hold a part of them, not leave answers unread for long, and not keep the
+ * server from closing with connections on which it asks for nothing.
+ */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { normaliseAddress } from '../access/caller.js';
@@ -48,4 +51,34 @@ export function watchReaders(server: Server, { patience = PATIENCE, interval = I
     }
   }, interval).unref();
   server.once('close', () => clearInterval(timer));
+}
+
+/**
+ * Returns a function to call when the server closes: it ends connections without a request, and each other one once its
+ * requests are answered. Node.js itself closes only connections that have had a request before; browsers open some in
+ * advance, and a request whose headers are not complete has not been accepted either.
+ */
+export function closeWithoutRequests(server: Server): () => void {
+  const requests = new Map<Socket, number>();
+  let closing = false;
+  const count = (socket: Socket, change: number) => {
+    const running = requests.get(socket);
+    if (running === undefined) return;
+    requests.set(socket, running + change);
+    if (closing && running + change === 0) socket.destroySoon();
+  };
+  server.on('connection', (socket) => {
+    requests.set(socket, 0);
+    socket.once('close', () => requests.delete(socket));
+  });
+  server.on('request', ({ socket }, response) => {
+    count(socket, 1);
+    response.once('close', () => {
+      count(socket, -1);
+    });
+  });
+  return () => {
+    closing = true;
+    for (const [socket, running] of requests) if (running === 0) socket.destroy();
+  };
 }

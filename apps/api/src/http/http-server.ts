@@ -7,7 +7,7 @@ import type { RequestListener, Server } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { answerUnparsable, limitFields } from './bad-requests.js';
 import { belowBasePath } from './base-path.js';
-import { limitPerAddress, watchReaders } from './connections.js';
+import { closeWithoutRequests, limitPerAddress, watchReaders } from './connections.js';
 import { takeInTurn } from './pipelining.js';
 import { delayContinue } from './unread-body.js';
 
@@ -24,6 +24,8 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Express on a server with limits. */
 export class LimitedExpressAdapter extends ExpressAdapter {
+  private closeUnused: () => void = () => undefined;
+
   constructor(
     private readonly maxConnections: number,
     private readonly basePath: string,
@@ -41,6 +43,7 @@ export class LimitedExpressAdapter extends ExpressAdapter {
       // Node's own refusals pass the limits on pipelining; `admit` says the same.
       requireHostHeader: false,
     });
+    this.closeUnused = closeWithoutRequests(server);
     // Express is a request listener.
     const listener = belowBasePath(this.basePath, this.getInstance<RequestListener>());
     server.on('request', limitFields(server, takeInTurn(listener), this.basePath));
@@ -52,6 +55,12 @@ export class LimitedExpressAdapter extends ExpressAdapter {
     watchReaders(server);
     delayContinue(server);
     this.httpServer = server;
+  }
+
+  override close(): Promise<unknown> | undefined {
+    const closed = super.close();
+    this.closeUnused();
+    return closed;
   }
 
   /** Whether TRUST_PROXY trusts who is at the other end of a connection. */

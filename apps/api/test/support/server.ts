@@ -118,9 +118,10 @@ export class TestServer {
     this.child.kill(signal);
   }
 
-  /** Ends the service with a signal and returns its exit code. */
+  /** Ends the service with a signal and returns its exit code. One that failed by itself before fails the test, with its log. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const child = this.process?.child;
+    if (child?.exitCode) throw new Error(`the service ended with code ${child.exitCode}:\n${this.output()}`);
     if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
     child.kill(signal);
     const [code] = (await once(child, 'close')) as [number | null];
