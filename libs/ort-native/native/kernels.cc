@@ -156,19 +156,37 @@ CLONES void AddLayerNorm(Rows rows, const float* __restrict a, const float* __re
   }
 }
 
-CLONES void BiasGelu(Rows rows, const float* __restrict x, const float* __restrict bias, float* __restrict y) {
+namespace {
+
+struct Gelu {
+  static INLINE float Value(float z) { return z * StandardNormal(z).cdf; }
+  static INLINE float Slope(float z) {
+    const Normal normal = StandardNormal(z);
+    return normal.cdf + z * normal.density;
+  }
+};
+
+struct QuickGelu {
+  static INLINE float Value(float z) { return z * Sigmoid(kQuick * z); }
+  static INLINE float Slope(float z) {
+    const float s = Sigmoid(kQuick * z);
+    return s + kQuick * z * s * (1.0f - s);
+  }
+};
+
+/** y = activation(x + bias) */
+template <class Activation>
+INLINE void Activate(Rows rows, const float* __restrict x, const float* __restrict bias, float* __restrict y) {
   const size_t D = rows.D;
   for (size_t n = rows.begin; n < rows.end; n++) {
     const float* xn = x + n * D;
     float* yn = y + n * D;
-    for (size_t d = 0; d < D; d++) {
-      const float z = xn[d] + bias[d];
-      yn[d] = z * StandardNormal(z).cdf;
-    }
+    for (size_t d = 0; d < D; d++) yn[d] = Activation::Value(xn[d] + bias[d]);
   }
 }
 
-CLONES void BiasGeluGradient(Rows rows, const float* __restrict dy, const float* __restrict x,
+template <class Activation>
+INLINE void ActivateGradient(Rows rows, const float* __restrict dy, const float* __restrict x,
                              const float* __restrict bias, float* __restrict dx, float* __restrict d_bias) {
   const size_t D = rows.D;
   for (size_t n = rows.begin; n < rows.end; n++) {
@@ -176,42 +194,31 @@ CLONES void BiasGeluGradient(Rows rows, const float* __restrict dy, const float*
     const float* xn = x + n * D;
     float* dxn = dx + n * D;
     for (size_t d = 0; d < D; d++) {
-      const float z = xn[d] + bias[d];
-      const Normal normal = StandardNormal(z);
-      const float gradient = dyn[d] * (normal.cdf + z * normal.density);
+      const float gradient = dyn[d] * Activation::Slope(xn[d] + bias[d]);
       dxn[d] = gradient;
       d_bias[d] += gradient;
     }
   }
 }
 
+}  // namespace
+
+CLONES void BiasGelu(Rows rows, const float* __restrict x, const float* __restrict bias, float* __restrict y) {
+  Activate<Gelu>(rows, x, bias, y);
+}
+
+CLONES void BiasGeluGradient(Rows rows, const float* __restrict dy, const float* __restrict x,
+                             const float* __restrict bias, float* __restrict dx, float* __restrict d_bias) {
+  ActivateGradient<Gelu>(rows, dy, x, bias, dx, d_bias);
+}
+
 CLONES void BiasQuickGelu(Rows rows, const float* __restrict x, const float* __restrict bias, float* __restrict y) {
-  const size_t D = rows.D;
-  for (size_t n = rows.begin; n < rows.end; n++) {
-    const float* xn = x + n * D;
-    float* yn = y + n * D;
-    for (size_t d = 0; d < D; d++) {
-      const float z = xn[d] + bias[d];
-      yn[d] = z * Sigmoid(kQuick * z);
-    }
-  }
+  Activate<QuickGelu>(rows, x, bias, y);
 }
 
 CLONES void BiasQuickGeluGradient(Rows rows, const float* __restrict dy, const float* __restrict x,
                                   const float* __restrict bias, float* __restrict dx, float* __restrict d_bias) {
-  const size_t D = rows.D;
-  for (size_t n = rows.begin; n < rows.end; n++) {
-    const float* dyn = dy + n * D;
-    const float* xn = x + n * D;
-    float* dxn = dx + n * D;
-    for (size_t d = 0; d < D; d++) {
-      const float z = xn[d] + bias[d];
-      const float s = Sigmoid(kQuick * z);
-      const float gradient = dyn[d] * (s + kQuick * z * s * (1.0f - s));
-      dxn[d] = gradient;
-      d_bias[d] += gradient;
-    }
-  }
+  ActivateGradient<QuickGelu>(rows, dy, x, bias, dx, d_bias);
 }
 
 CLONES void BiasRectify(Rows rows, const float* __restrict x, const float* __restrict bias, float highest,
