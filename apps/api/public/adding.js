@@ -102,7 +102,7 @@ export function timeText(seconds) {
 /** What became of the files. @param {Progress} progress @param {boolean} isCancelled */
 function summary({ total, done, created, duplicate, refused }, isCancelled) {
   const parts = [`${counted(created, 'image')} added`];
-  if (duplicate > 0) parts.push(`${counted(duplicate, 'image')} there already`);
+  if (duplicate > 0) parts.push(`${counted(duplicate, 'image')} already stored`);
   if (refused.length > 0) parts.push(`${counted(refused.length, 'file')} refused`);
   if (isCancelled) parts.push(`cancelled with ${counted(total - done, 'file')} left`);
   return `${parts.join(', ')}.`;

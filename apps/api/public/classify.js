@@ -71,7 +71,7 @@ export function startClassify() {
     classify();
   });
   byId('label-set-save').addEventListener('click', () => {
-    const name = prompt('Save these labels, with the text around them, under the name')?.trim();
+    const name = prompt('Name under which to save these labels and their templates')?.trim();
     if (!name) return;
     send('label-sets', 'POST', { name, ...sets.read() })
       .then(() => sets.refresh())

@@ -23,7 +23,7 @@ const ACTIONS = {
     ['cancel', 'Cancel'],
   ],
   failed: [['retry', 'Try again']],
-  cancelled: [['retry', 'Go on after all']],
+  cancelled: [['retry', 'Resume']],
   done: [['retry', 'Import again']],
 };
 
@@ -75,7 +75,7 @@ export function startImports(actions) {
     if (total !== null && total > 0 && ['running', 'paused'].includes(job.status)) {
       const bar = create('progress');
       [bar.max, bar.value] = [total, processed];
-      bar.setAttribute('aria-label', `Images of ${path} that were looked at`);
+      bar.setAttribute('aria-label', `Images of ${path} processed`);
       parts.push(bar);
     }
     if (job.error !== null) parts.push(create('span', { class: 'status bad', text: job.error }));
@@ -85,7 +85,7 @@ export function startImports(actions) {
         items.push(create('li', { text: `and ${counted(failed - failures.length, 'more file')}` }));
       parts.push(
         create('details', {}, [
-          create('summary', { text: `${counted(failed, 'file')} not taken` }),
+          create('summary', { text: `${counted(failed, 'file')} refused` }),
           create('ul', { class: 'refused' }, items),
         ]),
       );
@@ -160,8 +160,8 @@ export function startImports(actions) {
 function stateText({ status, total, processed, added, duplicates, failed, startedAt }) {
   const found = [
     `${added.toLocaleString('en')} added`,
-    ...(duplicates > 0 ? [`${duplicates.toLocaleString('en')} there already`] : []),
-    ...(failed > 0 ? [`${failed.toLocaleString('en')} not taken`] : []),
+    ...(duplicates > 0 ? [`${duplicates.toLocaleString('en')} already stored`] : []),
+    ...(failed > 0 ? [`${failed.toLocaleString('en')} refused`] : []),
   ].join(', ');
   if (status === 'queued') return 'waits for its turn';
   if (status === 'running' && total === null) return 'looks for images';

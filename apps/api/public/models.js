@@ -52,7 +52,7 @@ export function startModels(actions) {
       const progress = create('progress');
       progress.max = images + missing;
       progress.value = images;
-      progress.setAttribute('aria-label', `Images that ${name} ${hash.slice(0, 8)} has encoded`);
+      progress.setAttribute('aria-label', `Images encoded by ${name} ${hash.slice(0, 8)}`);
       parts.push(progress);
     }
     if (problem !== null) parts.push(create('span', { class: 'status bad', text: problem }));
@@ -64,7 +64,7 @@ export function startModels(actions) {
     }
     const [text, question] =
       state === 'building'
-        ? ['Give up', 'Give this build up, with what it has encoded?']
+        ? ['Cancel', 'Cancel this build and delete what it has encoded?']
         : ['Delete', 'Delete the embeddings and files of this model?'];
     buttons.push(action(`delete-${hash}`, text, `models/${hash}`, 'DELETE', question));
     return create('li', {}, [...parts, create('div', { class: 'actions' }, buttons)]);
@@ -106,6 +106,6 @@ function stateText({ state, images, missing, available }) {
   const encoded = `${images.toLocaleString('en')} of ${(images + missing).toLocaleString('en')} images`;
   if (state === 'active') return missing === 0 ? 'answers' : `answers; has encoded ${encoded}`;
   if (state === 'building') return `is being built: ${encoded}`;
-  const kept = state === 'ready' ? 'kept to go back to' : `never complete: ${encoded}`;
-  return available ? kept : `${kept}; its files are gone`;
+  const kept = state === 'ready' ? 'can be activated again' : `never complete: ${encoded}`;
+  return available ? kept : `${kept}; its files are missing`;
 }

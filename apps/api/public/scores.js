@@ -10,11 +10,11 @@ export const EXAMPLE_LABELS =
 /** The class that `background` adds. */
 const NONE = 'none of the above';
 
-/** @param {string} text one a line or separated by commas */
+/** @param {string} text one per line or separated by commas */
 export const readLabels = (text) =>
   [...new Set(text.split(/[\n,]/).map((label) => label.trim()))].filter(Boolean);
 
-/** @param {string} text one a line; nothing is the label by itself */
+/** @param {string} text one per line; an empty text stands for the label by itself */
 export function readTemplates(text) {
   const lines = text.split('\n').map((line) => line.trim());
   const templates = [...new Set(lines)].filter(Boolean);

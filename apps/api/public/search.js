@@ -188,7 +188,7 @@ async function describe(question, { items, total = 0 }) {
   const { q, weight: _weights, like, order, ...narrowed } = question;
   const conditions = Object.values(narrowed).some((value) => value.length > 0);
   if (items.length === 0) {
-    return conditions ? 'No image fits. Remove a condition.' : 'The collection is empty. Add some images.';
+    return conditions ? 'No image matches. Remove a condition.' : 'The collection is empty. Add some images.';
   }
   if (q.length > 0) return `Best matches for ${q.map((_, index) => textOf(question, index)).join(' and ')}`;
   if (like !== '') {

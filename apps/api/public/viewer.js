@@ -67,7 +67,7 @@ export function startViewer(actions) {
     const quoted = (/** @type {string[]} */ list) => list.map((text) => `“${text}”`).join(', ') || 'none';
     showStatus(
       status,
-      `Not saved: somebody else changed the image meanwhile. Captions now: ${quoted(shown.captions)}. Tags: ${quoted(shown.tags)}. Save again to replace them.`,
+      `Not saved: the image was changed in the meantime. Captions now: ${quoted(shown.captions)}. Tags: ${quoted(shown.tags)}. Save again to replace them.`,
       true,
     );
   }

@@ -157,7 +157,7 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the demo page'), () => {
 
   it('says why a model of the hub is not loaded, and is loaded by no other page', async () => {
     await page.goto(`${server.url}/demo/?model=someone/clip`);
-    await page.getByText('This server does not let the page load models of the hub').waitFor();
+    await page.getByText('This server does not allow models of the hub').waitFor();
     const main = await browser.newPage();
     const asked: string[] = [];
     main.on('request', (request) => asked.push(request.url()));

@@ -70,7 +70,7 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page, adding images'), ()
         await put(join(folder, 'old.png'), await colourPng('red')),
         await put(join(folder, 'new-2.png'), await colourPng('black', 9)),
       ]);
-    await page.getByText('2 images added, 1 image there already, 1 file refused.').waitFor();
+    await page.getByText('2 images added, 1 image already stored, 1 file refused.').waitFor();
     expect(await page.locator('#refused li').allTextContents()).toEqual([
       expect.stringMatching(/^no-image\.png: The file is not an image/),
     ]);
@@ -139,13 +139,13 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page, adding images'), ()
     expect(complaints.splice(0)).toEqual([expect.stringMatching(/40[03]/)]);
     await page.getByLabel(/^Folder of images/).fill('scans');
     await page.keyboard.press('Enter');
-    await page.getByText('done: 2 added, 1 not taken').waitFor();
-    await page.getByText('1 file not taken').click();
+    await page.getByText('done: 2 added, 1 refused').waitFor();
+    await page.getByText('1 file refused').click();
     expect(await page.locator('#import-list .refused li').allTextContents()).toEqual([
       expect.stringMatching(/torn[.]png/),
     ]);
     await page.getByRole('button', { name: /^Import again/ }).click();
-    await page.getByText('done: 0 added, 2 there already, 1 not taken').waitFor();
+    await page.getByText('done: 0 added, 2 already stored, 1 refused').waitFor();
   });
 
   it('has nothing that axe finds fault with, in light and dark, at a desk and on a phone', async () => {
@@ -164,7 +164,7 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page, adding images'), ()
       await page.locator('.tile-check').first().check();
       expect(await findings('search')).toEqual(none('search'));
       await page.locator('.tile').first().click();
-      await page.getByText('Captions and tags').click();
+      await page.getByText('Captions and tags', { exact: true }).click();
       expect(await findings('image')).toEqual(none('image'));
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: 'Models' }).click();

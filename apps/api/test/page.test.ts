@@ -119,8 +119,8 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.getByRole('button', { name: 'Apply' }).click();
     await page.getByText('1 image, newest first').waitFor();
     await page.locator('.tile').first().click();
-    await page.getByText('Captions and tags').click();
-    await page.getByLabel('Tags, one a line').fill('cyan\nsea, deep');
+    await page.getByText('Captions and tags', { exact: true }).click();
+    await page.getByLabel('Tags, one per line').fill('cyan\nsea, deep');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Saved.').waitFor();
     await page.locator('#viewer-tags').getByRole('button', { name: 'sea, deep' }).click();
@@ -139,7 +139,7 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     expect(await page.locator('.bar span').first().textContent()).toBe('blue');
     await page.getByText('Most likely: blue').waitFor();
     page.on('dialog', (dialog) => void dialog.accept('three colours'));
-    await page.getByLabel(/^Text around each label/).fill('{}\nthe {} one');
+    await page.getByLabel(/^Template around each label/).fill('{}\nthe {} one');
     await page.getByRole('button', { name: 'Save these labels…' }).click();
     await page.getByText('Saved as three colours.').waitFor();
     await page.locator('#labels').fill('yellow');
@@ -156,7 +156,7 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.locator('#classify-file').setInputFiles(file);
     await page.getByText('None of the labels fits.').waitFor();
     expect(await page.locator('.bar span').first().textContent()).toBe('none of the above');
-    await page.getByLabel('Allow for none of these').uncheck();
+    await page.getByLabel('Allow “none of the above”').uncheck();
     await page.locator('#panel-classify').getByRole('button', { name: 'Classify', exact: true }).click();
     await page.getByText('Most likely:').waitFor();
     expect(await page.locator('.bar').count()).toBe(2);
@@ -178,8 +178,8 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.getByText('Best matches for “red” (×3) and “blue” (×0.5)').waitFor();
     expect(await firstCaption()).toBe('a red picture');
     await page.getByText('Narrow the search').click();
-    await page.getByLabel('And also').fill('green');
-    await page.getByLabel('It counts').fill('9');
+    await page.getByLabel('Also showing').fill('green');
+    await page.getByLabel('Weight of that').fill('9');
     await page.keyboard.press('Enter');
     await page.getByText('Best matches for “red” (×3) and “blue” (×0.5) and “green” (×9)').waitFor();
     expect(await firstCaption()).toBe('a green picture');
@@ -191,15 +191,15 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.getByText('Best matches for “red” and “green” (×9)').waitFor();
   });
 
-  it('does not overwrite what somebody else changed meanwhile, unless told again', async () => {
+  it('does not overwrite the change of another user unless saved a second time', async () => {
     const form = formRequest({ image: await colourPng('white', 4), tags: 'shared' });
     const [image] = (await server.json<{ items: { id: string }[] }>('/images', form)).items;
     await page.goto(`${server.url}/?tag=shared`);
     await page.locator('.tile').first().click();
-    await page.getByText('Captions and tags').click();
+    await page.getByText('Captions and tags', { exact: true }).click();
     const change = { ...jsonRequest({ captions: ['theirs'] }), method: 'PATCH' };
     await server.json(`/images/${image!.id}`, change);
-    await page.getByLabel('Captions, one a line').fill('mine');
+    await page.getByLabel('Captions, one per line').fill('mine');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Captions now: “theirs”. Tags: “shared”.').waitFor();
     expect(complaints).toEqual([expect.stringMatching(/412/)]);

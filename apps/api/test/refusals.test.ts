@@ -202,7 +202,15 @@ describe('requests that cannot be answered', () => {
   );
 
   it('may ask for the headers alone wherever they may read', async () => {
-    for (const path of ['/', '/docs', '/openapi.json', '/healthz', '/images', '/search?q=red', '/app.css']) {
+    for (const path of [
+      '/',
+      '/docs',
+      '/openapi.json',
+      '/healthz',
+      '/images',
+      '/search?q=red',
+      '/styles/base.css',
+    ]) {
       const head = await server.fetch(path, { method: 'HEAD' });
       expect([path, head.status, await head.text()]).toEqual([path, 200, '']);
     }

@@ -12,7 +12,7 @@ export function startCamera({ video, button, frame, started, failed }) {
   async function start() {
     // Pages that came neither by https nor from this machine have no camera.
     if (navigator.mediaDevices === undefined)
-      throw new Error('A browser gives its camera only to pages that came by https or from localhost.');
+      throw new Error('Browsers allow the camera only on pages served over https or from localhost.');
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
     video.srcObject = stream;
     await video.play();

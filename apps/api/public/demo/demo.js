@@ -61,7 +61,10 @@ function use(image) {
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(image);
   showOnly('preview');
-  showStatus(status, modelStatus.dataset.ready === undefined ? 'The image waits for the model.' : 'Looking…');
+  showStatus(
+    status,
+    modelStatus.dataset.ready === undefined ? 'The image is waiting for the model.' : 'Classifying…',
+  );
   send({ kind: 'image', image });
 }
 
@@ -74,7 +77,7 @@ function sendLabels() {
   const { labels: list, templates } = sets.read();
   if (list.length === 0) return showStatus(status, 'Write at least one label.', true);
   if (templates.some((template) => !template.includes('{}') && !/^clip-\d+$/.test(template)))
-    return showStatus(status, 'The text around each label needs a place for it: {}.', true);
+    return showStatus(status, 'Each template needs {} where the label goes.', true);
   sessionStorage.setItem(LABELS_KEY, labels.value);
   showStatus(status, hasImage ? 'Scoring…' : '');
   send({
@@ -92,15 +95,14 @@ function sendLabels() {
 async function findSource() {
   const { hub, ...own } = await callJson('model').catch((error) => {
     if (error.code === 'demo_off')
-      throw new Error('This server does not give its model to browsers (its setting DEMO).');
+      throw new Error('This server does not send its model to browsers (setting DEMO).');
     throw error;
   });
   const id = asked.get('model');
   if (id === null) return { kind: 'own', ...own, apiKey: apiKey() };
-  if (!hub)
-    throw new Error('This server does not let the page load models of the hub (its setting DEMO_HUB).');
+  if (!hub) throw new Error('This server does not allow models of the hub (setting DEMO_HUB).');
   if (!/^[\w.-]+\/[\w.-]+$/.test(id))
-    throw new Error(`“${id}” is no name of a model, such as Xenova/clip-vit-base-patch32.`);
+    throw new Error(`“${id}” is not a model id such as Xenova/clip-vit-base-patch32.`);
   return { kind: 'hub', id, precision: /** @type {any} */ (asked.get('precision') ?? undefined) };
 }
 
@@ -166,7 +168,7 @@ function fail(message) {
 const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
 
 worker.addEventListener('message', ({ data }) => take(data));
-worker.addEventListener('error', ({ message }) => fail(message || 'Its worker did not start.'));
+worker.addEventListener('error', ({ message }) => fail(message || 'The worker thread did not start.'));
 labels.value = sessionStorage.getItem(LABELS_KEY) ?? EXAMPLE_LABELS;
 for (const id of ['labels', 'template']) {
   byId(id).addEventListener('input', () => {
