@@ -1,9 +1,11 @@
 /** The fields that narrow what is shown, and a chip for each condition, which takes it away again. */
 import { callJson } from './api.js';
 import { byId, create } from './dom.js';
-import { textOf, withText, withoutFirstWeight, withoutText } from './question.js';
+import { TIMES, textOf, withText, withoutFirstWeight, withoutText } from './question.js';
 
 /** @typedef {import('./question.js').Question} Question */
+
+const TIME_WORDS = { from: 'added from', to: 'added until', takenFrom: 'taken from', takenTo: 'taken until' };
 
 /** @param {{ change: (question: Question) => void }} actions */
 export function startFilters(actions) {
@@ -28,8 +30,7 @@ export function startFilters(actions) {
       notTag: and(current.notTag, excluded),
       collection: and(current.collection, select.value),
       minScore: field('score').value,
-      from: field('from').value,
-      to: field('to').value,
+      ...Object.fromEntries(TIMES.map((name) => [name, field(name).value])),
       order: field('order').value,
     });
   });
@@ -58,8 +59,7 @@ export function startFilters(actions) {
     for (const name of ['also', 'weight', 'not', 'tag']) field(name).value = '';
     select.value = '';
     field('score').value = question.minScore;
-    field('from').value = question.from;
-    field('to').value = question.to;
+    for (const name of TIMES) field(name).value = question[name];
     field('order').value = question.order;
     byId('active').replaceChildren(...chips(question));
   }
@@ -88,8 +88,9 @@ export function startFilters(actions) {
       ...(question.minScore === ''
         ? []
         : [chip(`score ≥ ${question.minScore}`, { ...question, minScore: '' })]),
-      ...(question.from === '' ? [] : [chip(`from ${question.from}`, { ...question, from: '' })]),
-      ...(question.to === '' ? [] : [chip(`to ${question.to}`, { ...question, to: '' })]),
+      ...TIMES.filter((name) => question[name] !== '').map((name) =>
+        chip(`${TIME_WORDS[name]} ${question[name]}`, { ...question, [name]: '' }),
+      ),
     ];
   }
 

@@ -2,23 +2,25 @@
 
 /**
  * @typedef {{ q: string[], weight: string[], not: string[], tag: string[], notTag: string[], collection: string[], minScore: string,
- *   from: string, to: string, order: string, like: string }} Question `weight`: how much each of `q` counts; `like` is the id
- *   of an image
+ *   from: string, to: string, takenFrom: string, takenTo: string, order: string, like: string }} Question `weight`: how much
+ *   each of `q` counts; `like` is the id of an image
  * @typedef {{ id: string, url: string, thumbnailUrl: string, width: number, height: number, bytes: number,
  *   fileName: string | null, caption: string | null, captions: string[], tags: string[], revision?: number,
- *   score?: number }} Image
+ *   takenAt?: string | null, score?: number }} Image
  * @typedef {{ items: Image[], total?: number, nextCursor?: string | null }} Page
  */
 
 export const LISTS = /** @type {const} */ (['q', 'not', 'tag', 'notTag', 'collection']);
+/** The ends of the spans of time in which images were added, and taken. */
+export const TIMES = /** @type {const} */ (['from', 'to', 'takenFrom', 'takenTo']);
 /** How much a text counts that has no weight of its own. */
 const EVEN = '1';
-export const SINGLES = /** @type {const} */ (['minScore', 'from', 'to', 'order', 'like']);
+export const SINGLES = /** @type {const} */ (['minScore', ...TIMES, 'order', 'like']);
 
 /** @returns {Question} */
 export const nothing = () => ({
   ...{ q: [], weight: [], not: [], tag: [], notTag: [], collection: [] },
-  ...{ minScore: '', from: '', to: '', order: '', like: '' },
+  ...{ minScore: '', from: '', to: '', takenFrom: '', takenTo: '', order: '', like: '' },
 });
 
 /** @param {string} search the query of an address @returns {Question} */

@@ -16,6 +16,13 @@ import { startViewer } from './viewer.js';
 
 const PAGE = 24;
 const EXAMPLES = 8;
+/** @type {Record<string, string>} */
+const ORDER_WORDS = {
+  '': 'newest first',
+  oldest: 'oldest first',
+  takenNewest: 'last taken first',
+  takenOldest: 'first taken first',
+};
 
 /**
  * @param {{ classify: (image: Blob, name: string) => void }} actions
@@ -196,8 +203,7 @@ async function describe(question, { items, total = 0 }) {
     const { caption, fileName } = await callJson(`images/${encodeURIComponent(like)}`);
     return `Images like ${caption ?? fileName ?? 'this one'}`;
   }
-  const first = order === 'oldest' ? 'oldest' : 'newest';
-  return `${total.toLocaleString('en')} ${total === 1 ? 'image' : 'images'}, ${first} first`;
+  return `${total.toLocaleString('en')} ${total === 1 ? 'image' : 'images'}, ${ORDER_WORDS[order] ?? ORDER_WORDS['']}`;
 }
 
 /** @param {unknown} error */

@@ -98,13 +98,26 @@ export function startViewer(actions) {
     showImage(picture, image.url);
     const size = `${image.width} × ${image.height}`;
     const score = image.score === undefined ? [] : [`score ${image.score.toFixed(4)}`];
-    byId('viewer-facts').textContent = [...score, size, image.fileName].filter(Boolean).join(' · ');
+    const taken = image.takenAt ? [`taken ${timeText(image.takenAt)}`] : [];
+    byId('viewer-facts').textContent = [...score, ...taken, size, image.fileName].filter(Boolean).join(' · ');
     /** @type {HTMLAnchorElement} */ (byId('viewer-file')).href = image.url;
     /** @type {HTMLDetailsElement} */ (byId('edit')).open = false;
     showStatus(status, '');
     describe(image);
     dialog.showModal();
   };
+}
+
+const DATE_TIME = new Intl.DateTimeFormat('en-GB', {
+  dateStyle: 'long',
+  timeStyle: 'short',
+  timeZone: 'UTC',
+});
+
+/** A time as the clock of its place showed it: 12 June 2026 at 18:32, UTC+02:00. @param {string} time */
+function timeText(time) {
+  const [clock, offset] = [time.slice(0, 19), time.slice(19)];
+  return `${DATE_TIME.format(new Date(`${clock}Z`))}${offset === '' ? '' : `, UTC${offset}`}`;
 }
 
 /** @param {string} text */

@@ -37,6 +37,7 @@ import { ImageIntake } from './images/image-intake.js';
 import { ImageService } from './images/image.service.js';
 import { OrphanSweepService } from './images/orphan-sweep.service.js';
 import { SEARCH_INDEX } from './images/search-index.js';
+import { TakenDatesService } from './images/taken-dates.service.js';
 import { ImportController } from './imports/import.controller.js';
 import { ImportRepository } from './imports/import.repository.js';
 import { ImportEvents } from './imports/import.events.js';
@@ -118,6 +119,7 @@ export class AppModule {
         GenerationService,
         BuilderService,
         OrphanSweepService,
+        TakenDatesService,
         CollectionRepository,
         LabelSetRepository,
         ImportRepository,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
+import sharp from 'sharp';
 import { expect, it, vi } from 'vitest';
 import { applyMigrations } from '../build/database/migrate.js';
 import { PrismaClient } from '../build/generated/prisma/client.js';
@@ -34,6 +35,8 @@ it('the data folder of a version with one embedding an image opens, and its embe
   // The hash of the model and true embeddings, as the present version gives them.
   const maker = await TestServer.start({ ...env, DATA_DIR: await freshDataFolder(join(folder, 'maker')) });
   const images = await Promise.all(['red', 'green', 'blue'].map((name) => colourPng(name)));
+  const exif = { IFD2: { DateTimeOriginal: '2024:06:12 18:32:05' } };
+  images[1] = new Uint8Array(await sharp(images[1]).withExif(exif).png().toBuffer());
   const { model, embeddings } = await maker.json<{ model: string; embeddings: number[][] }>(
     '/embed',
     formRequest({ image: images }),
@@ -78,6 +81,13 @@ it('the data folder of a version with one embedding an image opens, and its embe
     '/models',
   );
   expect(known).toMatchObject([{ state: 'active', images: 2, missing: 0 }]);
+  // When its images were taken is read from their files.
+  await vi.waitFor(async () => {
+    const { items } = await server.json<{ items: { id: string; takenAt: string | null }[] }>(
+      '/search?q=red&takenFrom=2024-06-12&takenTo=2024-06-12',
+    );
+    expect(items).toMatchObject([{ id: ids[1], takenAt: '2024-06-12T18:32:05' }]);
+  }, 10_000);
   // Its numbers go on, and a deletion takes the embedding with it.
   await server.json('/images', formRequest({ image: images[2]! }));
   expect((await server.fetch(`/images/${ids[0]!}`, { method: 'DELETE' })).status).toBe(204);

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
 import { colourPng } from './support/images.js';
@@ -126,6 +127,40 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.locator('#viewer-tags').getByRole('button', { name: 'sea, deep' }).click();
     await page.getByRole('button', { name: 'Remove: tag sea, deep' }).waitFor();
     await page.getByText('1 image, newest first').waitFor();
+  });
+
+  it('orders by when photos were taken, narrows by it, and says it', async () => {
+    for (const [name, date] of [
+      ['white', '2024:06:12 18:32:05'],
+      ['black', '2019:01:01 08:00:00'],
+    ] as const) {
+      const exif = { IFD2: { DateTimeOriginal: date, OffsetTimeOriginal: '+02:00' } };
+      const photo = await sharp(await colourPng(name, 8))
+        .withExif(exif)
+        .jpeg()
+        .toBuffer();
+      await server.json(
+        '/images',
+        formRequest({ image: new Uint8Array(photo), captions: name, tags: 'dated' }),
+      );
+    }
+    await page.goto(`${server.url}/?tag=dated`);
+    await page.getByText('2 images, newest first').waitFor();
+    await page.getByText('Narrow the search').click();
+    await page.getByLabel('Order').selectOption('Last taken first');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('2 images, last taken first').waitFor();
+    expect(await firstCaption()).toBe('white');
+    await page.getByLabel('Taken until').fill('2019-01-01');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('1 image, last taken first').waitFor();
+    await page.locator('.tile').first().click();
+    expect(await page.locator('#viewer-facts').textContent()).toContain(
+      'taken 1 January 2019 at 08:00, UTC+02:00',
+    );
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Remove: taken until 2019-01-01' }).click();
+    await page.getByText('2 images, last taken first').waitFor();
   });
 
   it('classifies a chosen file against the labels', async () => {

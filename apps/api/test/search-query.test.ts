@@ -1,5 +1,6 @@
 /** What a search can ask for: several texts, what not to show, and everything that narrows it. */
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { idsByCursor } from './support/collection.js';
 import { colourPng } from './support/images.js';
 import { formRequest } from './support/server.js';
@@ -164,5 +165,72 @@ describe('a search that is read on by cursor', () => {
     const problem = await server.problem(`/search?q=red&cursor=${other.toString('base64url')}`);
     expect(problem).toMatchObject({ code: 'invalid_request' });
     expect(problem.detail).toContain('another model answers');
+  });
+});
+
+describe('when images were taken', () => {
+  const added: string[] = [];
+  const photo = async (colour: string, date?: string, offset?: string) => {
+    const exif = {
+      IFD2: { ...(date && { DateTimeOriginal: date }), ...(offset && { OffsetTimeOriginal: offset }) },
+    };
+    const jpeg = await sharp(await colourPng(colour, 9))
+      .withExif(exif)
+      .jpeg()
+      .toBuffer();
+    const form = formRequest({ image: new Uint8Array(jpeg), captions: colour, tags: 'photo' });
+    added.push((await server.json<Found>('/images', form)).items[0]!.id);
+  };
+  const listed = async (query: string) =>
+    (await server.json<Found>(`/images?tag=photo&${query}`)).items.map(({ caption }) => caption);
+
+  beforeAll(async () => {
+    await photo('red', '2024:06:12 23:30:00', '+02:00');
+    await photo('green', '1968:01:01 00:00:00');
+    await photo('blue');
+    await photo('white', '2025:01:01 00:00:00', '-11:00');
+    await photo('black', '2024:06:12 23:30:00');
+  });
+  afterAll(async () => {
+    for (const id of added) await server.fetch(`/images/${id}`, { method: 'DELETE' });
+  });
+
+  it('is said by the clock of the place, with its offset where the camera says that', async () => {
+    const { items } = await server.json<{ items: { takenAt: string | null }[] }>(
+      '/images?tag=photo&order=oldest',
+    );
+    expect(items.map(({ takenAt }) => takenAt)).toEqual([
+      '2024-06-12T23:30:00+02:00',
+      '1968-01-01T00:00:00',
+      null,
+      '2025-01-01T00:00:00-11:00',
+      '2024-06-12T23:30:00',
+    ]);
+  });
+
+  it('orders a list, those without a date last, page by page as in one', async () => {
+    const newest = ['white', 'black', 'red', 'green', 'blue'];
+    const oldest = ['green', 'red', 'black', 'white', 'blue'];
+    expect(await listed('order=takenNewest')).toEqual(newest);
+    expect(await listed('order=takenOldest')).toEqual(oldest);
+    for (const order of ['takenNewest', 'takenOldest']) {
+      const { items } = await server.json<Found>(`/images?tag=photo&order=${order}`);
+      const read = await idsByCursor(server, `/images?tag=photo&order=${order}&limit=1`);
+      expect(read).toEqual(items.map(({ id }) => id));
+    }
+    const foreign = await server.problem('/images?order=takenNewest&cursor=5');
+    expect(foreign.errors?.[0]?.field).toBe('cursor');
+  });
+
+  it('narrows lists and searches by days of the place', async () => {
+    const day = 'takenFrom=2024-06-12&takenTo=2024-06-12';
+    expect(await listed(day)).toEqual(['black', 'red']);
+    expect(new Set(await captions(`q=red&tag=photo&${day}`))).toEqual(new Set(['red', 'black']));
+    expect(await captions('q=red&tag=photo&takenTo=1970-01-01T00:00:00')).toEqual(['green']);
+    expect((await captions('q=red&tag=photo&takenFrom=1826-01-01')).length).toBe(4);
+    for (const time of ['2024-06-12T00:00:00Z', 'June']) {
+      const problem = await server.problem(`/search?q=red&takenFrom=${time}`);
+      expect(problem.errors?.[0]?.field).toBe('takenFrom');
+    }
   });
 });

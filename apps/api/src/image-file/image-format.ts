@@ -7,6 +7,8 @@ import type { ImageFormat } from '@clip-ts/clip';
 import sharp from 'sharp';
 import type { Metadata } from 'sharp';
 import { Problem } from '../problems/problem.js';
+import { takenOf } from './exif-date.js';
+import type { Taken } from './exif-date.js';
 import { hasTangledExif } from './exif-links.js';
 import { decodeMemory } from './decode-memory.js';
 
@@ -19,6 +21,8 @@ export interface ImageFacts {
   width: number;
   height: number;
   memory: number;
+  /** Null where the file does not say. */
+  taken: Taken | null;
 }
 
 /** What is accepted. */
@@ -85,7 +89,7 @@ export async function inspectImage(bytes: Buffer, limits: ImageLimits): Promise<
         `${limits.MAX_DECODE_BYTES} are allowed. Send it smaller, or saved as a JPEG that is not progressive.`,
     );
   }
-  return { mediaType, width, height, memory };
+  return { mediaType, width, height, memory, taken: takenOf(header.exif) };
 }
 
 /** What of the format makes decoding costly. */
@@ -106,6 +110,15 @@ export async function memoryOfStored(bytes: Buffer): Promise<number> {
   return readHeader(bytes).then(
     (header) => decodeMemory(bytes, header),
     () => Infinity,
+  );
+}
+
+/** When a stored file was taken, which was accepted once; null also where its header cannot be read, or leads in circles. */
+export async function takenOfStored(bytes: Buffer): Promise<Taken | null> {
+  if (hasTangledExif(bytes)) return null;
+  return readHeader(bytes).then(
+    ({ exif }) => takenOf(exif),
+    () => null,
   );
 }
 

@@ -27,6 +27,7 @@ interface AttributesRow {
   tags: string[];
   collections: string[];
   addedAt: Date;
+  takenAt: Date | null;
 }
 
 @Injectable()
@@ -75,13 +76,17 @@ export class EmbeddingRepository {
       where: { revision: { gt: after, lte: until }, key: { gt: afterKey } },
       orderBy: { key: 'asc' },
       take: limit,
-      select: { key: true, tags: true, createdAt: true, collections: { select: { collectionId: true } } },
+      select: {
+        ...{ key: true, tags: true, createdAt: true, takenAt: true },
+        collections: { select: { collectionId: true } },
+      },
     });
-    return rows.map(({ key, tags, createdAt, collections }) => ({
+    return rows.map(({ key, tags, createdAt, takenAt, collections }) => ({
       key,
       tags,
       collections: collections.map(({ collectionId }) => collectionId),
       addedAt: createdAt,
+      takenAt,
     }));
   }
 

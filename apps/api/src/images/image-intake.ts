@@ -127,8 +127,9 @@ export class ImageIntake {
         if (known.has(id) || ids.indexOf(id) < index) return { id, again: arrived };
         const { bytes, fileName, captions, tags } = arrived;
         try {
-          const { memory, ...facts } = await inspectImage(bytes, this.config);
-          const rest = { bytes: bytes.length, fileName, captions, tags, addedBy, embeddings: [] };
+          const { memory, taken, ...facts } = await inspectImage(bytes, this.config);
+          const times = { takenAt: taken?.at ?? null, takenOffset: taken?.offset ?? null };
+          const rest = { bytes: bytes.length, fileName, captions, tags, addedBy, ...times, embeddings: [] };
           return { id, image: { id, ...facts, ...rest }, bytes, memory };
         } catch (error) {
           if (error instanceof Problem) return error;

@@ -111,7 +111,7 @@ export class ImageController {
 
   @Get()
   @ApiRoute({
-    summary: 'List the images, all or some, newest or oldest first',
+    summary: 'List the images, all or some, by when they were added or taken',
     tag: 'images',
     needsDatabase: true,
     query: listQuerySchema,

@@ -2,6 +2,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Database } from '../database/database.js';
 import type { Image, Prisma, PrismaClient } from '../generated/prisma/client.js';
+import type { Taken } from '../image-file/exif-date.js';
 import { DATABASE } from '../providers.js';
 import { cleanTexts } from '../text/clean-text.js';
 import { changeCollection } from './collection-change.js';
@@ -10,6 +11,7 @@ import type { ModelEmbedding } from './embedding.repository.js';
 import { timesOf } from './filter.schema.js';
 import type { FilterFields } from './filter.schema.js';
 import type { ListQuery } from './image.schema.js';
+import { comesAfter, orderOf } from './list-order.js';
 
 export type ImageRow = Image;
 
@@ -25,6 +27,9 @@ export interface NewImage {
   tags: string[];
   /** The batch of an import that adds it. */
   addedBy: string | null;
+  /** What the clock showed where it was taken, as if it were UTC, and minutes by which that is ahead of UTC. */
+  takenAt: Date | null;
+  takenOffset: number | null;
   embeddings: ModelEmbedding[];
 }
 
@@ -63,16 +68,15 @@ export class ImageRepository {
     return this.client.image.findMany({ where: { key: { in: [...keys] } } });
   }
 
-  /** A page of the images that a filter lets pass, in the order in which they came, and how many there are in all. */
+  /** A page of the images that a filter lets pass, and how many there are in all. */
   async list(query: ListQuery): Promise<{ rows: ImageRow[]; total: number }> {
     const { limit, offset, cursor, order, ...filter } = query;
     const where = whereOf(filter);
-    const isNewest = order === 'newest';
-    const page = cursor === undefined ? {} : { key: { [isNewest ? 'lt' : 'gt']: Number(cursor) } };
+    const page = cursor === undefined ? {} : comesAfter(cursor, order);
     const [rows, total] = await Promise.all([
       this.client.image.findMany({
-        where: { ...where, ...page },
-        orderBy: { key: isNewest ? 'desc' : 'asc' },
+        where: { AND: [where, page] },
+        orderBy: orderOf(order),
         skip: offset,
         take: limit,
       }),
@@ -89,7 +93,11 @@ export class ImageRepository {
   add(images: readonly NewImage[]): Promise<Set<string>> {
     return changeCollection(this.client, async (transaction, revision) => {
       const added = await transaction.image.createManyAndReturn({
-        data: images.map(({ embeddings: _, ...image }) => ({ ...cleanTexts(image), revision })),
+        data: images.map(({ embeddings: _, ...image }) => ({
+          ...cleanTexts(image),
+          takenRead: true,
+          revision,
+        })),
         select: { id: true },
         skipDuplicates: true,
       });
@@ -186,6 +194,24 @@ export class ImageRepository {
     return new Set(rows.map(({ id }) => id));
   }
 
+  /** Up to `limit` images whose files have not been asked when they were taken. */
+  withoutDates(limit: number): Promise<ImageRow[]> {
+    return this.client.image.findMany({ where: { takenRead: false }, take: limit });
+  }
+
+  /** Notes when images were taken, as far as their files say it. */
+  setDates(dates: readonly { id: string; taken: Taken | null }[]): Promise<void> {
+    return changeCollection(this.client, async (transaction, revision) => {
+      for (const { id, taken } of dates) {
+        if (taken === null) continue;
+        const data = { takenAt: taken.at, takenOffset: taken.offset, revision };
+        await transaction.image.updateMany({ where: { id }, data });
+      }
+      const where = { id: { in: dates.map(({ id }) => id) } };
+      await transaction.image.updateMany({ where, data: { takenRead: true } });
+    });
+  }
+
   /** Removes an image and notes the deletion. Returns its row, or null when it is not there. */
   remove(id: string): Promise<ImageRow | null> {
     return changeCollection(this.client, async (transaction, revision) => {
@@ -201,17 +227,24 @@ export class ImageRepository {
 /** The conditions of a filter, which the indexes on tags and collections answer. */
 function whereOf(filter: FilterFields): Prisma.ImageWhereInput {
   const { tag = [], notTag = [], collection = [] } = filter;
-  const { from, to } = timesOf(filter);
-  const added = {
-    ...(from !== undefined && { gte: new Date(from) }),
-    ...(to !== undefined && { lte: new Date(to) }),
-  };
+  const { from, to, takenFrom, takenTo } = timesOf(filter);
   return {
     ...(tag.length > 0 && { tags: { hasEvery: tag } }),
     ...(notTag.length > 0 && { NOT: { tags: { hasSome: notTag } } }),
-    ...((from ?? to) !== undefined && { createdAt: added }),
+    ...within('createdAt', from, to),
+    ...within('takenAt', takenFrom, takenTo),
     AND: collection.map((collectionId) => ({ collections: { some: { collectionId } } })),
   };
+}
+
+/** Both ends included; nothing without an end. */
+function within(column: 'createdAt' | 'takenAt', from?: number, to?: number): Prisma.ImageWhereInput {
+  if ((from ?? to) === undefined) return {};
+  const ends = {
+    ...(from !== undefined && { gte: new Date(from) }),
+    ...(to !== undefined && { lte: new Date(to) }),
+  };
+  return { [column]: ends };
 }
 
 /** What the rows lack of their annotations; several annotations of one image add up. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { flagSchema, limitSchema, offsetSchema, storableText, stringListSchema } from '../http/fields.js';
 import { filterFields } from './filter.schema.js';
+import { ORDERS, isCursor } from './list-order.js';
 
 /** An image of the collection. */
 export const imageSchema = z
@@ -19,6 +20,13 @@ export const imageSchema = z
     tags: z.array(z.string()),
     revision: z.int().describe('Grows with each change of captions or tags; If-Match of PATCH takes it'),
     createdAt: z.iso.datetime(),
+    takenAt: z
+      .string()
+      .nullable()
+      .describe(
+        'When it was taken, by the clock of the place and with its offset from UTC where the camera says that: ' +
+          '2026-06-12T18:32:05+02:00',
+      ),
   })
   .meta({ id: 'Image' });
 export type ImageView = z.infer<typeof imageSchema>;
@@ -43,19 +51,27 @@ export const uploadResultSchema = z
   .object({ items: z.array(uploadedImageSchema) })
   .meta({ id: 'UploadResult' });
 
-export const listQuerySchema = z.strictObject({
-  limit: limitSchema(20).describe('Most images to return, 1 to 100'),
-  offset: offsetSchema.describe('Images to skip'),
-  order: z.enum(['newest', 'oldest']).default('newest').describe('By when they were added'),
-  ...filterFields,
-  cursor: z
-    .string()
-    .regex(/^\d{1,10}$/, 'expected the nextCursor of a page')
-    .optional()
-    .describe(
-      'nextCursor of the page before: what is added or deleted meanwhile neither repeats nor hides an image',
-    ),
-});
+export const listQuerySchema = z
+  .strictObject({
+    limit: limitSchema(20).describe('Most images to return, 1 to 100'),
+    offset: offsetSchema.describe('Images to skip'),
+    order: z
+      .enum(ORDERS)
+      .default('newest')
+      .describe('By when they were added, or taken: then those whose file does not say that come last'),
+    ...filterFields,
+    cursor: z
+      .string()
+      .max(32)
+      .optional()
+      .describe(
+        'nextCursor of the page before: what is added or deleted meanwhile neither repeats nor hides an image',
+      ),
+  })
+  .refine(({ cursor, order }) => cursor === undefined || isCursor(cursor, order), {
+    path: ['cursor'],
+    error: 'expected the nextCursor of a page in the same order',
+  });
 export type ListQuery = z.infer<typeof listQuerySchema>;
 
 export const imageListSchema = z

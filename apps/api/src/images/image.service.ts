@@ -7,6 +7,7 @@ import type { StoredFile } from './file-store.js';
 import { ImageRepository } from './image.repository.js';
 import type { ImageRow } from './image.repository.js';
 import type { ImageChange, ImageList, ImageView, ListQuery } from './image.schema.js';
+import { cursorAfter } from './list-order.js';
 import { notFound, orFileGone, toView } from './image.view.js';
 import type { Config } from '../config/config.js';
 import { Problem } from '../problems/problem.js';
@@ -31,7 +32,8 @@ export class ImageService {
   async list(query: ListQuery): Promise<Omit<ImageList, 'limit' | 'offset'>> {
     const { rows, total } = await this.images.list(query);
     const last = rows.at(-1);
-    const nextCursor = last === undefined || rows.length < query.limit ? null : String(last.key);
+    const nextCursor =
+      last === undefined || rows.length < query.limit ? null : cursorAfter(last, query.order);
     return { items: rows.map((row) => this.view(row)), total, nextCursor };
   }
 

@@ -5,7 +5,7 @@ import type { ImageView } from './image.schema.js';
 
 /** What a client sees of a row. @param basePath prefix of all paths of the service */
 export function toView(row: ImageRow, basePath: string): ImageView {
-  const { id, mediaType, width, height, bytes, fileName, captions, tags, revision, createdAt } = row;
+  const { id, mediaType, width, height, bytes, fileName, captions, tags, revision, createdAt, takenAt } = row;
   return {
     id,
     url: `${basePath}/images/${id}/file`,
@@ -20,7 +20,17 @@ export function toView(row: ImageRow, basePath: string): ImageView {
     tags,
     revision,
     createdAt: createdAt.toISOString(),
+    takenAt: takenAt && localTime(takenAt, row.takenOffset),
   };
+}
+
+/** A clock that is kept as if it were UTC, as text, with its offset in minutes where that is known. */
+function localTime(clock: Date, offset: number | null): string {
+  const text = clock.toISOString().slice(0, 'YYYY-MM-DDThh:mm:ss'.length);
+  if (offset === null) return text;
+  const digits = (value: number) => String(value).padStart(2, '0');
+  const minutes = Math.abs(offset);
+  return `${text}${offset < 0 ? '-' : '+'}${digits(Math.floor(minutes / 60))}:${digits(minutes % 60)}`;
 }
 
 /** The row is there, its file is not: someone took it out of the data folder. */

@@ -8,7 +8,13 @@ const DAY = 86_400_000;
 function filled(): AttributeIndex {
   const index = new AttributeIndex();
   const set = (key: number, tags: string[], collections: string[] = []) =>
-    index.set({ key, tags, collections, addedAt: new Date(key * DAY) });
+    index.set({
+      key,
+      tags,
+      collections,
+      addedAt: new Date(key * DAY),
+      takenAt: key > 4 ? null : new Date(-key * DAY),
+    });
   set(1, ['dog']);
   set(2, ['dog', 'ball']);
   set(3, ['cat'], ['a']);
@@ -51,9 +57,15 @@ describe('the attributes of images', () => {
     expect(matching({ to: DAY, withoutTags: ['dog'] })).toEqual([]);
   });
 
+  it('narrow by when images were taken, and leave out those of which that is not known', () => {
+    expect(matching({ takenFrom: -3 * DAY, takenTo: -2 * DAY })).toEqual([2, 3]);
+    expect(matching({ takenFrom: -9 * DAY })).toEqual([1, 2, 3, 4]);
+    expect(matching({ takenTo: -DAY, from: 2 * DAY, tags: ['ball'] })).toEqual([2, 4]);
+  });
+
   it('follow changes and deletions', () => {
     const index = filled();
-    index.set({ key: 1, tags: ['cat'], collections: [], addedAt: new Date(9 * DAY) });
+    index.set({ key: 1, tags: ['cat'], collections: [], addedAt: new Date(9 * DAY), takenAt: null });
     index.delete(3);
     index.delete(777);
     expect([...keysOf(index.matching({ tags: ['cat'] })!)]).toEqual([1, 4]);
