@@ -76,8 +76,8 @@ export function largestImages() {
     'interlaced 16-bit PNG': () => flat(4, 11.5).toColourspace('rgb16').png(png),
     'turned interlaced 16-bit PNG': () =>
       flat(4, 16.5).toColourspace('rgb16').png(png).withMetadata({ orientation: 6 }),
-    'lossless WebP': () => flat(4, 8.5).webp({ lossless: true, effort: 0 }),
-    WebP: () => flat(4, 8.5).webp({ quality: 20, effort: 0 }),
+    'lossless WebP': () => flat(4, 11.5).webp({ lossless: true, effort: 0 }),
+    WebP: () => flat(4, 11.5).webp({ quality: 20, effort: 0 }),
     GIF: () => flat(3, 11.5).gif({ effort: 1 }),
   };
   return Object.entries(kinds).map(([name, draw]) =>

@@ -1,13 +1,13 @@
 /**
- * How much memory libvips takes at most while it decodes an image file, told from its header alone.
+ * How much memory libvips takes at most while it decodes an image file, from its header alone.
  *
  * Rows of a plain JPEG or PNG go through in strips, and only the pixels that come out are held. Other files are held
  * whole by their decoder first: the coefficients of a JPEG in several scans (libjpeg), interlaced PNG, GIF and WebP.
- * An image that is turned is held once more. Measured with images of 32 megapixels; see docs/decisions/023.
+ * An image that is turned is held once more. `npm run bench -- decode-memory` measures it; see docs/decisions/023.
  */
 import type { Metadata } from 'sharp';
 
-type Header = Pick<Metadata, 'format' | 'channels' | 'depth' | 'isProgressive' | 'orientation' | 'pages'> & {
+type Header = Pick<Metadata, 'format' | 'channels' | 'depth' | 'isProgressive' | 'orientation'> & {
   width: number;
   height: number;
 };
@@ -33,17 +33,14 @@ export function decodeMemory(bytes: Buffer, header: Header): number {
 }
 
 /** Bytes a pixel of what the decoder holds whole before the first row comes out. */
-function heldByDecoder(bytes: Buffer, { format, isProgressive, pages = 1 }: Header, decoded: number): number {
+function heldByDecoder(bytes: Buffer, { format, isProgressive }: Header, decoded: number): number {
   switch (format) {
     case 'jpeg':
       return COEFFICIENT * bufferedSamples(bytes);
     case 'png':
       return isProgressive ? decoded : 0;
-    case 'webp':
-      // The decoder's rows, or the frame of an animation beside its canvas.
-      return pages > 1 ? 2 * FRAME : FRAME + 1;
     default:
-      // The frame, and a copy of it for the next one to go back to.
+      // GIF: the frame, and a copy of it that the next one may go back to. WebP: the frame and its canvas.
       return 2 * FRAME;
   }
 }
