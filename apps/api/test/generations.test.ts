@@ -73,7 +73,7 @@ const SLOW = '1200';
 const SLOWER = '60';
 
 describe('another checkpoint over a collection', () => {
-  it('is built behind the requests, takes over in one step, and gives way again at once', async () => {
+  it('is built in the background, takes over in one step, and gives way again at once', async () => {
     const data = copyOfKept('switched');
     const env = { CLIP_CHECKPOINT: second, DATA_DIR: data, MODEL_BUILD_RATE: SLOW };
     let server = await TestServer.start(env);
@@ -115,7 +115,7 @@ describe('another checkpoint over a collection', () => {
       10_000,
     );
 
-    // Back to the old model, which has not seen what came since; it catches up behind the requests.
+    // Back to the old model, which has not seen what came since; it catches up in the background.
     await server.json('/images', formRequest({ image: await colourPng('red', 11) }));
     expect((await states()).map(([, missing]) => missing)).toEqual([1, 0]);
     expect((await activate(server, a)).status).toBe(200);

@@ -48,7 +48,10 @@ function parameterFields(limits: TextLimits) {
     background: flagSchema(false).describe(
       `Add the class "${NONE_OF_THE_ABOVE}", which wins when no label describes the image`,
     ),
-    top_k: numeric(z.int().min(1).optional()).meta({ description: 'Most labels to return', example: 10 }),
+    top_k: numeric(z.int().min(1).optional()).meta({
+      description: 'Maximum number of labels to return',
+      example: 10,
+    }),
     threshold: numeric(z.number().min(0).max(1).optional()).meta({
       description: `Leave out labels with a lower score; when none is left, the answer is "${NONE_OF_THE_ABOVE}"`,
       example: 0,
@@ -129,7 +132,7 @@ export function classifyBodySchema(limits: TextLimits) {
   return z.strictObject({
     inputs: z
       .preprocess(imageOf, z.string())
-      .describe('An image file in base64, alone or in a data: URL; {"image": …} is taken as well'),
+      .describe('An image file in base64, alone or in a data: URL; {"image": …} is accepted as well'),
     parameters: z
       .strictObject({ candidate_labels: labels, ...rest })
       .superRefine(({ candidate_labels, ...request }, context) =>
@@ -138,7 +141,7 @@ export function classifyBodySchema(limits: TextLimits) {
     options: z
       .strictObject({ use_cache: flagSchema(true), wait_for_model: flagSchema(false) })
       .optional()
-      .describe('Taken from clients of Hugging Face; answers do not depend on it'),
+      .describe('Accepted for clients of Hugging Face, and ignored'),
   });
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, helpText, readConfig } from './config.js';
 
@@ -24,6 +25,17 @@ describe('the settings', () => {
       expect(message).toMatch(/MAX_FILES: expected a whole number; found many/);
       expect(message).not.toMatch(/found short/);
     }
+  });
+
+  it('are listed in docs/api.md as in the help text', () => {
+    const page = readFileSync(new URL('../../../../docs/api.md', import.meta.url), 'utf8');
+    const rows = [...page.matchAll(/^\| `([A-Z_]+)` +\| .*? +\| (.+?) +\|$/gm)].map(([, name, meaning]) => [
+      name,
+      meaning,
+    ]);
+    const help = [...helpText().matchAll(/^ {2}([A-Z_]+) +(.+?)(?: \[[^\]]*\])?$/gm)];
+    const described = help.map(([, name, meaning]) => [name, meaning!.replace(' (see docs/api.md)', '')]);
+    expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(described));
   });
 
   it('are all listed in the help text with their defaults', () => {

@@ -64,7 +64,7 @@ const environmentSchema = z.object({
     .pipe(z.string().regex(BASE_PATH_PATTERN, 'expected a path such as /clip, of letters, digits and -._~'))
     .default('')
     .describe(
-      'Path below which a proxy in front publishes the service, such as /clip; whether the proxy takes it off does not matter.',
+      'Path below which a proxy in front publishes the service, such as /clip; the proxy may strip it or not.',
     ),
   DATA_DIR: folder
     .default(resolve('data/api'))
@@ -93,7 +93,7 @@ const environmentSchema = z.object({
       'expected ASCII characters, as headers carry them, and no space at either end',
     )
     .optional()
-    .describe('Key for everything; sent as "Authorization: Bearer KEY" or "X-API-Key: KEY".'),
+    .describe('Key that may do everything; sent as "Authorization: Bearer KEY" or "X-API-Key: KEY".'),
   API_KEYS_FILE: folder
     .optional()
     .describe('JSON file of named keys with scopes and hashes (see docs/api.md); read again on SIGHUP.'),
@@ -134,23 +134,23 @@ const environmentSchema = z.object({
     )
     .transform((proxies) => (proxies === 0 ? false : proxies))
     .describe(
-      'Proxies whose X-Forwarded-For, -Proto and -Host hold: how many, or their addresses and subnets.',
+      'Proxies whose X-Forwarded-For, -Proto and -Host are trusted: how many, or their addresses and subnets.',
     ),
   RATE_LIMIT: count(0, 1_000_000, 0).describe(
-    'Requests a minute allowed to one API key, or to one address without a key; 0: no limit.',
+    'Requests per minute allowed to one API key, or to one address without a key; 0: no limit.',
   ),
   STRIP_METADATA: z
     .enum(['0', '1'])
     .default('1')
     .transform((value) => value === '1')
     .describe(
-      '1: files are served without GPS, camera data and other metadata, originals to admins; 0: as they came.',
+      '1: files are served without GPS, camera data and other metadata, originals to admins; 0: as uploaded.',
     ),
   MAX_IMAGE_BYTES: count(1, 1024 * MIB, 20 * MIB).describe('Largest image file, in bytes.'),
   MAX_IMAGE_PIXELS: count(1, 1_000_000_000, 32_000_000).describe(
     'Largest image, in pixels (width × height).',
   ),
-  MAX_FILES: count(1, 1000, 32).describe('Most images in one request.'),
+  MAX_FILES: count(1, 1000, 32).describe('Maximum number of images in one request.'),
   MAX_REQUEST_BYTES: count(1024, 4096 * MIB, 64 * MIB).describe('Largest request body, in bytes.'),
   MAX_BYTES_IN_FLIGHT: count(1024, 65_536 * MIB, 256 * MIB).describe(
     'Bytes of request bodies in memory at one time, at least 4 × MAX_REQUEST_BYTES; one client has half at most.',
@@ -164,8 +164,8 @@ const environmentSchema = z.object({
   MAX_CONNECTIONS: count(1, 1_000_000, 2000).describe(
     'Connections at one time, half of them for one address that is no trusted proxy.',
   ),
-  MAX_LABELS: count(1, 100_000, 1000).describe('Most candidate labels in one request.'),
-  MAX_TEXTS: count(1, 10_000, 256).describe('Most texts in one request to /embed.'),
+  MAX_LABELS: count(1, 100_000, 1000).describe('Maximum number of candidate labels in one request.'),
+  MAX_TEXTS: count(1, 10_000, 256).describe('Maximum number of texts in one request to /embed.'),
   MAX_TEXT_LENGTH: count(1, 100_000, 1000).describe(
     'Longest label, query or text, and longest label within its template, in characters.',
   ),
@@ -173,10 +173,10 @@ const environmentSchema = z.object({
     'Computing that one request may ask for, in units: a text 1, and 1 for each 100 characters; an image 4, and 1 for each megapixel.',
   ),
   COMPUTE_LIMIT: count(0, 1_000_000_000, 30_000).describe(
-    'Computing a minute for one client, in the same units, cached texts free; beyond it: 429. 0: no limit.',
+    'Computing per minute for one client, in the same units, without cached texts; beyond it: 429. 0: no limit.',
   ),
   ENCODER_THREADS: count(1, 64, 1).describe('Worker threads that run the model, each with its own copy.'),
-  ENCODER_BATCH: count(1, 256, 16).describe('Most images or texts that one run of the model takes.'),
+  ENCODER_BATCH: count(1, 256, 16).describe('Maximum number of images or texts in one run of the model.'),
   ENCODER_QUEUE: count(1, 10_000_000, 4096).describe(
     'Images and texts that may wait, at least twice as many as one request may hold; beyond it: 503.',
   ),
@@ -184,12 +184,12 @@ const environmentSchema = z.object({
   PRECISION: z
     .enum(['auto', 'fp32', 'fp16', 'q8', 'int8', 'uint8'])
     .default('auto')
-    .describe('Which of the ONNX models of the checkpoint to use; auto: the most precise one present.'),
+    .describe('Which of the ONNX models of the checkpoint to use; auto: the most precise one there is.'),
   DEMO: z
     .enum(['admin', 'read', 'off'])
     .default('admin')
     .describe(
-      'Who may load the model into a browser, on the page /demo: its files leave the server. Everybody may where there are no keys.',
+      'Who may load the model into a browser, on the page /demo: its files leave the server. Everyone may where there are no keys.',
     ),
   DEMO_HUB: z
     .enum(['0', '1'])
@@ -197,10 +197,10 @@ const environmentSchema = z.object({
     .transform((value) => value === '1')
     .describe('1: the page /demo may also load models of the Hugging Face hub (?model=…), from there.'),
   MODEL_BUILD_RATE: count(0, 1_000_000_000, 0).describe(
-    'Images a minute that a new model encodes behind the requests before it takes over; 0: as many as it can.',
+    'Images per minute that a new model encodes in the background before it takes over; 0: as many as it can.',
   ),
   MODELS_KEPT: count(0, 100, 1).describe(
-    'Models that have answered before, whose embeddings and files are kept to go back to.',
+    'Models that were active before, whose embeddings and files are kept so that they can be activated again.',
   ),
   EXACT_SEARCH_LIMIT: count(0, 10_000_000, 10_000).describe(
     'Up to this many images search compares with each; above it uses HNSW graphs.',
@@ -208,15 +208,17 @@ const environmentSchema = z.object({
   LOG_LEVEL: z
     .enum(['error', 'warn', 'info', 'debug'])
     .default('info')
-    .describe('Least important lines that are logged: error, warn, info (each request too) or debug.'),
+    .describe('Lowest level that is logged: error, warn, info (every request too) or debug.'),
   LOG_FORMAT: z
     .enum(['auto', 'json', 'text'])
     .default('auto')
-    .describe('One JSON object or one text a line; auto: text on a terminal, JSON elsewhere.'),
+    .describe('json: one object per line; text: for people; auto: text on a terminal, JSON elsewhere.'),
   IMPORT_LEASE: count(3, 3600, 15).describe(
     'Seconds after which another service with the same DATABASE_URL resumes the imports and builds of one that died.',
   ),
-  SHUTDOWN_TIMEOUT: count(0, 600, 10).describe('Seconds that running requests get to finish at the end.'),
+  SHUTDOWN_TIMEOUT: count(0, 600, 10).describe(
+    'Seconds that running requests get to finish when the service stops.',
+  ),
 });
 
 /** Rules between settings. */

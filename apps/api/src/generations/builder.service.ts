@@ -1,5 +1,5 @@
 /**
- * Encodes the images of which a model lacks the embedding, behind the requests: all of them for the generation that is
+ * Encodes the images of which a model lacks the embedding, in the background: all of them for the generation that is
  * to take over, and for the one that answers what was added while it did not.
  *
  * 1. Progress is the rows that are written; a build that was interrupted at any moment resumes with what is missing.

@@ -76,9 +76,9 @@ export class GenerationController {
   @Post(':hash/activate')
   @Access('admin')
   @ApiRoute({
-    summary: 'Have another model answer',
+    summary: 'Activate another model',
     description:
-      'At once when it was complete before: images that came since are encoded behind the requests. Else it is built ' +
+      'At once when it was complete before: images that came since are encoded in the background. Else it is built ' +
       'first, and the model that answers goes on until then.',
     tag: 'models',
     needsDatabase: true,
@@ -103,12 +103,12 @@ export class GenerationController {
   @HttpCode(204)
   @Access('admin')
   @ApiRoute({
-    summary: 'Remove the embeddings of a model, or give its build up',
+    summary: 'Remove the embeddings of a model, or cancel its build',
     description: 'Its files in the data folder go too. The model that answers cannot be removed.',
     tag: 'models',
     needsDatabase: true,
     params: generationParamsSchema,
-    responses: { 204: { description: 'They are removed behind the requests' } },
+    responses: { 204: { description: 'They are removed in the background' } },
     problems: ['model_not_found', 'model_in_use'],
   })
   async remove(@Param({ schema: generationParamsSchema }) { hash }: GenerationParams): Promise<void> {

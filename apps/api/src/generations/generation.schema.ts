@@ -16,8 +16,8 @@ const generationSchema = z
     images: z.int().describe('Images that it has encoded'),
     missing: z.int().describe('Images that it has not encoded'),
     checkpoint: z.boolean().describe('CLIP_CHECKPOINT names it'),
-    available: z.boolean().describe('Its files are here, so that it can be activated'),
-    problem: z.string().nullable().describe('What holds its build up'),
+    available: z.boolean().describe('Its files are present, so it can be activated'),
+    problem: z.string().nullable().describe('Why its build does not finish'),
     createdAt: z.iso.datetime(),
     completedAt: z.iso.datetime().nullable().describe('When it first held every image'),
   })

@@ -55,7 +55,7 @@ const requestIdHeader: JsonSchema = {
   name: 'X-Request-Id',
   in: 'header',
   required: false,
-  description: 'Id of the request in the log, from a trusted proxy; from anybody else it is not taken',
+  description: 'Id of the request in the log, accepted from a trusted proxy only',
   schema: { type: 'string' },
 };
 

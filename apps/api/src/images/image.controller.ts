@@ -77,7 +77,7 @@ export class ImageController {
     form: { fields: uploadFieldsSchema, files: { image: 'many' } },
     responses: {
       201: { description: 'At least one image was new', schema: uploadResultSchema },
-      200: { description: 'All were there already', schema: uploadResultSchema },
+      200: { description: 'All were stored already', schema: uploadResultSchema },
     },
     problems: [
       'image_too_large',

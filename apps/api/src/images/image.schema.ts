@@ -38,10 +38,10 @@ const uploadedImageSchema = imageSchema
       .object({
         captions: z.array(z.string()),
         tags: z.array(z.string()),
-        file: z.boolean().describe('The stored file had been lost and was put back'),
+        file: z.boolean().describe('The stored file had been lost and was restored'),
       })
       .optional()
-      .describe('Of a duplicate: what it brought that the collection lacked'),
+      .describe('Of a duplicate: what it added to the stored image'),
   })
   .meta({ id: 'UploadedImage' });
 export type UploadedImage = z.infer<typeof uploadedImageSchema>;
@@ -53,7 +53,7 @@ export const uploadResultSchema = z
 
 export const listQuerySchema = z
   .strictObject({
-    limit: limitSchema(20).describe('Most images to return, 1 to 100'),
+    limit: limitSchema(20).describe('Maximum number of images to return, 1 to 100'),
     offset: offsetSchema.describe('Images to skip'),
     order: z
       .enum(ORDERS)
@@ -86,7 +86,7 @@ export const imageListSchema = z
 export type ImageList = z.infer<typeof imageListSchema>;
 
 export const fileQuerySchema = z.strictObject({
-  original: flagSchema(false).describe('The bytes as they came, with all metadata'),
+  original: flagSchema(false).describe('The bytes as uploaded, with all metadata'),
 });
 export type FileQuery = z.infer<typeof fileQuerySchema>;
 

@@ -1,6 +1,6 @@
 /**
  * Removes files without a row, which uploads leave behind that were killed between file and row, and their
- * unfinished temporary files. Runs behind the requests, at the start and then every few hours.
+ * unfinished temporary files. Runs in the background, at the start and then every few hours.
  *
  * 1. A file younger than an hour is left: an upload, here or in another process, may be about to write its row.
  * 2. Folder by folder, so that the work and the memory at any moment do not grow with the collection.

@@ -101,7 +101,7 @@ export class ImportController {
   @Post(':id/pause')
   @HttpCode(200)
   @Access('admin')
-  @ApiRoute({ ...control, summary: 'Have an import wait where it is' })
+  @ApiRoute({ ...control, summary: 'Pause an import' })
   pause(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
     return this.imports.pause(id);
   }
@@ -117,7 +117,7 @@ export class ImportController {
   @Post(':id/cancel')
   @HttpCode(200)
   @Access('admin')
-  @ApiRoute({ ...control, summary: 'End an import; the images that it added stay' })
+  @ApiRoute({ ...control, summary: 'Cancel an import; the images that it added stay' })
   cancel(@Param({ schema: importParamsSchema }) { id }: ImportParams) {
     return this.imports.cancel(id);
   }

@@ -1,5 +1,5 @@
 /**
- * Runs import jobs, one at a time, behind the requests.
+ * Runs import jobs, one at a time, in the background.
  *
  * 1. A job's position is saved after every batch; a job that was interrupted resumes from there at the next start.
  * 2. Doing a batch twice adds nothing twice: images are known by the hash of their bytes.

@@ -20,7 +20,7 @@ export const importBodySchema = z.strictObject({
     .regex(/^[\w.-]{1,100}$/, 'expected a name such as val2017')
     .optional()
     .describe('Only this split of a COCO folder, e.g. val2017'),
-  limit: z.int().min(1).max(100_000_000).optional().describe('Most images to import'),
+  limit: z.int().min(1).max(100_000_000).optional().describe('Maximum number of images to import'),
   onDuplicate: onDuplicateSchema,
 });
 export type ImportBody = z.infer<typeof importBodySchema>;
@@ -42,8 +42,8 @@ export const importSchema = z
     total: z.int().nullable().describe('Images found; null until the folder has been read'),
     processed: z.int(),
     added: z.int(),
-    duplicates: z.int().describe('Images that were in the collection already'),
-    failed: z.int().describe('Files that could not be taken'),
+    duplicates: z.int().describe('Images that the collection already had'),
+    failed: z.int().describe('Files that could not be imported'),
     failures: failuresSchema.describe('The first of them'),
     error: z.string().nullable().describe('Why the job as a whole failed'),
     createdAt: z.iso.datetime(),

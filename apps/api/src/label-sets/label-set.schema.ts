@@ -65,7 +65,7 @@ export const labelSetParamsSchema = z.object({ id: z.string().describe('Id of th
 export type LabelSetParams = z.infer<typeof labelSetParamsSchema>;
 
 export const labelSetQuerySchema = z.strictObject({
-  limit: limitSchema(100).describe('Most sets to return, 1 to 100'),
+  limit: limitSchema(100).describe('Maximum number of sets to return, 1 to 100'),
   offset: offsetSchema.describe('Sets to skip'),
 });
 export type LabelSetQuery = z.infer<typeof labelSetQuerySchema>;

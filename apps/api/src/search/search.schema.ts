@@ -9,7 +9,7 @@ import { imageSchema } from '../images/image.schema.js';
 const MAX_TEXTS = 10;
 
 const page = {
-  limit: limitSchema(20).describe('Most images to return, 1 to 100'),
+  limit: limitSchema(20).describe('Maximum number of images to return, 1 to 100'),
   offset: offsetSchema.describe('Images to skip'),
   cursor: z
     .string()
@@ -43,7 +43,7 @@ export const searchQuerySchema = (maxLength: number) =>
       weight: weightsSchema.describe('How much each `q` counts, in their order; absent: all the same'),
       not: textsSchema(maxLength)
         .optional()
-        .describe('What the images should not show, in words; it pushes images back and leaves none out'),
+        .describe('What the images should not show, in words; it lowers their rank and excludes none'),
       ...page,
     })
     .refine(({ q, weight }) => weight === undefined || weight.length === q.length, {
@@ -66,7 +66,9 @@ export const vectorBodySchema = z.strictObject({
     .string()
     .max(100)
     .optional()
-    .describe('Hash of the model that made it, as POST /embed says it; another one than answers is refused'),
+    .describe(
+      'Hash of the model that made it, as POST /embed says it; a vector of another model than the active one is refused',
+    ),
 });
 
 export const imageBodySchema = z.strictObject({ inputs: z.string().describe('An image file in base64') });
