@@ -29,13 +29,22 @@ describe('the settings', () => {
 
   it('are listed in docs/api.md as in the help text', () => {
     const page = readFileSync(new URL('../../../../docs/api.md', import.meta.url), 'utf8');
-    const rows = [...page.matchAll(/^\| `([A-Z_]+)` +\| .*? +\| (.+?) +\|$/gm)].map(([, name, meaning]) => [
-      name,
-      meaning,
-    ]);
-    const help = [...helpText().matchAll(/^ {2}([A-Z_]+) +(.+?)(?: \[[^\]]*\])?$/gm)];
-    const described = help.map(([, name, meaning]) => [name, meaning!.replace(' (see docs/api.md)', '')]);
-    expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(described));
+    const rows = page.split('\n').map((line) => line.split('|').map((cell) => cell.trim()));
+    const listed = rows
+      .filter(([, name]) => /^`[A-Z_]+`$/.test(name ?? ''))
+      .map(([, name, , meaning]) => [name?.replaceAll('`', ''), meaning]);
+    const described = helpText()
+      .split('\n')
+      .filter((line) => /^ {2}[A-Z]/.test(line))
+      .map((line) => [
+        line.trim().split(' ')[0],
+        line
+          .slice(line.indexOf('  ', 2))
+          .replace(/ \[[^\]]*\]$/, '')
+          .replace(' (see docs/api.md)', '')
+          .trim(),
+      ]);
+    expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(described));
   });
 
   it('are all listed in the help text with their defaults', () => {

@@ -4,7 +4,7 @@ import type { RequestListener, Server } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { closeWithoutRequests, limitPerAddress, watchReaders } from './connections.js';
+import { limitPerAddress, watchConnections } from './connections.js';
 
 let server: Server;
 const open: Socket[] = [];
@@ -65,7 +65,7 @@ describe('connections', () => {
     const SIZE = 32 * 1024 * 1024;
     await serve(
       (_request, response) => response.end(Buffer.alloc(SIZE)),
-      (one) => watchReaders(one, { patience: 200, interval: 50 }),
+      (one) => watchConnections(one, { patience: 200, interval: 50 }),
     );
     const connection = once(server, 'connection');
     const socket = await client();
@@ -85,7 +85,7 @@ describe('connections', () => {
       (_request, response) => {
         answer = () => response.end('the answer');
       },
-      (one) => (closeUnused = closeWithoutRequests(one)),
+      (one) => (closeUnused = watchConnections(one)),
     );
     const asking = await client();
     const requested = once(server, 'request');

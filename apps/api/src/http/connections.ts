@@ -1,6 +1,6 @@
 /**
- * What one client may do with connections: hold a part of them, not leave answers unread for long, and not keep the
- * server from closing with connections on which it asks for nothing.
+ * What one client may do with connections: hold a share of them, not leave answers unread for long, and not keep the
+ * server from closing with connections on which it requests nothing.
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -8,7 +8,7 @@ import { normaliseAddress } from '../access/caller.js';
 
 /** A client that reads nothing of an answer for this long loses its connection, in milliseconds. */
 const PATIENCE = 30_000;
-/** How often that is looked at, in milliseconds. */
+/** How often that is checked, in milliseconds. */
 const INTERVAL = 2000;
 
 /** Closes connections of one address beyond `most`. Proxies, which speak for many, are not counted. */
@@ -32,53 +32,53 @@ export function limitPerAddress(server: Server, most: number, isProxy: (address:
   });
 }
 
-/**
- * Closes connections whose client leaves what was answered unread: a request counts as under way until its answer
- * has been taken.
- */
-export function watchReaders(server: Server, { patience = PATIENCE, interval = INTERVAL } = {}): void {
-  const sockets = new Map<Socket, { taken: number; since: number }>();
-  server.on('connection', (socket) => {
-    sockets.set(socket, { taken: 0, since: performance.now() });
-    socket.once('close', () => sockets.delete(socket));
-  });
-  const timer = setInterval(() => {
-    const now = performance.now();
-    for (const [socket, seen] of sockets) {
-      const taken = socket.bytesWritten - socket.writableLength;
-      if (socket.writableLength === 0 || taken !== seen.taken) sockets.set(socket, { taken, since: now });
-      else if (now - seen.since > patience) socket.destroy();
-    }
-  }, interval).unref();
-  server.once('close', () => clearInterval(timer));
+/** An open connection. */
+interface Connection {
+  /** Requests that have not been answered. */
+  requests: number;
+  /** Bytes of answers that the client has taken, and when it last took some. */
+  taken: number;
+  takenAt: number;
 }
 
 /**
+ * Watches the open connections of a server, and closes those whose client leaves an answer unread.
+ *
  * Returns a function to call when the server closes: it ends connections without a request, and each other one once its
  * requests are answered. Node.js itself closes only connections that have had a request before; browsers open some in
  * advance, and a request whose headers are not complete has not been accepted either.
  */
-export function closeWithoutRequests(server: Server): () => void {
-  const requests = new Map<Socket, number>();
+export function watchConnections(
+  server: Server,
+  { patience = PATIENCE, interval = INTERVAL } = {},
+): () => void {
+  const connections = new Map<Socket, Connection>();
   let closing = false;
-  const count = (socket: Socket, change: number) => {
-    const running = requests.get(socket);
-    if (running === undefined) return;
-    requests.set(socket, running + change);
-    if (closing && running + change === 0) socket.destroySoon();
-  };
   server.on('connection', (socket) => {
-    requests.set(socket, 0);
-    socket.once('close', () => requests.delete(socket));
+    connections.set(socket, { requests: 0, taken: 0, takenAt: performance.now() });
+    socket.once('close', () => connections.delete(socket));
   });
   server.on('request', ({ socket }, response) => {
-    count(socket, 1);
+    const connection = connections.get(socket);
+    if (connection === undefined) return;
+    connection.requests++;
     response.once('close', () => {
-      count(socket, -1);
+      connection.requests--;
+      if (closing && connection.requests === 0) socket.destroySoon();
     });
   });
+  const timer = setInterval(() => {
+    const now = performance.now();
+    for (const [socket, connection] of connections) {
+      const taken = socket.bytesWritten - socket.writableLength;
+      if (socket.writableLength === 0 || taken !== connection.taken) {
+        Object.assign(connection, { taken, takenAt: now });
+      } else if (now - connection.takenAt > patience) socket.destroy();
+    }
+  }, interval).unref();
+  server.once('close', () => clearInterval(timer));
   return () => {
     closing = true;
-    for (const [socket, running] of requests) if (running === 0) socket.destroy();
+    for (const [socket, { requests }] of connections) if (requests === 0) socket.destroy();
   };
 }

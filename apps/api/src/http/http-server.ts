@@ -1,5 +1,5 @@
 /**
- * The HTTP server under Nest: how long a connection may take, how many there may be, and nothing asked of a
+ * The HTTP server under Nest: how long a connection may take, how many there may be, and no body requested from a
  * client before the guards agree.
  */
 import { createServer } from 'node:http';
@@ -7,7 +7,7 @@ import type { RequestListener, Server } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { answerUnparsable, limitFields } from './bad-requests.js';
 import { belowBasePath } from './base-path.js';
-import { closeWithoutRequests, limitPerAddress, watchReaders } from './connections.js';
+import { limitPerAddress, watchConnections } from './connections.js';
 import { takeInTurn } from './pipelining.js';
 import { delayContinue } from './unread-body.js';
 
@@ -43,7 +43,7 @@ export class LimitedExpressAdapter extends ExpressAdapter {
       // Node's own refusals pass the limits on pipelining; `admit` says the same.
       requireHostHeader: false,
     });
-    this.closeUnused = closeWithoutRequests(server);
+    this.closeUnused = watchConnections(server);
     // Express is a request listener.
     const listener = belowBasePath(this.basePath, this.getInstance<RequestListener>());
     server.on('request', limitFields(server, takeInTurn(listener), this.basePath));
@@ -52,7 +52,6 @@ export class LimitedExpressAdapter extends ExpressAdapter {
     // A newcomer that finds no place makes idle connections give theirs up for the next one.
     server.on('drop', () => server.closeIdleConnections());
     limitPerAddress(server, Math.ceil(this.maxConnections / 2), (address) => this.isProxy(address));
-    watchReaders(server);
     delayContinue(server);
     this.httpServer = server;
   }
