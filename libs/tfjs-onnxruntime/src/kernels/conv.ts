@@ -4,11 +4,12 @@
  * Letters: N batch, H W input, P Q output, C input channels, K output channels, R S filter.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { filled, reshape, slice, transpose } from '../graph/layout.js';
+import { reshape, slice, transpose } from '../graph/layout.js';
 import { add, op } from '../graph/ops.js';
 import { matMul } from '../graph/products.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Value } from '../graph/value.js';
+import { convolve } from './convolve.js';
 import { define, type KernelDefinition } from './define.js';
 import { activate } from './matmul.js';
 import {
@@ -111,8 +112,9 @@ function conv2d(x: Value, filter: Value, a: ConvAttrs): Value {
     const shape = [i.batchSize, i.outHeight, i.outWidth, i.outChannels];
     if (isTiling(i)) return reshape(matMul(toPatches(input, i), filterMatrix(filter, i)), shape);
     const nchw = [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
-    const inputs = [toChannelsFirst(input), transpose(filter, [3, 2, 0, 1])];
-    return toChannelsLast(op('Conv', inputs, nchw, 'float32', windowAttributes(i)));
+    return toChannelsLast(
+      convolve(toChannelsFirst(input), transpose(filter, [3, 2, 0, 1]), nchw, windowAttributes(i)),
+    );
   });
 }
 
@@ -169,9 +171,7 @@ function filterCorrelation(images: Value, gradients: Value, i: Info, group: numb
   });
   const shape = [images.shape[0]!, gradients.shape[0]!, ...size];
   const attributes = { strides: dilations, dilations: strides, pads, group };
-  // ONNX Runtime never returns from a convolution without channels.
-  if (i.batchSize === 0) return filled(0, 'float32', [shape[0]!, shape[1]!, i.filterHeight, i.filterWidth]);
-  const full = op('Conv', [images, gradients], shape, 'float32', attributes);
+  const full = convolve(images, gradients, shape, attributes);
   return slice(full, [
     { axis: 2, start: 0, end: i.filterHeight },
     { axis: 3, start: 0, end: i.filterWidth },
@@ -189,9 +189,7 @@ function depthwiseConv2d(x: Value, filter: Value, a: ConvAttrs, native: boolean)
   if (native && isNativeDepthwise(i)) return nativeDepthwise(x, filter, i);
   const shape = [i.batchSize, i.outChannels, i.outHeight, i.outWidth];
   const attributes = { ...windowAttributes(i), group: i.inChannels };
-  return toChannelsLast(
-    op('Conv', [toChannelsFirst(x), groupedFilter(filter)], shape, 'float32', attributes),
-  );
+  return toChannelsLast(convolve(toChannelsFirst(x), groupedFilter(filter), shape, attributes));
 }
 
 function depthwiseBackpropInput(

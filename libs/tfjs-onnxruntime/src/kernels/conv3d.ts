@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { slice, transpose } from '../graph/layout.js';
 import { op } from '../graph/ops.js';
 import type { Value } from '../graph/value.js';
+import { convolve } from './convolve.js';
 import { define, type KernelDefinition } from './define.js';
 
 interface ConvAttrs {
@@ -60,9 +61,9 @@ const pads = (g: Geometry): number[] => [...g.before, ...g.after];
 
 function conv3d(x: Value, filter: Value, a: ConvAttrs): Value {
   const g = geometry(x.shape, filter.shape, a);
-  const inputs = [toChannelsFirst(x), transpose(filter, [4, 3, 0, 1, 2])];
   const attributes = { strides: g.strides, dilations: g.dilations, pads: pads(g) };
-  return toChannelsLast(op('Conv', inputs, [g.batch, g.outChannels, ...g.out], 'float32', attributes));
+  const shape = [g.batch, g.outChannels, ...g.out];
+  return toChannelsLast(convolve(toChannelsFirst(x), transpose(filter, [4, 3, 0, 1, 2]), shape, attributes));
 }
 
 function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], a: ConvAttrs): Value {
@@ -84,9 +85,13 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], a: 
     const span = (g.out[k]! - 1) * g.strides[k]! + 1;
     return Math.floor((n + g.before[k]! + g.after[k]! - span) / g.dilations[k]!) + 1;
   });
-  const inputs = [transpose(x, [4, 0, 1, 2, 3]), transpose(dy, [4, 0, 1, 2, 3])];
   const attributes = { strides: g.dilations, dilations: g.strides, pads: pads(g) };
-  const full = op('Conv', inputs, [g.inChannels, g.outChannels, ...size], 'float32', attributes);
+  const full = convolve(
+    transpose(x, [4, 0, 1, 2, 3]),
+    transpose(dy, [4, 0, 1, 2, 3]),
+    [g.inChannels, g.outChannels, ...size],
+    attributes,
+  );
   const cut = slice(
     full,
     g.filter.map((end, k) => ({ axis: 2 + k, start: 0, end })),

@@ -54,6 +54,63 @@ describe('elementwise kernels in edge cases', () => {
   });
 });
 
+describe('convolutions and pooling over nothing', () => {
+  const images = (N: number, C: number) => tf.ones<tf.Rank.R4>([N, 6, 6, C]);
+  const filter = (...shape: [number, number, number, number]) => tf.ones<tf.Rank.R4>(shape);
+  const volumes = (N: number, C: number) => tf.ones<tf.Rank.R5>([N, 4, 4, 4, C]);
+  const conv = (x: tf.Tensor, f: tf.Tensor) => tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same');
+  const depthwise = (x: tf.Tensor, f: tf.Tensor) =>
+    tf.depthwiseConv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same');
+  const conv3d = (x: tf.Tensor, f: tf.Tensor) => tf.conv3d(x as tf.Tensor5D, f as tf.Tensor5D, 1, 'same');
+  const cases: Record<string, [result: () => tf.Tensor, shape: number[]]> = {
+    'no images': [() => conv(images(0, 3), filter(3, 3, 3, 4)), [0, 6, 6, 4]],
+    'the input gradient of no images': [
+      () => tf.grad((x) => conv(x, filter(3, 3, 3, 4)))(images(0, 3)),
+      [0, 6, 6, 3],
+    ],
+    'the filter gradient of no images': [
+      () => tf.grad((f) => conv(images(0, 3), f))(filter(3, 3, 3, 4)),
+      [3, 3, 3, 4],
+    ],
+    'the filter gradient of a patch embedding of no images': [
+      () => tf.grad((f) => tf.conv2d(images(0, 3), f as tf.Tensor4D, 2, 'valid'))(filter(2, 2, 3, 4)),
+      [2, 2, 3, 4],
+    ],
+    'no channels': [() => conv(images(2, 0), filter(3, 3, 0, 4)), [2, 6, 6, 4]],
+    'no channels in the result': [() => conv(images(2, 3), filter(3, 3, 3, 0)), [2, 6, 6, 0]],
+    'the input gradient of a result without channels': [
+      () => tf.grad((x) => conv(x, filter(3, 3, 3, 0)))(images(2, 3)),
+      [2, 6, 6, 3],
+    ],
+    'each channel of no images': [() => depthwise(images(0, 3), filter(3, 3, 3, 1)), [0, 6, 6, 3]],
+    'the filter gradient of each channel of no images': [
+      () => tf.grad((f) => depthwise(images(0, 3), f))(filter(3, 3, 3, 1)),
+      [3, 3, 3, 1],
+    ],
+    'no volumes': [() => conv3d(volumes(0, 2), tf.ones([2, 2, 2, 2, 3])), [0, 4, 4, 4, 3]],
+    'the filter gradient of no volumes': [
+      () => tf.grad((f) => conv3d(volumes(0, 2), f))(tf.ones([2, 2, 2, 2, 3])),
+      [2, 2, 2, 2, 3],
+    ],
+    'volumes without channels': [() => conv3d(volumes(1, 0), tf.ones([2, 2, 2, 0, 3])), [1, 4, 4, 4, 3]],
+    'the largest of no images': [
+      () => tf.grad((x) => tf.maxPool(x as tf.Tensor4D, 2, 2, 'same'))(images(0, 3)),
+      [0, 6, 6, 3],
+    ],
+    'the mean of no volumes': [
+      () => tf.grad((x) => tf.avgPool3d(x as tf.Tensor5D, 2, 2, 'same'))(volumes(0, 2)),
+      [0, 4, 4, 4, 2],
+    ],
+  };
+
+  // One run computes all that is pending, so each case is read before the next is recorded.
+  it.each(Object.entries(cases))('%s: zeros, and the run returns', (_, [result, shape]) => {
+    const found = result();
+    expect(found.shape).toEqual(shape);
+    expect(contents(found)).toEqual(new Array<number>(found.size).fill(0));
+  });
+});
+
 describe('sums into few rows', () => {
   it('lose nothing when thousands of rows share one segment', () => {
     const [N, D, segments] = [4096, 128, 20];
