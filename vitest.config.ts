@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import LongestFirst from './scripts/longest-first.mjs';
+import { testFolder } from './scripts/test-folder.mjs';
 
 const from = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -27,7 +29,11 @@ export default defineConfig({
     env: {
       CLIP_GOLDEN: from('libs/clip/test/golden'),
       ...(existsSync(testData) ? { CLIP_TEST_DATA: testData } : {}),
+      // What a later run can use as well stays on the disk.
+      CLIP_TEST_CACHE: tmpdir(),
+      ...(testFolder === undefined ? {} : { TMPDIR: testFolder }),
     },
+    globalSetup: from('scripts/test-folder.mjs'),
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // On two cores: a third fills the time in which two wait, for a lock to run out, a slow client, the end of a program.

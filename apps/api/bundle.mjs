@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build as bundle } from 'esbuild';
 
 const compiled = join(import.meta.dirname, 'build');
 const bundled = join(import.meta.dirname, 'dist');
@@ -37,6 +37,19 @@ const ABSENT = [
 /** Must be loaded before all decorators: chunks would come in another order than the imports have. */
 const FIRST = ['reflect-metadata'];
 
+/**
+ * Zod's messages in fifty languages, half of its code, which each thread would read: its default, English, is another file.
+ * @type {import('esbuild').Plugin}
+ */
+const withoutLanguages = {
+  name: 'without-languages',
+  setup: (build) => {
+    build.onLoad({ filter: /[/\\]zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({
+      contents: 'export {};',
+    }));
+  },
+};
+
 /** What the bundle is made of: the compiler's records change with every source, the lock file with the packages. */
 const state = createHash('sha256');
 for (const input of [
@@ -50,7 +63,7 @@ const wanted = state.digest('hex');
 
 if (!existsSync(stateFile) || readFileSync(stateFile, 'utf8') !== wanted) {
   rmSync(bundled, { recursive: true, force: true });
-  await build({
+  await bundle({
     entryPoints: {
       main: join(compiled, 'main.js'),
       'access/create-key': join(compiled, 'access/create-key.js'),
@@ -69,6 +82,7 @@ if (!existsSync(stateFile) || readFileSync(stateFile, 'utf8') !== wanted) {
     // The names of controllers become those of operations in the OpenAPI document.
     keepNames: true,
     external: [...WITH_FILES, ...ABSENT, ...FIRST],
+    plugins: [withoutLanguages],
     // What CommonJS packages find around them.
     banner: {
       js: [

@@ -25,11 +25,11 @@ export function copyDataFolder(from: string, to: string): void {
 }
 
 async function templateFolder(): Promise<string> {
-  const prefix = join(tmpdir(), 'clip-ts-empty-database-');
+  const prefix = join(process.env.CLIP_TEST_CACHE ?? tmpdir(), 'clip-ts-empty-database-');
   const template = `${prefix}${userInfo().uid}-${await version()}`;
   if (await exists(template)) return template;
   // Loaded only here: the database takes longer to load than the template to copy.
-  const { openDatabase } = await import('../../build/database/database.js');
+  const { openDatabase } = await import('../../build/database/open-database.js');
   const unfinished = await mkdtemp(prefix);
   const database = await openDatabase({ DATA_DIR: unfinished });
   await database.close();
