@@ -10,6 +10,9 @@ const from = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** More golden data, photos and published weights live outside the repository; tests that need them skip when absent. */
 const testData = process.env.CLIP_TEST_DATA ?? from('../shared/data');
 
+/** Needs a process that has not used the backend yet. */
+const FIRST_USE = 'libs/tfjs-onnxruntime/src/backend/register.test.ts';
+
 /** Unit tests run from source; end-to-end tests start the built programs with plain `node`. */
 export default defineConfig({
   resolve: {
@@ -48,13 +51,23 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Whole programs, and the engine, whose backend is registered once a process and keeps what a failed test left.
+        // As above, with one backend for the files of a process: what a test that fails leaves in it can fail others.
+        test: {
+          name: 'engine',
+          include: ['libs/tfjs-onnxruntime/src/**/*.test.ts', 'libs/clip/test/**/*.test.ts'],
+          exclude: [FIRST_USE],
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        // Whole programs.
         test: {
           name: 'isolated',
           include: [
-            '{libs,apps}/*/test/**/*.test.ts',
-            'libs/tfjs-onnxruntime/src/**/*.test.ts',
+            '{libs/tfjs-onnxruntime,apps/*}/test/**/*.test.ts',
             '{bench,scripts}/**/*.test.ts',
+            FIRST_USE,
           ],
         },
       },

@@ -108,7 +108,8 @@ describe.each(GEARS)('ReplayedFunction, native: %s', (native) => {
 
   it('traces once for each signature and leaves the tensor count unchanged', async () => {
     let traces = 0;
-    const before = tf.memory().numTensors;
+    const backend = tf.backend() as OnnxRuntimeBackend;
+    const [tensors, dataIds] = [tf.memory().numTensors, backend.numDataIds()];
     const step = replay((state, inputs) => {
       traces++;
       return leastSquares(state, inputs);
@@ -118,8 +119,8 @@ describe.each(GEARS)('ReplayedFunction, native: %s', (native) => {
     await step.run({ x: f32([1, 1], [1, 2]), y: f32([1]) });
     expect(traces).toBe(2);
     expect(step.signatures).toBe(2);
-    expect(tf.memory().numTensors).toBe(before);
-    expect((tf.backend() as OnnxRuntimeBackend).numDataIds()).toBe(before);
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(backend.numDataIds()).toBe(dataIds);
     step.dispose();
   });
 
