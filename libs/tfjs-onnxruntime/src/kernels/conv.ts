@@ -118,18 +118,36 @@ function conv2d(x: Value, filter: Value, a: ConvAttrs): Value {
   });
 }
 
-/** Transposed convolution: the gradient with respect to the input, and the transposed convolution layer. */
+/**
+ * Transposed convolution: the gradient with respect to the input, and the transposed convolution layer. ONNX Runtime's CUDA
+ * provider takes the same padding on both sides only; where it differs, the result is cut instead.
+ */
 function inputGradient(dy: Value, weight: Value, i: Info, group: number): Value {
   const { strides, dilations, pads } = windowAttributes(i);
-  const reach = [i.effectiveFilterHeight, i.effectiveFilterWidth];
-  const size = [i.inHeight, i.inWidth];
-  // Input rows beyond the last full window receive no gradient; ONNX calls them output_padding.
-  const extra = size.map(
-    (n, k) => n + pads[k]! + pads[k + 2]! - reach[k]! - ([i.outHeight, i.outWidth][k]! - 1) * strides[k]!,
+  const out = [i.outHeight, i.outWidth];
+  const axes = [i.inHeight, i.inWidth].map((size, k) => {
+    const [begin, end] = [pads[k]!, pads[k + 2]!];
+    const both = Math.min(begin, end);
+    const reached = (out[k]! - 1) * strides[k]! + [i.effectiveFilterHeight, i.effectiveFilterWidth][k]!;
+    const start = begin - both;
+    // Input rows beyond the last full window receive no gradient; ONNX calls them output_padding.
+    const extra = Math.max(0, start + size - (reached - 2 * both));
+    return { both, extra, start, end: start + size, full: reached - 2 * both + extra };
+  });
+  const shape = [i.batchSize, i.inChannels, ...axes.map(({ full }) => full)];
+  const symmetric = axes.map(({ both }) => both);
+  const attributes = {
+    ...{ strides, dilations, group },
+    pads: [...symmetric, ...symmetric],
+    output_padding: axes.map(({ extra }) => extra),
+  };
+  const full = op('ConvTranspose', [toChannelsFirst(dy), weight], shape, 'float32', attributes);
+  return toChannelsLast(
+    slice(
+      full,
+      axes.map(({ start, end }, k) => ({ axis: 2 + k, start, end })),
+    ),
   );
-  const shape = [i.batchSize, i.inChannels, ...size];
-  const attributes = { strides, dilations, pads, output_padding: extra, group };
-  return toChannelsLast(op('ConvTranspose', [toChannelsFirst(dy), weight], shape, 'float32', attributes));
 }
 
 function conv2dBackpropInput(dy: Value, filter: Value, inputShape: readonly number[], a: ConvAttrs): Value {
