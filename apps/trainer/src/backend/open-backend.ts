@@ -22,11 +22,20 @@ type CreateFixedRunner = <P extends Program<P>>(program: P, state: HostTensors) 
 /** Without a state to read. */
 export type FixedRunner<P> = Omit<Runner<P>, 'readState'>;
 
-type CreateRunner = <P extends Program<P>>(program: P, initialState: HostTensors) => Runner<P>;
+/** 'mixed': matrix products and convolutions in float16, all else in float32. */
+export type Precision = 'float32' | 'mixed';
+
+type CreateRunner = <P extends Program<P>>(
+  program: P,
+  initialState: HostTensors,
+  precision?: Precision,
+) => Runner<P>;
 
 export interface Backend {
   name: SelectedBackend['name'];
   createRunner: CreateRunner;
+  /** Whether runners know 'mixed'. */
+  mixedPrecision: boolean;
   /**
    * Runs programs whose state never changes. Where they are compiled, weights become constants of what runs, which is
    * faster; of the shapes that occur, the last few stay compiled.
@@ -78,6 +87,7 @@ export async function openBackend(name: BackendName, { device, log }: OpenBacken
   return {
     name: selected,
     createRunner,
+    mixedPrecision: opened !== undefined,
     createFixedRunner: selected === 'onnxruntime' ? await fixedRunners() : createRunner,
     ...(selected === 'onnxruntime' ? { estimates: await estimatesOf() } : {}),
     sharesMemory:
@@ -126,8 +136,13 @@ export async function replayedRunners(): Promise<CreateRunner> {
 /** Runners that keep their state on a device. They compile as those of the onnxruntime backend do. */
 export async function deviceRunners(device: ComputeDevice): Promise<CreateRunner> {
   const { DeviceFunction } = await import('tfjs-onnxruntime');
-  return (program, initialState) => {
-    const options = { name: 'contrastive program', maxSignatures: COMPILED_SHAPES };
+  return (program, initialState, precision = 'float32') => {
+    const options = {
+      name: 'contrastive program',
+      maxSignatures: COMPILED_SHAPES,
+      precision,
+      ...(precision === 'mixed' ? { overflow: 'grad_norm' } : {}),
+    };
     const state = initialState as ConstructorParameters<typeof DeviceFunction>[2];
     return createReplayedRunner(program, new DeviceFunction(device, asOneFunction(program), state, options));
   };

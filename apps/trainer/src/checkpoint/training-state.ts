@@ -13,7 +13,7 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { SafetensorsFile, writeSafetensors } from '@clip-ts/clip';
 import { recoverFolder } from '@clip-ts/clip/files';
-import { float32, type HostTensors } from '@clip-ts/clip/train';
+import { float32, INITIAL_LOSS_SCALE, type HostTensors } from '@clip-ts/clip/train';
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 
@@ -49,6 +49,10 @@ const stateSchema = z.object({
   staleEpochs: z.int(),
   /** Best validation of this stage; its metric alone in states of earlier releases. */
   stageBest: z.union([scoreSchema, z.number().transform((metric) => ({ metric, loss: null }))]).nullable(),
+  /** Of the stage; float32 does not use it. States of earlier releases have none. */
+  lossScale: z
+    .object({ scale: z.number().positive(), steps: z.int(), skipped: z.int() })
+    .default(INITIAL_LOSS_SCALE),
   finished: z.boolean(),
   /** Epochs that --extend added to the last stage, and the updates made before. */
   extensions: z.array(z.object({ stage: z.int(), from: z.int(), to: z.int(), updates: z.int() })).default([]),
@@ -67,6 +71,7 @@ export const freshState = (settings: Record<string, unknown>): TrainingState => 
   best: null,
   staleEpochs: 0,
   stageBest: null,
+  lossScale: INITIAL_LOSS_SCALE,
   finished: false,
   extensions: [],
 });

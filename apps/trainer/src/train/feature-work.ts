@@ -5,7 +5,6 @@ import {
   initialState,
   momentNames,
   splitRows,
-  updateInputs,
   type HeadProgram,
   type LossOptions,
   type HostTensors,
@@ -18,11 +17,11 @@ import { validationOf } from '../evaluation/validate.js';
 import type { FeatureKind } from '../features/feature-file.js';
 import type { FeatureViews } from '../features/feature-key.js';
 import { AS_THEY_ARE, openFeatures, type FeatureSource } from '../features/feature-source.js';
-import { updateOptions } from './learner.js';
+import { precisionOf, updateOptions } from './learner.js';
 import { learningOf } from './learning.js';
 import { withFiniteLoss } from './non-finite-loss.js';
 import type { StageWork, StageWorkOptions } from './stage-work.js';
-import { maskSeed, stepResult } from './train-step.js';
+import { maskSeed, stepInputs, stepResult } from './train-step.js';
 
 export async function openFeatureWork(options: StageWorkOptions): Promise<StageWork> {
   const { stage, plan, start } = options;
@@ -47,11 +46,10 @@ export async function openFeatureWork(options: StageWorkOptions): Promise<StageW
         };
         yield (options) =>
           withFiniteLoss(`the loss of step ${options.step}`, async () => {
-            const update = updateInputs(options.learningRate, options.step, options);
             const outputs = await runner.run.stepOnFeatures({
               ...inputs,
               seed: maskSeed(options, 0),
-              ...update,
+              ...stepInputs(options),
             });
             return stepResult(outputs);
           });
@@ -131,7 +129,11 @@ function openHeads({ run, stage, start }: StageWorkOptions): {
     if (!model.towerTensors.has(name)) heads[name] = tensor;
   }
   return {
-    runner: run.backend.createRunner(program, initialState(heads, trainable, false, start.moments)),
+    runner: run.backend.createRunner(
+      program,
+      initialState(heads, trainable, false, start.moments),
+      precisionOf(stage.config, run.backend),
+    ),
     trainable,
     loss,
   };

@@ -9,7 +9,7 @@ import {
   type HostTensors,
   type Runner,
 } from '@clip-ts/clip/train';
-import type { Backend } from '../backend/open-backend.js';
+import type { Backend, Precision } from '../backend/open-backend.js';
 import type { Snapshot } from '../checkpoint/run-folder.js';
 import type { Stage } from '../config/run-settings.js';
 import type { AssembledModel } from '../model/assembled-model.js';
@@ -52,6 +52,12 @@ export const programOptions = (config: Stage['config'], learning: Learning): Con
   loss: learning.loss,
 });
 
+/** float16 where `fp16` asks for it and the backend has it; the trainer says so otherwise. */
+export const precisionOf = (
+  { fp16 }: Pick<Stage['config'], 'fp16'>,
+  { mixedPrecision }: Pick<Backend, 'mixedPrecision'>,
+): Precision => (fp16 && mixedPrecision ? 'mixed' : 'float32');
+
 /** The caller disposes of `runner`. @throws ClipError for batch norm that cannot be trained */
 export function openLearner(
   { backend, assembled, learning, stage, wideBatch }: LearnerOptions,
@@ -62,7 +68,8 @@ export function openLearner(
   const { trainable } = learning;
   if (config.batch_norm === 'training' && !stage.frozenTowers) assertBatchNormTrainable(weights);
   const program = contrastiveProgram(model, trainable, programOptions(config, learning));
-  const runner = backend.createRunner(program, initialState(weights, trainable, wideBatch, moments));
+  const state = initialState(weights, trainable, wideBatch, moments);
+  const runner = backend.createRunner(program, state, precisionOf(config, backend));
   return {
     runner,
     readWeights: () => runner.readState(specs.map(({ name }) => name)),

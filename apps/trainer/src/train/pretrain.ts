@@ -72,9 +72,9 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   const [extension] = state.extensions.slice(-1);
   if (extension && !state.finished)
     printer.log(`extended from ${extension.from} to ${extension.to} epochs in its last stage`);
-  warnAboutFp16(settings, printer.log);
   const device = settings.stages[0]!.config.device;
   const backend = await openBackend(options.backend, { device, log: printer.log });
+  announcePrecision(settings, backend, printer.log);
   const assembled = await openModel(settings, state, splits, restart, printer.log);
   for (const stage of settings.stages) learningOf(stage, assembled, settings.model.temperature);
   const sources = await openSources(splits, assembled, settings, options, printer.log);
@@ -109,9 +109,17 @@ async function drawFirstBatch(
   }
 }
 
-function warnAboutFp16({ stages }: RunSettings, log: (line: string) => void): void {
-  if (stages.some(({ config }) => config.fp16))
-    log('fp16 is 1 in the configuration; the engine computes in float32, which needs no loss scaling');
+function announcePrecision(
+  { stages }: RunSettings,
+  { name, mixedPrecision }: Backend,
+  log: (line: string) => void,
+) {
+  if (!stages.some(({ config }) => config.fp16)) return;
+  log(
+    mixedPrecision
+      ? 'fp16 is 1 in the configuration: matrix products and convolutions in float16, with loss scaling'
+      : `fp16 is 1 in the configuration; ${name} computes in float32, which needs no loss scaling`,
+  );
 }
 
 interface Run {

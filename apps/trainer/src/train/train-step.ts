@@ -3,6 +3,7 @@ import type { HostTensor } from '@clip-ts/clip/model';
 import {
   concatenateRows,
   intScalar,
+  type LossScale,
   numberOf,
   sliceRows,
   updateInputs,
@@ -21,11 +22,13 @@ export interface StepOptions {
   beta2: number;
   /** Of the random masks; the step number is mixed in. */
   seed: number;
+  /** In mixed precision. */
+  lossScale?: LossScale;
 }
 
 export interface StepResult {
   loss: number;
-  /** Before clipping. */
+  /** Before clipping. Not finite: gradients overflowed float16, and the step changed nothing. */
   gradientNorm: number;
   /** After the update. */
   logitScale: number;
@@ -34,6 +37,12 @@ export interface StepResult {
 /** Int32 that differs from step to step and from micro-batch to micro-batch. */
 export const maskSeed = ({ seed, step }: StepOptions, microBatch: number) =>
   intScalar(hashKeys(seed, step, microBatch) >>> 1);
+
+/** AdamW's scalars, and the loss scale. AdamW does not count steps that were left out. */
+export const stepInputs = (options: StepOptions): ReturnType<typeof updateInputs> => {
+  const { learningRate, step, lossScale } = options;
+  return updateInputs(learningRate, step - (lossScale?.skipped ?? 0), options, lossScale?.scale);
+};
 
 /** A step's scalars as numbers. */
 export const stepResult = (
@@ -61,7 +70,7 @@ async function narrowStep(
   batch: PairBatch,
   options: StepOptions,
 ): Promise<StepResult> {
-  const update = updateInputs(options.learningRate, options.step, options);
+  const update = stepInputs(options);
   const outputs = await run.step({ ...batch, seed: maskSeed(options, 0), ...update });
   return stepResult(outputs);
 }
@@ -72,6 +81,7 @@ async function wideStep(
   microBatches: readonly PairBatch[],
   options: StepOptions,
 ): Promise<StepResult> {
+  const update = stepInputs(options);
   const embedded = [];
   for (const [index, batch] of microBatches.entries()) {
     embedded.push(await run.embedPairs({ ...batch, seed: maskSeed(options, index) }));
@@ -79,6 +89,7 @@ async function wideStep(
   const contrast = await run.lossOfEmbeddings({
     image_embeds: concatenateRows(embedded.map(({ image_embeds }) => image_embeds)),
     text_embeds: concatenateRows(embedded.map(({ text_embeds }) => text_embeds)),
+    loss_scale: update.loss_scale,
   });
   let row = 0;
   for (const [index, batch] of microBatches.entries()) {
@@ -90,7 +101,8 @@ async function wideStep(
     row += rows;
   }
   const { loss, logit_scale_grad, logit_bias_grad } = contrast;
-  const update = updateInputs(options.learningRate, options.step, options);
   const { grad_norm, logit_scale } = await run.applySum({ logit_scale_grad, logit_bias_grad, ...update });
-  return stepResult({ loss, grad_norm, logit_scale });
+  const result = stepResult({ loss, grad_norm, logit_scale });
+  if (!Number.isFinite(result.gradientNorm)) await run.dropSum({ seed: maskSeed(options, 0) });
+  return result;
 }

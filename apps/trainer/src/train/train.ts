@@ -4,12 +4,14 @@
  * with clipped gradients under a warmed-up, decaying learning rate. After each epoch the validation split decides
  * whether this is the best checkpoint yet, and whether the stage ends early.
  */
-import { chanceLoss, learningRate } from '@clip-ts/clip/train';
+import { chanceLoss, INITIAL_LOSS_SCALE, learningRate } from '@clip-ts/clip/train';
 import type { Snapshot } from '../checkpoint/run-folder.js';
 import type { TrainingState } from '../checkpoint/training-state.js';
 import type { Stage } from '../config/run-settings.js';
 import { createSpeedometer } from '../logging/progress.js';
+import { adaptLossScale } from './adapt-loss-scale.js';
 import { countEpoch } from './keep-best.js';
+import { precisionOf } from './learner.js';
 import { withFiniteLoss } from './non-finite-loss.js';
 import { planStage, type StagePlan } from './plan-stage.js';
 import { openStageWork } from './open-stage-work.js';
@@ -64,6 +66,7 @@ const nextStage = (state: TrainingState): TrainingState => ({
   step: 0,
   staleEpochs: 0,
   stageBest: null,
+  lossScale: INITIAL_LOSS_SCALE,
 });
 
 /** The steps of an epoch, from wherever it stands. Writes the resumable checkpoint every checkpoint_seconds. */
@@ -77,6 +80,7 @@ async function trainEpoch(
   const { seed, adam_beta1: beta1, adam_beta2: beta2 } = config;
   const { stepsPerEpoch } = plan;
   const chance = chanceLoss(work.lossKind, plan.pairs);
+  const mixed = precisionOf(config, run.backend) === 'mixed';
   const speed = createSpeedometer();
   const wait = createSpeedometer();
   let state = start;
@@ -86,7 +90,9 @@ async function trainEpoch(
     const step = state.epoch * stepsPerEpoch + state.step;
     const rate = learningRate(plan.schedule, step);
     const dataSeconds = (performance.now() - before) / 1000;
-    const result = await makeStep({ learningRate: rate, step, beta1, beta2, seed });
+    const { lossScale } = state;
+    const options = { learningRate: rate, step, beta1, beta2, seed };
+    const result = await makeStep(mixed ? { ...options, lossScale } : options);
     const seconds = (performance.now() - before) / 1000;
     before = performance.now();
     state = {
@@ -94,6 +100,7 @@ async function trainEpoch(
       step: state.step + 1,
       updates: state.updates + 1,
       seconds: state.seconds + seconds,
+      ...(mixed ? { lossScale: adaptLossScale(lossScale, step, result, run.journal.log) } : {}),
     };
     const timing = {
       seconds,
@@ -101,7 +108,8 @@ async function trainEpoch(
       imagesPerSecond: speed(plan.pairs, seconds),
       waiting: wait(dataSeconds, seconds),
     };
-    run.journal.step(state, plan, { ...result, learningRate: rate, chance }, timing);
+    if (Number.isFinite(result.gradientNorm))
+      run.journal.step(state, plan, { ...result, learningRate: rate, chance }, timing);
     if (run.stop.requested || before - lastSave >= config.checkpoint_seconds * 1000) {
       await run.folder.saveLast(await snapshotOf(work, state));
       lastSave = performance.now();

@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../model/index.js';
 import { scalar } from './host-tensor.js';
+import type { LossScaleInput } from './loss-scale.js';
 
 export interface AdamWOptions {
   beta1: number;
@@ -13,15 +14,20 @@ export interface AdamWOptions {
   weightDecay: number;
 }
 
-/** Scalars that change from step to step: the learning rate, 1 / (1 − β₁ᵗ) and 1 / (1 − β₂ᵗ), t counted from 1. */
-export type UpdateInput = 'lr' | 'correction1' | 'correction2';
+/**
+ * Scalars that change from step to step: the learning rate, 1 / (1 − β₁ᵗ) and 1 / (1 − β₂ᵗ), t counted from 1, and the factor
+ * that gradients carry until they are used (loss-scale.ts).
+ */
+export type UpdateInput = 'lr' | 'correction1' | 'correction2' | LossScaleInput;
 
 /** The scalars of an update. @param step updates made before this one */
 export const updateInputs = (
   learningRate: number,
   step: number,
   { beta1, beta2 }: Pick<AdamWOptions, 'beta1' | 'beta2'>,
+  lossScale = 1,
 ): Record<UpdateInput, HostTensor> => ({
+  loss_scale: scalar(lossScale),
   lr: scalar(learningRate),
   correction1: scalar(1 / (1 - beta1 ** (step + 1))),
   correction2: scalar(1 / (1 - beta2 ** (step + 1))),
@@ -43,7 +49,12 @@ const FUSED = 'FusedAdamW';
 export function adamw(
   { param, m, v }: Moments,
   gradient: tf.Tensor,
-  { lr, clip, correction1, correction2 }: Readonly<Record<UpdateInput | 'clip', tf.Tensor>>,
+  {
+    lr,
+    clip,
+    correction1,
+    correction2,
+  }: Readonly<Record<Exclude<UpdateInput, LossScaleInput> | 'clip', tf.Tensor>>,
   { beta1, beta2, epsilon, weightDecay }: AdamWOptions,
 ): Moments {
   if (tf.getKernel(FUSED, tf.getBackend()) !== undefined) {

@@ -30,13 +30,15 @@ export interface ContrastiveProgram extends EmbeddingProgram, LossFunctions {
   step: ProgramFunction<PairInput | UpdateInput, 'loss' | 'grad_norm' | 'logit_scale'>;
   /** Embeddings [B, E] of a micro-batch in training mode. */
   embedPairs: ProgramFunction<PairInput, 'image_embeds' | 'text_embeds'>;
-  /** Adds a micro-batch's gradients to the sums in the state, given those of its embeddings [B, E]. */
+  /** Adds a micro-batch's gradients to the sums in the state, given those of its embeddings [B, E]; both carry loss_scale. */
   accumulate: ProgramFunction<PairInput | 'image_grads' | 'text_grads', 'done'>;
   /** AdamW on the sums, which are reset to 0. */
   applySum: ProgramFunction<
     'logit_scale_grad' | 'logit_bias_grad' | UpdateInput,
     'grad_norm' | 'logit_scale'
   >;
+  /** Resets the sums to 0, where they overflowed and `applySum` changed nothing. */
+  dropSum: ProgramFunction<'seed', 'done'>;
 }
 
 export interface ContrastiveOptions extends UpdateOptions {
@@ -69,6 +71,8 @@ export function contrastiveProgram(
 
   const { loss: lossOptions = { kind: 'softmax' } } = options;
   const update = updateRule(options);
+  const zeroSums = (state: Tensors): Tensors =>
+    Object.fromEntries(trainable.map((name) => [gradientSum(name), tf.zerosLike(state[gradientSum(name)]!)]));
 
   return {
     ...embeddingProgram(model),
@@ -83,6 +87,7 @@ export function contrastiveProgram(
         },
         state,
         trainable,
+        inputs.loss_scale,
       );
       const { changed, grad_norm, logit_scale } = update(state, gradients, inputs);
       return { state: { ...changed, ...unkept(statistics) }, outputs: { loss, grad_norm, logit_scale } };
@@ -121,9 +126,10 @@ export function contrastiveProgram(
       if (gradients[LOGIT_SCALE]) gradients[LOGIT_SCALE] = inputs.logit_scale_grad;
       if (gradients[LOGIT_BIAS]) gradients[LOGIT_BIAS] = inputs.logit_bias_grad;
       const { changed, grad_norm, logit_scale } = update(state, gradients, inputs);
-      for (const name of trainable) changed[gradientSum(name)] = tf.zerosLike(state[gradientSum(name)]!);
-      return { state: changed, outputs: { grad_norm, logit_scale } };
+      return { state: { ...changed, ...zeroSums(state) }, outputs: { grad_norm, logit_scale } };
     },
+
+    dropSum: (state) => ({ state: zeroSums(state), outputs: { done: tf.scalar(1) } }),
   };
 }
 

@@ -63,6 +63,7 @@ export function headProgram(
         },
         state,
         trainable,
+        inputs.loss_scale,
       );
       const { changed, grad_norm, logit_scale } = update(state, gradients, inputs);
       return { state: changed, outputs: { loss, grad_norm, logit_scale } };

@@ -17,14 +17,18 @@ export interface ValueAndGradients {
  * The value of a scalar function of the weights and its gradient with respect to the named ones.
  * Unlike `tf.grads`, parameters without influence are allowed. `f` runs inside a tidy: `tf.keep` what
  * must outlive it.
+ * @param scale a scalar that the gradients come multiplied by
  */
 export function valueAndGradients(
   f: (weights: Weights) => tf.Scalar,
   weights: Weights,
   names: readonly string[],
+  scale?: tf.Tensor,
 ): ValueAndGradients {
   const parameters = names.map((name) => weights[name]!);
-  const { value, grads } = tf.engine().gradients(() => f(weights), parameters, undefined, true);
+  const { value, grads } = tf
+    .engine()
+    .gradients(() => f(weights), parameters, scale as tf.Scalar | undefined, true);
   const gradients: Record<string, tf.Tensor> = {};
   names.forEach((name, i) => {
     const gradient = grads[i] as tf.Tensor | null | undefined;

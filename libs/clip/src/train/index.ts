@@ -24,6 +24,7 @@ export {
   type HostTensors,
 } from './host-tensor.js';
 export { chanceLoss, type LossKind, type LossOptions } from './loss.js';
+export { INITIAL_LOSS_SCALE, nextLossScale, SMALLEST_LOSS_SCALE, type LossScale } from './loss-scale.js';
 export type { LossFunctions } from './loss-program.js';
 export {
   rateFactors,

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { valueAndGradients } from './gradients.js';
 import { lossOf, type LossOptions } from './loss.js';
+import type { LossScaleInput } from './loss-scale.js';
 import type { ProgramFunction } from './program.js';
 import { LOGIT_BIAS, LOGIT_SCALE } from './program-state.js';
 
@@ -9,10 +10,10 @@ import { LOGIT_BIAS, LOGIT_SCALE } from './program-state.js';
 export interface LossFunctions {
   /**
    * Embeddings [N, E] → the loss and its gradients with respect to them, to logit_scale and to logit_bias (0 where the
-   * loss has none).
+   * loss has none), times loss_scale.
    */
   lossOfEmbeddings: ProgramFunction<
-    'image_embeds' | 'text_embeds',
+    'image_embeds' | 'text_embeds' | LossScaleInput,
     'loss' | 'image_grads' | 'text_grads' | 'logit_scale_grad' | 'logit_bias_grad'
   >;
   /** Embeddings [N, E] → the loss without label smoothing. */
@@ -22,12 +23,13 @@ export interface LossFunctions {
 export function lossFunctions(options: LossOptions): LossFunctions {
   const learned = options.kind === 'sigmoid' ? [LOGIT_SCALE, LOGIT_BIAS] : [LOGIT_SCALE];
   return {
-    lossOfEmbeddings: (state, { image_embeds, text_embeds }) => {
+    lossOfEmbeddings: (state, { image_embeds, text_embeds, loss_scale }) => {
       const parameters = Object.fromEntries(learned.map((name) => [name, state[name]!]));
       const { value: loss, gradients } = valueAndGradients(
         (x) => lossOf(options, x.image_embeds!, x.text_embeds!, x),
         { image_embeds, text_embeds, ...parameters },
         ['image_embeds', 'text_embeds', ...learned],
+        loss_scale,
       );
       const outputs = {
         loss,

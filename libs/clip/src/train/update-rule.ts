@@ -24,12 +24,12 @@ export interface Update {
 
 const LOGIT_SCALE_MAXIMUM = Math.log(100);
 
-/** AdamW on clipped gradients; tensors of rank 0 and 1 (biases, norms, logit_scale) take no weight decay. */
+/** AdamW on clipped gradients, which carry the factor loss_scale; tensors of rank 0 and 1 (biases, norms, logit_scale) take no weight decay. */
 export const updateRule =
   (options: UpdateOptions) =>
   (state: Tensors, gradients: Tensors, inputs: Readonly<Record<UpdateInput, tf.Tensor>>): Update => {
-    const grad_norm = globalNorm(Object.values(gradients));
-    const clip = clipFactor(grad_norm, options.maxGradNorm);
+    const grad_norm = tf.div<tf.Scalar>(globalNorm(Object.values(gradients)), inputs.loss_scale);
+    const clip = tf.div(clipFactor(grad_norm, options.maxGradNorm), inputs.loss_scale);
     const { logitScaleMaximum: maximum = LOGIT_SCALE_MAXIMUM } = options;
     const rateOf = ratesByFactor(inputs.lr);
     const changed: Tensors = {};

@@ -30,6 +30,7 @@ export async function makeStep(
   const { loss, image_grads, text_grads, logit_scale_grad, logit_bias_grad } = await run.lossOfEmbeddings({
     image_embeds: concatenateRows(embedded.map(({ image_embeds }) => image_embeds)),
     text_embeds: concatenateRows(embedded.map(({ text_embeds }) => text_embeds)),
+    loss_scale: update.loss_scale,
   });
   let row = 0;
   for (const batch of batches) {

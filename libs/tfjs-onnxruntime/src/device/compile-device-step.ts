@@ -10,6 +10,7 @@
  */
 import { composeAdamW } from '../fused/adamw.js';
 import { fuse } from '../graph/fuse.js';
+import { halveProducts } from '../graph/half.js';
 import { order, type OrderedGraph } from '../graph/order.js';
 import { node, placeholder, type Value } from '../graph/value.js';
 import { encodeModel } from '../onnx/encode.js';
@@ -40,6 +41,17 @@ import {
 import { bytesOf, viewOf, type DeviceState } from './device-state.js';
 
 type Inputs = Readonly<Record<string, HostTensor>>;
+/** For a step on a device. */
+export interface DeviceStepOptions {
+  /** 'mixed': matrix products and convolutions in float16. Default 'float32'. */
+  precision?: 'float32' | 'mixed';
+  /**
+   * An output that tells gradients which overflowed float16: where it is not finite, outputs are returned and the state stays as
+   * it was.
+   */
+  overflow?: string;
+}
+
 /** How many nodes of each op. */
 type OpCounts = Readonly<Record<string, number>>;
 
@@ -78,34 +90,45 @@ class Block {
   }
 }
 
-export function compileDeviceStep(device: ComputeDevice, state: DeviceState, trace: Trace): DeviceStep {
+export function compileDeviceStep(
+  device: ComputeDevice,
+  state: DeviceState,
+  trace: Trace,
+  { precision, overflow }: DeviceStepOptions,
+): DeviceStep {
   const { outputs, updates, written, wanted, scalarNames } = resultsOf(trace, false);
-  const graph = fuse(order([...wanted.values()]), [...wanted.values()]);
+  const results = [...wanted.values()];
+  const ordered = order(results);
+  const half = {
+    isWeight: (leaf: Value): boolean => leaf.placeholder?.startsWith(STATE) ?? false,
+    computeInFloat32: device.options.kind === 'cpu',
+  };
+  const graph = fuse(precision === 'mixed' ? halveProducts(ordered, results, half) : ordered, results);
   const used = new Set(graph.leaves);
   const inputs = new Map(
     [...trace.inputs].filter(([, value]) => used.has(value)).map(([name, value]) => [value, name]),
   );
 
   const given = new Block();
-  const results = new Block();
+  const computed = new Block();
   /** Outputs come first: one copy brings all of them. */
   const returned = [...outputs].map(([name, { type, shape }]) => ({
     name,
     type,
     shape,
-    place: results.take(bytesOf(type, shape)),
+    place: computed.take(bytesOf(type, shape)),
   }));
-  const outputBytes = results.bytes;
+  const outputBytes = computed.bytes;
   const scalars = new Map(
-    [...scalarNames].map(([value, name]) => [value, { name, place: results.take(bytesOf('float32', [])) }]),
+    [...scalarNames].map(([value, name]) => [value, { name, place: computed.take(bytesOf('float32', [])) }]),
   );
-  const next = new Map(written.map(([name, { type, shape }]) => [name, results.take(bytesOf(type, shape))]));
+  const next = new Map(written.map(([name, { type, shape }]) => [name, computed.take(bytesOf(type, shape))]));
   const inputPlaces = new Map(
     [...inputs]
       .filter(([, name]) => name.startsWith(INPUT))
       .map(([{ type, shape }, name]) => [name, given.take(bytesOf(type, shape))]),
   );
-  for (const block of [given, results]) block.allocate(device);
+  for (const block of [given, computed]) block.allocate(device);
 
   const placeOf = (name: string): Place => {
     if (name.startsWith(STATE)) return state.tensor(name.slice(STATE.length)).place;
@@ -162,6 +185,7 @@ export function compileDeviceStep(device: ComputeDevice, state: DeviceState, tra
       for (const [name, place] of inputPlaces) device.write(place, current[name.slice(INPUT.length)]!.data);
       session.run();
       const found = readOutputs();
+      if (overflow !== undefined && !isFiniteNumber(found[overflow])) return found;
       // Nothing has changed the state yet: a bad step leaves it as it was.
       assertFinite(found, () => findNonFinite(graph, inputs, hostFeeds(current), undefined));
       update?.session.run();
@@ -170,10 +194,14 @@ export function compileDeviceStep(device: ComputeDevice, state: DeviceState, tra
     dispose() {
       session.dispose();
       update?.session.dispose();
-      for (const block of [given, results]) block.free(device);
+      for (const block of [given, computed]) block.free(device);
     },
   };
 }
+
+/** Outputs that a function lacks have not overflowed. */
+const isFiniteNumber = (output: HostTensor | undefined): boolean =>
+  output === undefined || Number.isFinite(Number(output.data[0]));
 
 /** The session that changes the state: AdamW over the segments, and copies of other new values over the old ones. */
 function updateSession(

@@ -141,6 +141,67 @@ describe.skipIf(native.runtime === undefined)('a function on a device', () => {
     step.dispose();
   });
 
+  it('in mixed precision follows float32 to 1e-2, with the optimiser in float32', async () => {
+    const half = new DeviceFunction(device, network, initialState(), { precision: 'mixed' });
+    const full = new DeviceFunction(device, network, initialState());
+    for (let i = 0; i < 6; i++) {
+      const [found, expected] = [await half.run(batch()), await full.run(batch())];
+      expect(found.loss!.data[0]).toBeCloseTo(Number(expected.loss!.data[0]), 2);
+      expect(found.loss!.data[0]).not.toBe(expected.loss!.data[0]);
+    }
+    const { step, update } = half.describe(batch()).ops;
+    const single = full.describe(batch()).ops;
+    expect(update).toEqual(single.update);
+    expect(step.Gemm).toBe(single.step.Gemm);
+    half.dispose();
+    full.dispose();
+  });
+
+  it('in mixed precision keeps values in float16 from product to product, and sums and similarities in float32', () => {
+    const step = new DeviceFunction(
+      device,
+      (state, { x }) => {
+        const a = tf.matMul(x!, state.w!);
+        const moved = tf.matMul(
+          tf.reshape(tf.transpose(tf.reshape(a, [2, 3, 4]), [1, 0, 2]), [6, 4]),
+          state.w!,
+        );
+        const similarities = tf.matMul(moved, moved, false, true);
+        return { state: {}, outputs: { similarities, sums: tf.matMul(tf.ones([1, 6]), moved) } };
+      },
+      { w: f32(new Array<number>(16).fill(0.5), [4, 4]) },
+      { precision: 'mixed' },
+    );
+    // To float16: x and w. Back: the second result. And on a CPU the operands and the result of two products.
+    expect(step.describe({ x: waves([6, 4], 1) }).ops.step.Cast).toBe(3 + 2 * 3);
+    step.dispose();
+  });
+
+  it('in mixed precision leaves out a step whose gradients overflow, and takes it at a lower scale', async () => {
+    const scaled = (state: tf.NamedTensorMap, { x, scale }: tf.NamedTensorMap): StatefulResult => {
+      const { value, grads } = tf.valueAndGrads((w) => tf.sum<tf.Scalar>(tf.mul(tf.matMul(x!, w!), scale!)))([
+        state.w!,
+      ]);
+      const grad = tf.div(grads[0]!, scale!);
+      return {
+        state: { w: tf.sub(state.w!, grad) },
+        outputs: { loss: tf.div(value, scale!), norm: tf.norm(grad) },
+      };
+    };
+    const initial = { w: f32([0.5, 0.25], [2, 1]) };
+    const options = { precision: 'mixed', overflow: 'norm' } as const;
+    const step = new DeviceFunction(device, scaled, initial, options);
+    const x = waves([3, 2], 2);
+    const { norm } = await step.run({ x, scale: f32([2 ** 17], []) });
+    expect(Number.isFinite(norm!.data[0])).toBe(false);
+    expect(step.readState().w!.data).toEqual(initial.w.data);
+    const moved = step.stateBytesMoved;
+    expect(Number.isFinite((await step.run({ x, scale: f32([256], []) })).norm!.data[0])).toBe(true);
+    expect(step.stateBytesMoved).toBe(moved);
+    expect(step.readState().w!.data).not.toEqual(initial.w.data);
+    step.dispose();
+  });
+
   it('leaves the gaps of the flat vectors zero and its state in place when another function runs first', async () => {
     const step = new DeviceFunction(device, network, initialState());
     const x = batch().x;

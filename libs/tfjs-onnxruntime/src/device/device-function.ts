@@ -9,12 +9,12 @@ import { addPrefix, stripPrefix } from '../replay/prefix.js';
 import type { StatefulFunction } from '../replay/replayed-function.js';
 import { resultsOf } from '../replay/compile-step.js';
 import { trace, type Trace } from '../replay/trace.js';
-import { compileDeviceStep, type DeviceStep } from './compile-device-step.js';
+import { compileDeviceStep, type DeviceStep, type DeviceStepOptions } from './compile-device-step.js';
 import type { ComputeDevice } from './compute-device.js';
 import { DeviceState } from './device-state.js';
 
 /** For {@link DeviceFunction}. */
-export interface DeviceFunctionOptions {
+export interface DeviceFunctionOptions extends DeviceStepOptions {
   /** Shown in errors. */
   name?: string;
   /** Input signatures kept compiled; the least recently used is released first. Default 8. */
@@ -27,6 +27,7 @@ export class DeviceFunction {
   readonly #fn: StatefulFunction;
   readonly #name: string;
   readonly #maxSignatures: number;
+  readonly #stepOptions: DeviceStepOptions;
   readonly #state: DeviceState;
   readonly #compiled = new Map<string, DeviceStep>();
   #disposed = false;
@@ -36,12 +37,13 @@ export class DeviceFunction {
     device: ComputeDevice,
     fn: StatefulFunction,
     initialState: Readonly<Record<string, HostTensor>>,
-    { name = fn.name || 'function', maxSignatures = 8 }: DeviceFunctionOptions = {},
+    { name = fn.name || 'function', maxSignatures = 8, ...stepOptions }: DeviceFunctionOptions = {},
   ) {
     this.#device = device;
     this.#fn = fn;
     this.#name = name;
     this.#maxSignatures = maxSignatures;
+    this.#stepOptions = stepOptions;
     this.#state = new DeviceState(device, initialState);
   }
 
@@ -108,7 +110,7 @@ export class DeviceFunction {
       for (const step of this.#compiled.values()) step.dispose();
       this.#compiled.clear();
     }
-    return compileDeviceStep(this.#device, this.#state, traced);
+    return compileDeviceStep(this.#device, this.#state, traced, this.#stepOptions);
   }
 
   #trace(inputs: Readonly<Record<string, HostTensor>>): Trace {
