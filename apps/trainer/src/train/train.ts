@@ -100,7 +100,9 @@ async function trainEpoch(
       step: state.step + 1,
       updates: state.updates + 1,
       seconds: state.seconds + seconds,
-      ...(mixed ? { lossScale: adaptLossScale(lossScale, step, result, run.journal.log) } : {}),
+      ...(mixed
+        ? { lossScale: adaptLossScale(lossScale, step, result, (line) => run.journal.log(line)) }
+        : {}),
     };
     const timing = {
       seconds,

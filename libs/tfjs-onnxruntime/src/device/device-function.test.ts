@@ -179,7 +179,7 @@ describe.skipIf(native.runtime === undefined)('a function on a device', () => {
 
   it('in mixed precision leaves out a step whose gradients overflow, and takes it at a lower scale', async () => {
     const scaled = (state: tf.NamedTensorMap, { x, scale }: tf.NamedTensorMap): StatefulResult => {
-      const { value, grads } = tf.valueAndGrads((w) => tf.sum<tf.Scalar>(tf.mul(tf.matMul(x!, w!), scale!)))([
+      const { value, grads } = tf.valueAndGrads((w) => tf.sum<tf.Scalar>(tf.mul(tf.matMul(x!, w), scale!)))([
         state.w!,
       ]);
       const grad = tf.div(grads[0]!, scale!);
