@@ -20,6 +20,7 @@ export {
   decodeImage,
   IMAGE_FORMATS,
   imageFormat,
+  plainJpegHeader,
   ImageProcessor,
   vitProcessor,
   type ImageFormat,

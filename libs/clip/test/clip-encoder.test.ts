@@ -49,6 +49,23 @@ async function changed(name: string, change: (copy: string) => Promise<void>): P
 }
 
 describe('ClipEncoder', () => {
+  it('gives an image the same embedding whatever was encoded before it, beside it, or failed', async () => {
+    const encoder = await ClipEncoder.load(folder);
+    const expected = await encoder.encodeImages(images);
+    const damaged = images[0]!.subarray(0, 60);
+    const [all, , [one]] = await Promise.all([
+      encoder.encodeImages(images),
+      encoder.encodeImages([images[1]!, damaged, images[2]!]).catch((error: unknown) => error),
+      encoder.encodeImages([images[3]!]),
+    ]);
+    expect(all).toEqual(expected);
+    // Another batch size sums in another order.
+    expect(dot(one!, expected[3]!)).toBeCloseTo(1, 5);
+    const [last] = await encoder.encodeImages([images[4]!]);
+    expect(dot(last!, expected[4]!)).toBeCloseTo(1, 5);
+    await encoder.dispose();
+  });
+
   it('gives the embeddings of the model in the TensorFlow.js API, in any batch size', async () => {
     const processor = await ImageProcessor.load(folder);
     const pixelValues = await Promise.all(images.map((image) => processor.pixelValues(image)));

@@ -30,9 +30,8 @@ export interface ImageInput {
   readonly memory: number;
 }
 
-/** Images are file contents (JPEG, PNG, …), with the pixels of all of them together; texts are strings. */
-export type EncodeTask =
-  { kind: 'image'; items: Uint8Array[]; pixels: number } | { kind: 'text'; items: string[] };
+/** Images are file contents (JPEG, PNG, …); texts are strings. */
+export type EncodeTask = { kind: 'image'; items: Uint8Array[] } | { kind: 'text'; items: string[] };
 
 /** One item's embedding [E], L2-normalised, or why it has none. */
 export type EncodeOutcome =

@@ -49,7 +49,7 @@ export default async function run(task: WorkerTask): Promise<ModelInfo | EncodeO
           (items) => encoder.encodeImages(items),
         );
       } finally {
-        freeDecoded(task.pixels);
+        freeDecoded(encoder.collectablePixels);
       }
     case 'text':
       return outcomes(task.items, (items) => encoder.encodeTexts(items));

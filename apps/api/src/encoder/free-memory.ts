@@ -6,16 +6,17 @@ import { runInNewContext } from 'node:vm';
 const WORTH_IT = 4_000_000;
 
 let collect: (() => void) | undefined;
-let pixels = 0;
+let freed = 0;
 
 /**
- * Reports pixels that were decoded on this thread and are no longer used. What V8 holds for them lies outside its
- * heap, and does not make it collect garbage: eight images of 32 megapixels kept a gigabyte.
+ * Collects garbage when many pixels were decoded since the last time. What V8 holds for them lies outside its heap, and
+ * does not make it collect garbage: eight images of 32 megapixels kept a gigabyte.
+ * @param decoded pixels that this thread has decoded in all and no longer uses, without those of plain JPEG, which lie in
+ *   memory that is used again
  */
-export function freeDecoded(count: number): void {
-  pixels += count;
-  if (pixels < WORTH_IT) return;
-  pixels = 0;
+export function freeDecoded(decoded: number): void {
+  if (decoded - freed < WORTH_IT) return;
+  freed = decoded;
   if (collect === undefined) {
     setFlagsFromString('--expose-gc');
     collect = runInNewContext('gc') as () => void;

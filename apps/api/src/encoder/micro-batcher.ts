@@ -183,11 +183,7 @@ function toTask(items: readonly (string | ImageInput)[]): EncodeTask {
   const texts = items.filter((item) => typeof item === 'string');
   if (texts.length > 0) return { kind: 'text', items: texts };
   const images = items as readonly ImageInput[];
-  return {
-    kind: 'image',
-    items: images.map(({ bytes }) => bytes),
-    pixels: images.reduce((total, { pixels }) => total + pixels, 0),
-  };
+  return { kind: 'image', items: images.map(({ bytes }) => bytes) };
 }
 
 function memoryOf(items: readonly Queued<Waiting>[]): number {

@@ -7,7 +7,8 @@
  */
 import type { Metadata } from 'sharp';
 
-type Header = Pick<Metadata, 'format' | 'channels' | 'depth' | 'isProgressive' | 'orientation'> & {
+/** What the header of a file says about decoding it. */
+export type Header = Pick<Metadata, 'format' | 'channels' | 'depth' | 'isProgressive' | 'orientation'> & {
   width: number;
   height: number;
 };

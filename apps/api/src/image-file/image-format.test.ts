@@ -1,6 +1,9 @@
+import { plainJpegHeader } from '@clip-ts/clip';
 import sharp from 'sharp';
 import type { Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { decodeMemory } from './decode-memory.js';
+import { takenOf } from './exif-date.js';
 import { inspectImage } from './image-format.js';
 
 const limits = { MAX_IMAGE_BYTES: 1_000_000, MAX_IMAGE_PIXELS: 10_000, MAX_DECODE_BYTES: 70_000 };
@@ -20,6 +23,26 @@ describe('inspecting an image', () => {
   it('gives the size as displayed when EXIF turns the image', async () => {
     const bytes = await picture(20, 10).withMetadata({ orientation: 6 }).jpeg().toBuffer();
     expect(await inspectImage(bytes, limits)).toMatchObject({ width: 10, height: 20 });
+  });
+
+  it('says of a plain JPEG what libvips says of it', async () => {
+    const files = [
+      picture(20, 10).jpeg(),
+      picture(33, 9).jpeg({ chromaSubsampling: '4:4:4' }),
+      picture(7, 31).toColourspace('b-w').jpeg(),
+      picture(20, 10)
+        .withExif({ IFD2: { DateTimeOriginal: '2019:07:21 14:05:59' } })
+        .jpeg(),
+    ];
+    for (const file of files) {
+      const bytes = await file.toBuffer();
+      const header = await sharp(bytes).metadata();
+      const { width, height } = header;
+      const memory = decodeMemory(bytes, header);
+      const expected = { mediaType: 'image/jpeg', width, height, memory, taken: takenOf(header.exif) };
+      expect(plainJpegHeader(bytes)).toMatchObject({ width, height, channels: header.channels });
+      expect(await inspectImage(bytes, limits)).toEqual(expected);
+    }
   });
 
   it.each([

@@ -2,15 +2,15 @@
  * What an uploaded file is, judged by its first bytes and its header, never by its name or claimed type.
  * Nothing is decoded here beyond the header: the limits hold before memory for pixels is taken.
  */
-import { IMAGE_FORMATS, imageFormat } from '@clip-ts/clip';
+import { IMAGE_FORMATS, imageFormat, plainJpegHeader } from '@clip-ts/clip';
 import type { ImageFormat } from '@clip-ts/clip';
 import sharp from 'sharp';
-import type { Metadata } from 'sharp';
 import { Problem } from '../problems/problem.js';
 import { takenOf } from './exif-date.js';
 import type { Taken } from './exif-date.js';
 import { hasTangledExif } from './exif-links.js';
 import { decodeMemory } from './decode-memory.js';
+import type { Header } from './decode-memory.js';
 
 /**
  * Header facts of an accepted image; width and height in pixels, as displayed (EXIF orientation applied);
@@ -74,7 +74,7 @@ export async function inspectImage(bytes: Buffer, limits: ImageLimits): Promise<
     );
   }
   const header = await readHeader(bytes);
-  const { width, height } = header.autoOrient;
+  const { width, height } = header.shown;
   if (width * height > limits.MAX_IMAGE_PIXELS) {
     throw new Problem(
       'too_many_pixels',
@@ -93,7 +93,7 @@ export async function inspectImage(bytes: Buffer, limits: ImageLimits): Promise<
 }
 
 /** What of the format makes decoding costly. */
-function nameOf({ format, isProgressive, space, depth, orientation = 1 }: Metadata): string {
+function nameOf({ format, isProgressive, space, depth, orientation = 1 }: ImageHeader): string {
   return [
     orientation > 1 && 'turned',
     isProgressive && (format === 'png' ? 'interlaced' : 'progressive'),
@@ -134,9 +134,26 @@ function acceptedFormat(bytes: Buffer): ImageFormat {
   throw new Problem('undecodable_image', `${what} ${accepted}`);
 }
 
-async function readHeader(bytes: Buffer): Promise<Metadata> {
+interface ImageHeader extends Header {
+  space: string;
+  exif?: Buffer | undefined;
+  /** The size with the EXIF orientation applied. */
+  shown: { width: number; height: number };
+}
+
+/** Most photos are plain JPEG, whose markers cost far less to read than a task of libvips. */
+async function readHeader(bytes: Buffer): Promise<ImageHeader> {
+  const plain = plainJpegHeader(bytes);
+  if (plain !== undefined) {
+    const { width, height, channels } = plain;
+    const space = channels === 1 ? 'b-w' : 'srgb';
+    const shown = { width, height };
+    const exif = plain.exif && Buffer.from(plain.exif);
+    return { format: 'jpeg', ...plain, depth: 'uchar', isProgressive: false, space, exif, shown };
+  }
   try {
-    return await sharp(bytes, { limitInputPixels: false }).metadata();
+    const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+    return { ...header, shown: header.autoOrient };
   } catch (error) {
     throw new Problem('undecodable_image', 'The header of the image is damaged.', { cause: error });
   }

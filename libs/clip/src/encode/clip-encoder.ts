@@ -49,6 +49,8 @@ interface Parts {
 export class ClipEncoder {
   private readonly batchSize: number;
   private readonly splitSpecialTokens: boolean;
+  /** Of a batch that is done, for the next: a new one would be 10 MB of fresh pages each time. */
+  private spare: Float32Array<ArrayBuffer> | undefined;
 
   private constructor(
     private readonly parts: Parts,
@@ -88,7 +90,11 @@ export class ClipEncoder {
         session,
       );
       loaded.push(vision);
-      const text = await OnnxModel.load(textModel, ['input_ids'], ['text_embeds', 'pooler_output'], session);
+      // ONNX Runtime would keep a plan of memory for each size of a batch of texts, and there are a thousand.
+      const text = await OnnxModel.load(textModel, ['input_ids'], ['text_embeds', 'pooler_output'], {
+        ...session,
+        enableMemPattern: false,
+      });
       loaded.push(text);
       const parts = { checkpoint, vision, text, processor, tokenizer };
       requireImageSize(parts);
@@ -128,11 +134,23 @@ export class ClipEncoder {
     const { height, width } = this.parts.processor;
     const size = 3 * height * width;
     return this.inBatches(images, async (batch) => {
-      const pixels = await Promise.all(batch.map((image) => this.parts.processor.resizedPixels(image)));
-      const pixelValues = new Float32Array(batch.length * size);
-      pixels.forEach((image, b) => this.parts.processor.normalize(image, pixelValues, b * size));
-      return this.runVision(pixelValues, batch.length);
+      const length = batch.length * size;
+      // Not given back after a failure: the other images of the batch may still be written to it.
+      const memory = (this.spare?.length ?? 0) < length ? new Float32Array(length) : this.spare!;
+      this.spare = undefined;
+      const pixelValues = memory.subarray(0, length);
+      await Promise.all(
+        batch.map((image, b) => this.parts.processor.pixelValues(image, pixelValues, b * size)),
+      );
+      const rows = await this.runVision(pixelValues, batch.length);
+      this.spare = memory;
+      return rows;
     });
+  }
+
+  /** Of images decoded so far; see {@link ImageProcessor.collectablePixels}. */
+  get collectablePixels(): number {
+    return this.parts.processor.collectablePixels;
   }
 
   /**

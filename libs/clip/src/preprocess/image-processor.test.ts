@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { parsePreprocessorConfig } from './processor-config.js';
 import { ImageProcessor } from './image-processor.js';
@@ -57,6 +58,17 @@ describe('parsePreprocessorConfig', () => {
 });
 
 describe('ImageProcessor', () => {
+  it('counts the pixels that it decodes outside of its own memory: none of a plain JPEG', async () => {
+    const processor = new ImageProcessor({ size: 8 });
+    const picture = sharp({ create: { width: 20, height: 10, channels: 3, background: 'red' } });
+    await processor.pixelValues(await picture.jpeg().toBuffer());
+    expect(processor.collectablePixels).toBe(0);
+    for (const file of [picture.png(), picture.jpeg({ progressive: true })]) {
+      await processor.pixelValues(await file.toBuffer());
+    }
+    expect(processor.collectablePixels).toBe(400);
+  });
+
   it('rescales and normalises into planes, at an offset when asked', () => {
     const processor = new ImageProcessor({
       size: { height: 1, width: 2 },

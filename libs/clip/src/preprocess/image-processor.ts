@@ -18,7 +18,9 @@ import { Workspace } from './workspace.js';
 /** Turns image files into the input of a vision tower. */
 export class ImageProcessor extends PixelProcessor {
   private readonly jpeg: JpegDecoder;
+  private readonly workspace: Workspace;
   private readonly limits: Readonly<ImageLimits>;
+  private collectable = 0;
 
   /**
    * @param config the content of preprocessor_config.json
@@ -27,6 +29,7 @@ export class ImageProcessor extends PixelProcessor {
   constructor(config: unknown, limits: Partial<ImageLimits> = {}) {
     const workspace = new Workspace();
     super(config, workspace);
+    this.workspace = workspace;
     this.jpeg = new JpegDecoder(workspace);
     this.limits = { ...DEFAULT_IMAGE_LIMITS, ...limits };
   }
@@ -52,12 +55,25 @@ export class ImageProcessor extends PixelProcessor {
   }
 
   /**
+   * Pixels decoded so far into memory that a collection of garbage gives back, and V8 does not know of: those of all files
+   * but plain JPEG.
+   */
+  get collectablePixels(): number {
+    return this.collectable;
+  }
+
+  /**
    * Decodes, resizes, crops, rescales and normalises.
+   * @param out gets [3, H, W] from `offset` on; a new array when not given
    * @returns pixel_values [3, H, W]
    * @throws ClipError IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED, IMAGE_UNREADABLE
    */
-  async pixelValues(image: ImageSource): Promise<Float32Array> {
-    return this.normalize(await this.resizedPixels(image));
+  async pixelValues(
+    image: ImageSource,
+    out = new Float32Array(3 * this.height * this.width),
+    offset = 0,
+  ): Promise<Float32Array> {
+    return this.withDecoded(image, (decoded) => this.normalize(this.resize(decoded), out, offset));
   }
 
   /**
@@ -75,6 +91,11 @@ export class ImageProcessor extends PixelProcessor {
    * @throws ClipError as {@link pixelValues}
    */
   withDecoded<T>(image: ImageSource, use: (decoded: RgbImage) => T): Promise<T> {
-    return useDecoded(image, this.limits, this.jpeg, use);
+    return useDecoded(image, this.limits, this.jpeg, (decoded) => {
+      if (this.workspace.addressOf(decoded.data) === undefined) {
+        this.collectable += decoded.width * decoded.height;
+      }
+      return use(decoded);
+    });
   }
 }

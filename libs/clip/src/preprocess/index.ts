@@ -6,6 +6,7 @@ export {
   type ImageLimits,
   type ImageSource,
 } from './decode.js';
+export { plainJpegHeader } from './jpeg/markers.js';
 /** Image files → pixel_values. Loads neither ONNX Runtime nor tokenizers, for threads that do nothing else. */
 export { ImageProcessor } from './image-processor.js';
 export type { PixelChange } from './normalizer.js';

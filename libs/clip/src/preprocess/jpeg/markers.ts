@@ -29,6 +29,8 @@ export interface JpegFrame {
   restartInterval: number;
   /** Where the entropy-coded data starts. */
   scanStart: number;
+  /** With the name before it. */
+  exif: Uint8Array | undefined;
 }
 
 const [SOF0, SOF1, DHT, SOI, SOS, DQT, DRI] = [0xc0, 0xc1, 0xc4, 0xd8, 0xda, 0xdb, 0xdd];
@@ -41,6 +43,7 @@ interface Tables {
   huffman: Map<number, HuffmanTable>;
   frame?: { width: number; height: number; components: Frame[] };
   restartInterval: number;
+  exif?: Uint8Array;
   jfif: boolean;
   adobeTransform?: number;
 }
@@ -61,6 +64,16 @@ export function readMarkers(bytes: Uint8Array): JpegFrame | undefined {
     at = end;
   }
   return undefined;
+}
+
+/** What the markers of a plain JPEG say, without its pixels: width and height in pixels; undefined for all other files. */
+export function plainJpegHeader(
+  bytes: Uint8Array,
+): { width: number; height: number; channels: 1 | 3; exif: Uint8Array | undefined } | undefined {
+  const frame = readMarkers(bytes);
+  if (frame === undefined || frame.width === 0 || frame.height === 0) return undefined;
+  const { width, height, components, exif } = frame;
+  return { width, height, channels: components.length === 1 ? 1 : 3, exif };
 }
 
 const word = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
@@ -84,13 +97,19 @@ function takeSegment(tables: Tables, code: number, body: Uint8Array): boolean {
       tables.jfif ||= startsWith(body, 'JFIF\0');
       return true;
     case APP1:
-      return !startsWith(body, 'Exif\0\0') || isUpright(body.subarray(6));
+      return !startsWith(body, 'Exif\0\0') || takeExif(tables, body);
     case APP14:
       if (startsWith(body, 'Adobe') && body.length >= 12) tables.adobeTransform = body[11];
       return true;
     default:
       return (code > APP1 && code < 0xf0) || code === COM;
   }
+}
+
+function takeExif(tables: Tables, body: Uint8Array): boolean {
+  if (tables.exif !== undefined) return false;
+  tables.exif = body;
+  return isUpright(body.subarray(6));
 }
 
 function takeQuantizations({ quantizations }: Tables, body: Uint8Array): boolean {
@@ -156,7 +175,8 @@ function frameOf(tables: Tables, scan: Uint8Array, scanStart: number): JpegFrame
     components.push({ id, h, v, quantization, dc, ac });
   }
   if (!isPlain(components) || !isYcc(tables, components)) return undefined;
-  return { width: frame.width, height: frame.height, components, restartInterval, scanStart };
+  const { width, height } = frame;
+  return { width, height, components, restartInterval, scanStart, exif: tables.exif };
 }
 
 function isPlain([luma, ...chroma]: JpegComponent[]): boolean {
