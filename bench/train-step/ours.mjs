@@ -18,10 +18,9 @@ const sessionOptions = threads ? { intraOpNumThreads: Number(threads) } : {};
 const replayed = new ReplayedFunction(
   asOneFunction(program),
   /** @type {Record<string, import('tfjs-onnxruntime').HostTensor>} */ (state),
-  { name: `train-step.${name}`, sessionOptions },
+  { name: `train-step.${name}`, sessionOptions, sharesState: true },
 );
 const runner = createReplayedRunner(program, replayed);
-// The function has its own copy.
 for (const key of Object.keys(state)) delete state[key];
 
 let step = 0;

@@ -46,6 +46,13 @@ function modelOf({ vision, text, projection, allTokens }) {
   return allTokens ? withAllTokens(model) : model;
 }
 
+/** @param {{ name: string, shape: readonly number[] }[]} specs @param {string[]} names */
+function countOf(specs, names) {
+  const wanted = new Set(names);
+  const sizes = specs.map(({ name, shape }) => (wanted.has(name) ? shape.reduce((n, d) => n * d, 1) : 0));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /**
  * The program, its first state, and the inputs of `step`.
  * @param {import('./shapes.mjs').Shape} shape
@@ -53,7 +60,6 @@ function modelOf({ vision, text, projection, allTokens }) {
 export function createSubject(shape) {
   const model = modelOf(shape);
   const specs = dualEncoderSpecs(model).filter(({ dtype }) => dtype !== 'int64');
-  const weights = initWeights(specs, 1);
   const trainable = trainableNames(model, specs, { frozenTowers: shape.frozen, learnTemperature: true });
   const { learningRate, maxGradNorm, ...adamw } = OPTIMIZER;
   const program = contrastiveProgram(model, trainable, {
@@ -71,10 +77,11 @@ export function createSubject(shape) {
   };
   return {
     program,
-    state: initialState(weights, trainable, false),
+    // Whoever takes the state is the only one to hold the weights.
+    state: initialState(initWeights(specs, 1), trainable, false),
     /** Inputs of `step`, the step counted from 0. @param {number} step */
     inputsAt: (step) => ({ ...pairs, seed: intScalar(step), ...updateInputs(learningRate, step, OPTIMIZER) }),
     /** How many numbers learn. */
-    parameters: trainable.reduce((sum, name) => sum + (weights[name]?.data.length ?? 0), 0),
+    parameters: countOf(specs, trainable),
   };
 }

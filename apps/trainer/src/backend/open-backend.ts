@@ -127,7 +127,7 @@ const COMPILED_SHAPES = 16;
 export async function replayedRunners(): Promise<CreateRunner> {
   const { ReplayedFunction } = await import('tfjs-onnxruntime');
   return (program, initialState) => {
-    const options = { name: 'contrastive program', maxSignatures: COMPILED_SHAPES };
+    const options = { name: 'contrastive program', maxSignatures: COMPILED_SHAPES, sharesState: true };
     const state = initialState as ConstructorParameters<typeof ReplayedFunction>[1];
     return createReplayedRunner(program, new ReplayedFunction(asOneFunction(program), state, options));
   };

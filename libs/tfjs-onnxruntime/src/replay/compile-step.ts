@@ -24,7 +24,7 @@ import { assertFinite } from './assert-finite.js';
 import { findNonFinite } from './non-finite.js';
 import type { InPlaceOptimizer } from './optimizer.js';
 import { planUpdates, type PlannedUpdate } from './planned-update.js';
-import type { Slots, StateSlot } from './state-slot.js';
+import { own, type Slots, type StateSlot } from './state-slot.js';
 import type { Trace } from './trace.js';
 
 type Inputs = Readonly<Record<string, HostTensor>>;
@@ -96,6 +96,8 @@ export function compileStep(
   const onDevice = keepsOnDevice(sessionOptions);
   const { outputs, updates, written, wanted, scalarNames } = resultsOf(trace, onDevice);
   optimizer.prepare(updates, slots);
+  const changed = [...written.map(([name]) => name), ...updates.flatMap(({ names }) => Object.values(names))];
+  for (const name of changed) own(slots.get(name)!);
 
   const graph = fuse(order([...wanted.values()]), [...wanted.values()]);
   const used = new Set(graph.leaves);

@@ -17,6 +17,7 @@ function setUp(length: number) {
     current,
     next: undefined,
     device: undefined,
+    lent: undefined,
   });
   const slots = new Map([
     ['p', slot(numbers(1))],

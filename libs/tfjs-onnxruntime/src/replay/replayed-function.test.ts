@@ -158,6 +158,30 @@ describe.each(GEARS)('ReplayedFunction, native: %s', (native) => {
     await expect(step.run({ by: f32([1]) })).rejects.toMatchObject({ code: 'DISPOSED' });
   });
 
+  it('reads shared state where the caller has it and writes to none of its arrays', async () => {
+    const fn: StatefulFunction = (state, inputs) => {
+      const { state: learned, outputs } = leastSquares(state, inputs);
+      const count = tf.add(state.count!, 1);
+      return { state: { ...learned, count }, outputs: { ...outputs, frozen: tf.max(state.frozen!) } };
+    };
+    const frozen = f32(new Array<number>(1 << 22).fill(3));
+    const start = () => ({ ...zeroState(), count: f32([7], []), frozen });
+    const [given, untouched] = [start(), start()];
+    const before = process.memoryUsage().arrayBuffers;
+    const shared = replay(fn, given, { sharesState: true });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(frozen.data.byteLength / 2);
+    const copied = replay(fn, untouched);
+    for (let i = 0; i < 3; i++) expect(await shared.run(batch)).toEqual(await copied.run(batch));
+    const names = ['w', 'm', 'v', 'count'] as const;
+    expect(shared.readState(names)).toEqual(copied.readState(names));
+    for (const name of names) expect(given[name], name).toEqual(start()[name]);
+    shared.writeState({ frozen: { ...frozen, data: new Float32Array(1 << 22).fill(5) } });
+    expect((await shared.run(batch)).frozen!.data[0]).toBe(5);
+    expect(frozen.data[0]).toBe(3);
+    shared.dispose();
+    copied.dispose();
+  });
+
   it('returns outputs that are state, inputs or constants unchanged', async () => {
     const captured = tf.tensor1d([7]);
     const step = replay(

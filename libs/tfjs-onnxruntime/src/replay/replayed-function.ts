@@ -23,7 +23,7 @@ import { nativeRuntimeFor } from '../session/native.js';
 import { NativeOptimizer } from './native-optimizer.js';
 import { LazyOptimizer, type InPlaceOptimizer } from './optimizer.js';
 import { addPrefix, stripPrefix } from './prefix.js';
-import type { StateSlot } from './state-slot.js';
+import { own, type StateSlot } from './state-slot.js';
 import { currentBackend, trace } from './trace.js';
 
 /** What a {@link StatefulFunction} returns. */
@@ -41,9 +41,12 @@ export interface ReplayOptions extends StepOptions {
   name?: string;
   /** Input signatures kept compiled; the least recently used is released first. Default 8. */
   maxSignatures?: number;
+  /**
+   * State that no step changes, as the weights of frozen towers, is read where the initial state has it: the arrays must
+   * not be written to then. Default false: all state is copied.
+   */
+  sharesState?: boolean;
 }
-
-const EMPTY = { next: undefined, device: undefined };
 
 /** A memory pattern is a second block beside the arena of a session, as large as all that is alive at once. */
 const withoutPattern = (options: SessionOptions): SessionOptions => ({ enableMemPattern: false, ...options });
@@ -63,7 +66,7 @@ export class ReplayedFunction {
   #idle: Promise<unknown> = Promise.resolve();
   #running = 0;
 
-  /** @param initialState is copied */
+  /** @param initialState is copied, unless the options share it */
   constructor(
     fn: StatefulFunction,
     initialState: Readonly<Record<string, HostTensor>>,
@@ -79,7 +82,16 @@ export class ReplayedFunction {
       : new LazyOptimizer();
     for (const name in initialState) {
       const { data, shape, dtype } = checkHostTensor(name, initialState[name]);
-      this.#slots.set(name, { type: dtype, shape: [...shape], ...EMPTY, current: data.slice() });
+      const contents = options.sharesState
+        ? { current: data, lent: data }
+        : { current: data.slice(), lent: undefined };
+      this.#slots.set(name, {
+        type: dtype,
+        shape: [...shape],
+        next: undefined,
+        device: undefined,
+        ...contents,
+      });
     }
   }
 
@@ -214,6 +226,7 @@ export class ReplayedFunction {
       const { dtype, shape, data } = checkHostTensor(name, values[name]);
       const slot = this.#slot(name);
       checkSignature(name, { type: dtype, shape }, slot);
+      own(slot);
       (slot.current as Float32Array).set(data as Float32Array);
       slot.device?.dispose();
       slot.device = undefined;

@@ -10,6 +10,14 @@ export interface StateSlot extends TensorSignature {
   next: TypedArray | undefined;
   /** The current contents where they are on the device; `current` is out of date then. */
   device: DeviceTensor | undefined;
+  /** The caller's array, which nothing may write to. */
+  lent: TypedArray | undefined;
+}
+
+/** Makes the contents the slot's own, so that they may be written to. */
+export function own(slot: StateSlot): void {
+  if (slot.current === slot.lent) slot.current = slot.current.slice();
+  slot.lent = undefined;
 }
 
 /** The state by name. */
