@@ -1,8 +1,9 @@
 /** The search panel: what is looked for, the grid that loads more as it is scrolled, adding images. */
-import { callJson, showImage } from './api.js';
-import { byId, create, filled, showStatus } from './dom.js';
+import { callJson } from './api.js';
+import { byId, create, showStatus } from './dom.js';
 import { startAdding } from './adding.js';
 import { startFilters } from './filters.js';
+import { startGrid } from './grid.js';
 import { startImports } from './imports.js';
 import { addressOf, isRanked, nothing, pathOf, readQuestion, textOf, withFirst } from './question.js';
 import { startSelection } from './selection.js';
@@ -31,7 +32,6 @@ export function startSearch(actions) {
   const form = /** @type {HTMLFormElement} */ (byId('search-form'));
   const input = /** @type {HTMLInputElement} */ (byId('query'));
   const more = byId('more');
-  const grid = byId('grid');
   const status = byId('search-status');
 
   /** What is shown now. */
@@ -41,13 +41,17 @@ export function startSearch(actions) {
   /** How many images are shown, of how many where that is known. @type {{ shown: number, total?: number | undefined }} */
   let extent = { shown: 0 };
   let best = 1;
+  /** The address of the list that is shown. */
+  let listed = '';
   let turn = 0;
   let loading = false;
+  /** What failed last: a first page or one more; it waits for the button. @type {'first' | 'more' | undefined} */
+  let stalled;
 
   /** Reads on as soon as the button comes near; the button itself is for the keyboard. */
   const nearEnd = new IntersectionObserver(
     ([entry]) => {
-      if (entry?.isIntersecting && !loading && !more.hidden) load(true);
+      if (entry?.isIntersecting && !loading && !more.hidden && stalled === undefined) load(true);
     },
     { rootMargin: '300px' },
   );
@@ -63,7 +67,9 @@ export function startSearch(actions) {
     withTag: (tag) => go({ ...question, tag: [...new Set([...question.tag, tag])] }),
     changed: () => Promise.all([load(), showExamples()]),
     failed,
+    closed: ({ id }) => grid.focusOn(id),
   });
+  const grid = startGrid({ view, select: (id, box) => selection.toggle(id, box) });
 
   const added = () => Promise.all([go(nothing()), filters.refresh(), showExamples()]);
   startAdding({ added });
@@ -78,35 +84,42 @@ export function startSearch(actions) {
       [next, extent] = [null, { shown: 0 }];
       selection.clear();
     }
-    grid.classList.add('waiting');
+    grid.wait(true);
     try {
       /** @type {Page} */
       const page = await callJson(pathOf(question, PAGE, next));
       if (mine !== turn) return;
       if (!append) {
-        grid.replaceChildren();
         best = page.items[0]?.score ?? 1;
-      }
-      grid.append(...page.items.map(tile));
+        grid.replace(page.items, best, listed === addressOf(question));
+        listed = addressOf(question);
+      } else grid.append(page.items, best);
       next = page.nextCursor ?? null;
       extent = { shown: extent.shown + page.items.length, total: page.total ?? extent.total };
       more.hidden = next === null || extent.shown === extent.total;
+      setStalled(undefined);
       if (!append) showStatus(status, await describe(question, page));
     } catch (error) {
-      // What failed is not tried again by itself.
       if (mine === turn) {
-        more.hidden = true;
+        setStalled(append ? 'more' : 'first');
         failed(error);
       }
     } finally {
       if (mine === turn) {
-        grid.classList.remove('waiting');
+        grid.wait(false);
         loading = false;
         // Observing it again reports it again if it is still near.
         nearEnd.unobserve(more);
         nearEnd.observe(more);
       }
     }
+  }
+
+  /** What failed is not tried again by itself, but by the button. @param {'first' | 'more' | undefined} what */
+  function setStalled(what) {
+    stalled = what;
+    more.textContent = what === undefined ? 'Show more' : 'Try again';
+    if (what !== undefined) more.hidden = false;
   }
 
   /** Shows a question, without a new entry in the history. @param {Question} shown */
@@ -122,36 +135,6 @@ export function startSearch(actions) {
   function go(asked) {
     history.pushState(null, '', `${location.pathname}${addressOf(asked)}${location.hash}`);
     return show(asked);
-  }
-
-  /** @param {Image} image */
-  function tile(image) {
-    const title = image.caption ?? image.fileName ?? 'Image';
-    const picture = create('img');
-    picture.alt = title;
-    picture.loading = 'lazy';
-    picture.width = 320;
-    picture.height = 320;
-    showImage(picture, image.thumbnailUrl);
-    const text = create('span', { class: 'tile-text' });
-    if (image.score !== undefined) {
-      const meter = create('span', { class: 'meter' }, [filled(best > 0 ? image.score / best : 0)]);
-      const score = create('span', { class: 'tile-score' }, [
-        create('span', { text: image.score.toFixed(3) }),
-        meter,
-      ]);
-      score.title = 'Cosine of the query and the image';
-      text.append(score);
-    }
-    text.append(create('span', { class: 'tile-caption', text: image.caption ?? image.fileName ?? '' }));
-    const button = create('button', { class: 'tile' }, [picture, text]);
-    button.type = 'button';
-    button.addEventListener('click', () => view(image));
-    const box = create('input', { class: 'tile-check' });
-    box.type = 'checkbox';
-    box.setAttribute('aria-label', `Select ${title}`);
-    box.addEventListener('change', () => selection.toggle(image.id, box));
-    return create('li', {}, [button, box]);
   }
 
   async function showExamples() {
@@ -174,7 +157,7 @@ export function startSearch(actions) {
     event.preventDefault();
     go(withFirst(question, input.value.trim()));
   });
-  more.addEventListener('click', () => load(true));
+  more.addEventListener('click', () => load(stalled !== 'first'));
   window.addEventListener('popstate', () => show(readQuestion(location.search)));
   document.addEventListener('keydown', (event) => {
     const typing =

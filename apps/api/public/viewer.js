@@ -7,7 +7,8 @@ import { send } from './selection.js';
 
 /**
  * @param {{ classify: (image: Blob, name: string) => void, similar: (image: Image) => void,
- *   withTag: (tag: string) => void, changed: () => Promise<unknown>, failed: (error: unknown) => void }} actions
+ *   withTag: (tag: string) => void, changed: () => Promise<unknown>, failed: (error: unknown) => void,
+ *   closed: (image: Image) => void }} actions
  * @returns {(image: Image) => void} shows an image
  */
 export function startViewer(actions) {
@@ -23,6 +24,11 @@ export function startViewer(actions) {
     dialog.close();
     Promise.resolve(work(shown)).catch(actions.failed);
   };
+  dialog.addEventListener('close', () => {
+    const active = document.activeElement;
+    // The tile that it was opened from may have been drawn anew meanwhile: then nothing outside has the focus.
+    if (shown !== undefined && (active === document.body || dialog.contains(active))) actions.closed(shown);
+  });
   byId('viewer-similar').addEventListener('click', then(actions.similar));
   byId('viewer-classify').addEventListener(
     'click',

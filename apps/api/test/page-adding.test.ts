@@ -3,8 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { axeFindings, hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
+import { axeFindings, give, hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
 import { colourPng } from './support/images.js';
 import { formRequest } from './support/server.js';
 import { COLOURS } from './support/tiny-checkpoint.js';
@@ -144,8 +145,49 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page, adding images'), ()
     expect(await page.locator('#import-list .refused li').allTextContents()).toEqual([
       expect.stringMatching(/torn[.]png/),
     ]);
-    await page.getByRole('button', { name: /^Import again/ }).click();
+    await page.getByRole('button', { name: /^Import again: .*scans$/ }).click();
     await page.getByText('done: 0 added, 2 already stored, 1 refused').waitFor();
+  });
+
+  it('pauses, resumes, cancels and restarts an import by its buttons', async () => {
+    // Large enough that none of this finds it done; its bytes differ behind the end of the picture.
+    const blank = { width: 1500, height: 1500, channels: 3, background: 'grey' } as const;
+    const png = await sharp({ create: blank }).png().toBuffer();
+    for (let n = 0; n < 320; n++)
+      await put(join(disk, 'large', `${n}.png`), Buffer.concat([png, Buffer.from(`${n}`)]));
+    await page.goto(server.url);
+    await page.getByRole('button', { name: 'From the server…' }).click();
+    await page.getByLabel(/^Folder of images/).fill('large');
+    await page.keyboard.press('Enter');
+    const row = page.locator('#import-list li', { hasText: 'large' });
+    const press = (name: string) =>
+      row.getByRole('button', { name: new RegExp(`^${name}: .*large$`) }).click();
+    await press('Pause');
+    await row.getByText(/^paused at \d+ of (320|0)/).waitFor();
+    await press('Go on');
+    await row.getByRole('button', { name: /^Pause: / }).waitFor();
+    // The focus stays on the row whose buttons have changed.
+    expect(await row.locator(':focus').count()).toBe(1);
+    await press('Cancel');
+    await row.getByText(/^cancelled at \d+ of 320/).waitFor();
+    await press('Resume');
+    await press('Cancel');
+    await row.getByText(/^cancelled at \d+ of 320/).waitFor();
+    expect(await page.locator('#import-status').textContent()).toBe('');
+  });
+
+  it('adds pictures that are dropped anywhere, and classifies one that is dropped or pasted', async () => {
+    await page.goto(server.url);
+    await page.locator('.tile').first().waitFor();
+    await give(page, '#panel-search', 'drop', { 'dropped.png': await colourPng('white', 60) });
+    await page.getByText('1 image added.').waitFor();
+    expect(await firstCaption()).toBe('dropped.png');
+    await page.getByRole('tab', { name: 'Classify' }).click();
+    await page.locator('#labels').fill('red, blue');
+    await give(page, '#drop', 'drop', { 'red.png': await colourPng('red', 61) });
+    await page.getByText('Most likely: red').waitFor();
+    await give(page, 'body', 'paste', { 'blue.png': await colourPng('blue', 61) });
+    await page.getByText('Most likely: blue').waitFor();
   });
 
   it('has nothing that axe finds fault with, in light and dark, at a desk and on a phone', async () => {

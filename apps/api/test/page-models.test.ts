@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
+import { hasBrowser, launchBrowser, spokenTree, titleWithBrowser } from './support/browser.js';
 import { colourPng, rgbPng } from './support/images.js';
 import { formRequest } from './support/server.js';
 import { writeTinyCheckpoint } from './support/tiny-checkpoint.js';
@@ -72,6 +72,74 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     expect(new Set(boxes.map(({ top }) => top)).size).toBe(1);
     expect(boxes[0]!.top).toBeLessThanOrEqual(1);
     expect(new Set(boxes.map(({ height }) => height)).size).toBe(1);
+  });
+
+  it('can be used by the keyboard alone, and says what happens', async () => {
+    await page.setViewportSize({ width: 1000, height: 900 });
+    await page.goto(server.url);
+    await page.locator('.tile').nth(23).waitFor();
+    const press = async (...keys: string[]) => {
+      for (const key of keys) await page.keyboard.press(key);
+    };
+    const focused = () =>
+      page.evaluate<string>(`{
+      const { id, className, parentElement } = document.activeElement;
+      const grid = document.querySelector('#grid');
+      id || className + ' ' + [...grid.children].indexOf(parentElement);
+    }`);
+    // From the tabs through search and examples into the grid, in the order in which they are seen.
+    await page.locator('#tab-search').focus();
+    await press('ArrowRight');
+    expect(await focused()).toBe('tab-classify');
+    await press('ArrowLeft', '/');
+    expect(await focused()).toBe('query');
+    await page.keyboard.type('blue');
+    await press('Enter');
+    await page.getByText('Best matches for “blue”').waitFor();
+    const order: string[] = [];
+    for (let n = 0; n < 12 && !order.at(-1)?.startsWith('tile '); n++) {
+      await press('Tab');
+      order.push(await focused());
+    }
+    expect(order.filter((id) => !/^( -1|button)/.test(id)).at(-1)).toBe('tile 0');
+    expect(order.indexOf('imports-open')).toBe(order.length - 2);
+
+    // Arrows in the grid of four columns and to its ends; Space opens, Escape comes back to where it was.
+    const columns = await page.locator('.tile').evaluateAll((tiles) => {
+      const tops = (tiles as unknown as PageElement[]).map((tile) => tile.getBoundingClientRect().top);
+      return tops.filter((top) => top === tops[0]).length;
+    });
+    await press('ArrowRight', 'ArrowDown', 'ArrowLeft', 'ArrowLeft', 'ArrowUp', 'ArrowUp');
+    expect(await focused()).toBe(`tile ${columns - 1 - columns}`.replace('-1', String(columns - 1)));
+    await press('End');
+    const end = await focused();
+    await press('ArrowDown', 'Home', 'ArrowLeft', 'ArrowDown');
+    expect([end, await focused()]).toEqual([expect.stringMatching(/^tile (23|47)$/), `tile ${columns}`]);
+    await press('Space');
+    expect(await page.locator('#viewer').isVisible()).toBe(true);
+    await press('Escape');
+    expect(await focused()).toBe(`tile ${columns}`);
+
+    // The focus finds its place again in a list that was drawn anew behind the dialog.
+    await press('Enter');
+    await page.getByText('Captions and tags', { exact: true }).click();
+    await page.getByLabel('Tags, one per line').fill('by keyboard');
+    await page.getByLabel('Tags, one per line').press('Tab');
+    await press('Enter');
+    await page.getByText('Saved.').waitFor();
+    await page.locator('#grid[aria-busy=false]').waitFor();
+    await press('Escape');
+    await vi.waitFor(async () => expect(await focused()).toBe(`tile ${columns}`));
+    await press('Tab', 'Space');
+    expect(await focused()).toBe(`tile-check ${columns}`);
+
+    const spoken = await spokenTree(page);
+    expect(spoken).toContain('StaticText: Best matches for “blue”');
+    expect(spoken).toContain('StaticText: 1 selected');
+    // A tile is read once, with its score.
+    expect(spoken).toContainEqual(
+      expect.stringMatching(/^button: Score \d[.]\d{3} a caption that is long [a-z ]+$/),
+    );
   });
 
   it('shows how far another model is, goes back to the one before, and deletes one', async () => {

@@ -68,7 +68,7 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.keyboard.press('Enter');
     await page.locator('.tile-score').first().waitFor();
     expect(await firstCaption()).toBe('a red picture');
-    expect(await page.locator('.tile-score span').first().textContent()).toBe('1.000');
+    expect(await page.locator('.tile-score').first().textContent()).toBe('Score1.000');
     expect(page.url()).toContain('?q=red');
     expect(await loadedWidth('.tile img')).toBe(40);
   });
