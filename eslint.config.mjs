@@ -48,6 +48,20 @@ export default tseslint.config(
     },
   },
   {
+    files: ['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'],
+    ignores: ['**/*.test.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.name='mkdir'] Property[key.name='recursive']",
+          message:
+            'Use makeFolder of @clip-ts/clip/files: a recursive mkdir never returns in some file systems.',
+        },
+      ],
+    },
+  },
+  {
     // What runs in a worker of the browser.
     files: ['apps/api/browser/**/*.ts'],
     languageOptions: { parserOptions: { project: './apps/api/browser/tsconfig.json' } },

@@ -28,7 +28,7 @@ describe('the plan of a run', () => {
       /stage 2 \(everything\): 2 steps .* 100\.0 % of the parameters learn, up to about [\d.]+ GB of memory \(.* free\), about \d+:\d\d/,
     );
     expect(stdout).toMatch(
-      /stage 1 \(heads\): .* from features that the towers give once \(about \d+:\d\d\), about \d+:\d\d for the steps/,
+      /stage 1 \(heads\): .* on features of the towers, computed once \(about \d+:\d\d\), about \d+:\d\d for the steps/,
     );
     const { width, height, channels } = await sharp(path.join(run, 'first-batch.png')).metadata();
     expect({ width, height, channels }).toEqual({ width: 1160, height: 504, channels: 3 });

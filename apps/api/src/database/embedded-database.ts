@@ -1,6 +1,7 @@
 /** PGlite: PostgreSQL inside this process, its files in a folder. */
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '@clip-ts/clip/files';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { PrismaClient } from '../generated/prisma/client.js';
@@ -59,7 +60,7 @@ export async function openEmbedded(dataFolder: string): Promise<Database> {
 /** Makes an empty database beside its place and moves it there: a start that is cut off leaves none, not half of one. */
 async function initialise(folder: string): Promise<void> {
   const parent = dirname(folder);
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   const unfinished = (await readdir(parent)).filter((name) => name.startsWith(UNFINISHED));
   for (const name of unfinished) await rm(join(parent, name), { recursive: true });
   if (!(await isAbsentOrEmpty(folder))) return;

@@ -7,11 +7,11 @@
  * generations.
  */
 import { constants } from 'node:fs';
-import { copyFile, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CONFIG_FILE, MODEL_CARD_FILE, encoderFiles } from '@clip-ts/clip';
 import type { PrecisionChoice } from '@clip-ts/clip';
-import { writeFolderAtomic } from '@clip-ts/clip/files';
+import { makeFolder, writeFolderAtomic } from '@clip-ts/clip/files';
 import type { Encoder } from '../encoder/encoder.js';
 
 /** Most of a model card that is shown, in bytes. */
@@ -40,7 +40,7 @@ export class ModelStore {
     await writeFolderAtomic(join(this.root, model.hash), async (copy) => {
       for (const name of names) {
         const target = join(copy, name);
-        await mkdir(dirname(target), { recursive: true });
+        await makeFolder(dirname(target));
         if (name === CONFIG_FILE) await writeFile(target, await scoredConfig(join(folder, name), model));
         else await copyFile(join(folder, name), target, constants.COPYFILE_FICLONE);
       }

@@ -2,8 +2,9 @@
  * Adds onnx/vision_model.onnx, onnx/text_model.onnx and onnx/model.onnx, which joins them, to a checkpoint. Nothing is added unless ONNX Runtime then gives
  * the same embeddings as the trainer.
  */
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '@clip-ts/clip/files';
 import type { Backend } from '../backend/open-backend.js';
 import { TrainingError } from '../errors.js';
 import { assertCheckpoint, reopenModel } from '../model/reopen-model.js';
@@ -39,7 +40,7 @@ export async function exportCheckpoint(
   const models = await onnxModels(assembled);
   let difference = Infinity;
   await addToCheckpoint(folder, async (temporary) => {
-    await mkdir(path.join(temporary, 'onnx'), { recursive: true });
+    await makeFolder(path.join(temporary, 'onnx'));
     for (const part of ['vision', 'text', 'joint'] as const)
       await writeFile(path.join(temporary, 'onnx', ONNX_FILES[part]), models[part]);
     difference = await largestDifference(temporary, reference);

@@ -9,10 +9,10 @@
  * 3. A run with other settings is refused and names the settings that differ.
  * 4. A finished run does nothing, unless --extend gives its last stage more epochs: `last` then still has its optimiser.
  */
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { SafetensorsFile, writeSafetensors } from '@clip-ts/clip';
-import { recoverFolder } from '@clip-ts/clip/files';
+import { makeFolder, recoverFolder } from '@clip-ts/clip/files';
 import { float32, INITIAL_LOSS_SCALE, type HostTensors } from '@clip-ts/clip/train';
 import { z } from 'zod';
 import { InputError } from '../errors.js';
@@ -83,7 +83,7 @@ export async function writeTrainingState(
   moments: HostTensors,
 ): Promise<void> {
   const target = path.join(folder, TRAINING_FOLDER);
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   const entries = Object.entries(moments).map(([name, { data, shape }]) => ({
     name,
     dtype: 'F32' as const,

@@ -2,21 +2,30 @@
 import type { Evaluation } from './evaluate-checkpoint.js';
 import type { Recall } from './retrieval.js';
 
-const LABEL_WIDTH = 34;
+const MIN_LABEL_WIDTH = 34;
+/** Characters of a number, with the space before it. */
+const CELL_WIDTH = 7;
 
 export function evaluationTable({ retrieval, zero_shot }: Evaluation): string {
-  const row = (label: string, ...cells: string[]) =>
-    label.padEnd(LABEL_WIDTH) + cells.map((cell) => cell.padStart(7)).join('');
-  const recallRow = (label: string, { r1, r5, r10 }: Recall) =>
-    row(label, ...[r1, r5, r10].map((recall) => recall.toFixed(3)));
-  const lines = [
-    row(`retrieval, ${retrieval.images} images, ${retrieval.captions} captions`, 'R@1', 'R@5', 'R@10'),
+  const recallRow = (label: string, { r1, r5, r10 }: Recall) => [label, ...[r1, r5, r10].map(fraction)];
+  const rows = [
+    [`retrieval, ${retrieval.images} images, ${retrieval.captions} captions`, 'R@1', 'R@5', 'R@10'],
     recallRow('  text → image', retrieval.text_to_image),
     recallRow('  image → text', retrieval.image_to_text),
+    ...(zero_shot.length > 0 ? [['zero-shot', 'top1', 'top5']] : []),
+    ...zero_shot.map(({ name, classes, images, top1, top5 }) => [
+      `  ${name} (${classes} classes, ${images} images)`,
+      fraction(top1),
+      fraction(top5),
+    ]),
   ];
-  if (zero_shot.length > 0) lines.push(row('zero-shot', 'top1', 'top5'));
-  for (const { name, classes, images, top1, top5 } of zero_shot) {
-    lines.push(row(`  ${name} (${classes} classes, ${images} images)`, top1.toFixed(3), top5.toFixed(3)));
-  }
-  return lines.join('\n');
+  const width = Math.max(MIN_LABEL_WIDTH, ...rows.map(([label = '']) => label.length));
+  return rows
+    .map(
+      ([label = '', ...cells]) =>
+        label.padEnd(width) + cells.map((cell) => cell.padStart(CELL_WIDTH)).join(''),
+    )
+    .join('\n');
 }
+
+const fraction = (value: number) => value.toFixed(3);

@@ -5,10 +5,10 @@
  * the system's file cache.
  */
 import { readSync, writeSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { SafetensorsFile, safetensorsHeader } from '@clip-ts/clip';
-import { writeFileAtomic } from '@clip-ts/clip/files';
+import { makeFolder, writeFileAtomic } from '@clip-ts/clip/files';
 import { z } from 'zod';
 import { requireRoom } from '../disk-space.js';
 import { InputError } from '../errors.js';
@@ -66,7 +66,7 @@ export class UnfinishedFeatures {
 
   /** Begins the file, or resumes one that was left unfinished. @throws InputError disk_full */
   static async open(file: string, shapes: FeatureShapes): Promise<UnfinishedFeatures> {
-    await mkdir(path.dirname(file), { recursive: true }).catch((error: Error) => {
+    await makeFolder(path.dirname(file)).catch((error: Error) => {
       throw new InputError(`--feature-cache ${path.dirname(file)} cannot be written to: ${error.message}`);
     });
     const { header, size } = layoutOf(shapes);

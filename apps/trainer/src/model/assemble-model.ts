@@ -1,6 +1,7 @@
 /** Puts a new dual encoder together from model_config.json. The heads always start at random. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '@clip-ts/clip/files';
 import { ImageProcessor, loadTokenizer } from '@clip-ts/clip';
 import {
   createDualEncoder,
@@ -49,7 +50,7 @@ export async function assembleModel(options: AssembleOptions): Promise<Assembled
   const specs = dualEncoderSpecs(model);
   const weights = initialWeights(model, specs, { config, seed, vision, text });
   const assets = { ...text.assets, ...vision.assets };
-  await mkdir(assetFolder, { recursive: true });
+  await makeFolder(assetFolder);
   for (const [name, content] of Object.entries(assets))
     await writeFile(path.join(assetFolder, name), content);
   const tokenizer = await loadTokenizer(assetFolder);

@@ -2,11 +2,11 @@
  * Writes the sample dataset as a COCO folder: images/{split}, annotations/captions_{split}.json and
  * instances_{split}.json, and a README. The folder is written whole or not at all; the same recipe gives the same bytes.
  */
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pMap from 'p-map';
 import sharp from 'sharp';
-import { writeFolderAtomic } from '@clip-ts/clip/files';
+import { makeFolder, writeFolderAtomic } from '@clip-ts/clip/files';
 import { InputError } from '../errors.js';
 import { captionScene } from './captions.js';
 import { paintScene, type Extent } from './raster.js';
@@ -65,7 +65,7 @@ async function writeSplitImages(
   onImage: () => void,
 ): Promise<Drawn[]> {
   const images = path.join(folder, 'images', plan.name);
-  await mkdir(images, { recursive: true });
+  await makeFolder(images);
   const drawImage = async (index: number): Promise<Drawn> => {
     const imageId = plan.key * 100_000 + index + 1;
     const scene = drawScene(recipe.seed, plan.key, plan.kind, index);
@@ -145,7 +145,7 @@ export async function generateSampleDataset(
   let done = 0;
   await writeFolderAtomic(folder, async (temporary) => {
     const annotations = path.join(temporary, 'annotations');
-    await mkdir(annotations, { recursive: true });
+    await makeFolder(annotations);
     for (const plan of plans) {
       const drawn = await writeSplitImages(plan, recipe, temporary, () => onProgress(++done, total));
       const write = (kind: string, content: unknown) =>

@@ -83,13 +83,13 @@ async function describeStage(stage: Stage, options: PlanOptions, speed: Speed): 
   const steps =
     `${count(plan.schedule.totalSteps)} steps of ${plan.pairs} pairs (${epochs} epochs of ${plan.stepsPerEpoch}), ` +
     `${(100 * share).toFixed(1)} % of the parameters learn`;
-  const fromFeatures = `${steps}, from features that the towers give once`;
+  const fromFeatures = `${steps}, on features of the towers, computed once`;
   if (speed === undefined) return usesFeatures(stage) ? fromFeatures : steps;
   const parts = { ...speed, assembled, learning, stage, plan, training, validation };
   if (usesFeatures(stage)) {
     const seconds = featureSeconds(parts);
     const kept = await featuresAreKept({ ...featuresIn(options), views: trainingViews(stage) });
-    const ofFeatures = kept ? 'there already' : `about ${duration(seconds.features)}`;
+    const ofFeatures = kept ? 'already computed' : `about ${duration(seconds.features)}`;
     return `${fromFeatures} (${ofFeatures}), about ${duration(seconds.steps)} for the steps`;
   }
   const cost = stepCost(parts);
@@ -114,8 +114,6 @@ const featuresIn = ({ assembled, fingerprint, featureFolder: folder }: PlanOptio
 const refusal = ({ name, config, file }: Stage, peak: number, needed: number, free: number): string =>
   `memory_insufficient: stage "${name}" would take about ${gigabytes(needed)} more (${gigabytes(peak)} in all), and ` +
   `${gigabytes(free)} are free. In ${file} lower "batch_size" (${config.batch_size}) and raise ` +
-  `"gradient_accumulation_steps" (${config.gradient_accumulation_steps}) as much, so that the contrastive batch stays; ` +
-  (config.gradient_checkpointing
-    ? ''
-    : 'pass --gradient-checkpointing, which takes time instead of memory; ') +
-  'or shorten captions with "max_length_corpus" of the model config. --ignore-memory starts all the same';
+  `"gradient_accumulation_steps" (${config.gradient_accumulation_steps}) as much, so that the contrastive batch stays the same; ` +
+  (config.gradient_checkpointing ? '' : 'pass --gradient-checkpointing, which trades time for memory; ') +
+  'or shorten captions with "max_length_corpus" of the model config. --ignore-memory starts anyway';

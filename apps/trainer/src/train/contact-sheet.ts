@@ -1,6 +1,6 @@
 /** A batch as a picture: each image as training sees it, above its caption as its tokens say it. */
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '@clip-ts/clip/files';
 import sharp, { type OverlayOptions } from 'sharp';
 import type { HostTensor } from '@clip-ts/clip/model';
 import type { PairBatch } from '../data/batches.js';
@@ -27,7 +27,7 @@ export async function writeContactSheet(folder: string, batch: PairBatch, model:
   const height = Math.ceil(B / COLUMNS) * cellHeight + CELL.margin;
   const width = COLUMNS * CELL.width + CELL.margin;
   const file = path.join(folder, 'first-batch.png');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await sharp({ create: { width, height, channels: 3, background: 'white' } })
     .composite(parts)
     .removeAlpha()

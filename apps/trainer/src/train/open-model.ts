@@ -1,6 +1,7 @@
 /** The model that a run trains: newly assembled, or reopened from the run's checkpoint. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '@clip-ts/clip/files';
 import { bestFolder, lastFolder } from '../checkpoint/run-folder.js';
 import type { TrainingState } from '../checkpoint/training-state.js';
 import type { RunSettings } from '../config/run-settings.js';
@@ -30,7 +31,7 @@ export async function openModel(
     for (const folder of [lastFolder(output), bestFolder(output)])
       await rm(folder, { recursive: true, force: true });
   }
-  await mkdir(output, { recursive: true });
+  await makeFolder(output);
   const { seed, loss } = stages[0]!.config;
   const options = { configFile: modelFile, corpus: captions, seed, log };
   if (model.init_from !== undefined) return initModel({ ...options, config: model, loss });

@@ -13,6 +13,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isSystemError } from '../errors.js';
 import { isAbandoned } from './process.js';
+import { makeFolder } from './make-folder.js';
 
 /** `.name.PID-RANDOM.tmp` is being written; `.name.PID-RANDOM.old` is being replaced. */
 function siblingPath(target: string, suffix: 'tmp' | 'old'): string {
@@ -31,7 +32,7 @@ export async function writeFileAtomic(
   data: string | Uint8Array | ((temporaryPath: string) => Promise<void>),
 ): Promise<void> {
   const target = resolve(path);
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolder(dirname(target));
   await removeAbandonedSiblings(target);
   const temporary = siblingPath(target, 'tmp');
   try {
@@ -64,7 +65,7 @@ export async function writeFolderAtomic(
   fill: (temporaryFolder: string) => Promise<void>,
 ): Promise<void> {
   const target = resolve(path);
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolder(dirname(target));
   await recoverFolder(target);
   await removeAbandonedSiblings(target);
   const temporary = siblingPath(target, 'tmp');

@@ -15,12 +15,13 @@
  * See docs/decisions/020-data-lock.md.
  */
 import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { ClipError, isSystemError } from '../errors.js';
 import { inThisNamespace, ownLease, parseLease, processLives, type Lease } from './lease.js';
+import { makeFolder } from './make-folder.js';
 
 /** Between two touches of the owner, in milliseconds. */
 const HEARTBEAT = 500;
@@ -60,7 +61,7 @@ export class FolderInUseError extends ClipError {
  * @throws FolderInUseError when another process holds it, and the system's error when it cannot be made or written
  */
 export async function lockFolder(folder: string): Promise<() => void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const path = join(folder, 'lock');
   const lease = ownLease();
   for (;;) {

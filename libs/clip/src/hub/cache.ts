@@ -5,12 +5,13 @@
  *     models--OWNER--NAME/blobs/ETAG               contents, named by their hash
  *     models--OWNER--NAME/snapshots/COMMIT/PATH    links to contents
  */
-import { copyFile, mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { isSystemError } from '../errors.js';
 import { isAbandoned, writeFileAtomic } from '../files/index.js';
 import { isCommit, isHashName, type Repository } from './repository.js';
+import { makeFolder } from '../files/make-folder.js';
 
 /** Milliseconds between two checks of another process's lock, and between two heartbeats of our own. */
 const LOCK_POLL = 100;
@@ -67,7 +68,7 @@ export class RepositoryCache {
   /** Makes a file of a snapshot a link to its content; a copy where links are not allowed. */
   async link(commit: string, path: string, etag: string): Promise<void> {
     const pointer = join(this.snapshotFolder(commit), path);
-    await mkdir(dirname(pointer), { recursive: true });
+    await makeFolder(dirname(pointer));
     await rm(pointer, { force: true });
     try {
       await symlink(relative(dirname(pointer), this.blobPath(etag)), pointer);
@@ -81,7 +82,7 @@ export class RepositoryCache {
   /** Runs `work` while holding the lock on a content, so that one process at a time downloads it. */
   async withLock<T>(etag: string, work: () => Promise<T>): Promise<T> {
     const path = `${this.blobPath(etag)}.lock`;
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     while (!(await tryLock(path))) await new Promise((resolve) => setTimeout(resolve, LOCK_POLL));
     const heartbeat = setInterval(
       () => void utimes(path, new Date(), new Date()).catch(() => undefined),

@@ -1,7 +1,8 @@
 /** The files of `--image-cache`: named by what they hold, made as large as they may become once there is room for them. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '@clip-ts/clip/files';
 import type { DatasetImage } from '@clip-ts/clip/data';
 import { byteCount, requireRoom } from '../../disk-space.js';
 import { InputError } from '../../errors.js';
@@ -30,7 +31,7 @@ export async function openResizedFiles(
   }));
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     let there = 0;
     for (const { file, bytes } of files) there += Math.min(bytes, await diskBytes(file));
     const images = splits.reduce((sum, { length }) => sum + length, 0);
