@@ -13,6 +13,12 @@ async function main(): Promise<void> {
     process.stdout.write(helpText());
     return;
   }
+  const [unknown] = process.argv.slice(2);
+  if (unknown !== undefined) {
+    throw new StartError(
+      `Unknown argument ${unknown}. Settings are environment variables; --help lists them.`,
+    );
+  }
   const config = readConfig();
   const logger = createLogger(config);
   // Loaded only now: help and complaints about settings need not wait for the rest of the program.

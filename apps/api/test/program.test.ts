@@ -24,6 +24,11 @@ describe('the program', () => {
     expect(output).toMatch(/CLIP_CHECKPOINT/);
   });
 
+  it('refuses arguments, since its settings are environment variables, with exit code 2', async () => {
+    const { code, output } = await runToEnd({ CLIP_CHECKPOINT: checkpoint }, ['--port', '3000']);
+    expect([code, output]).toEqual([2, expect.stringMatching(/^Unknown argument --port\. .*--help/)]);
+  });
+
   it('says which settings it cannot use, with exit code 2', async () => {
     const { code, output } = await runToEnd({ PORT: 'http' });
     expect(code).toBe(2);

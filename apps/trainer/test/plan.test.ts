@@ -51,7 +51,7 @@ describe('the plan of a run', () => {
     const { code, stdout, stderr } = await trainer(...args);
     expect(stdout).toMatch(/plan: vit [\d,]+ parameters, roberta [\d,]+, heads and temperature 1,025/);
     expect(stdout).toMatch(
-      /plan: stage 1 \(heads\): \d+ steps of 8 pairs \(.*\), [\d.]+ % of the parameters learn, from/,
+      /plan: stage 1 \(heads\): \d+ steps of 8 pairs \(.*\), [\d.]+ % of the parameters learn, on features/,
     );
     expect(stderr).toMatch(/memory_insufficient: stage "everything" would take about \d{3,}\.\d GB more/);
     expect(stderr).toMatch(/"batch_size" \(8\).*"gradient_accumulation_steps" \(1\).*--ignore-memory/);

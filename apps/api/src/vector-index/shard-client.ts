@@ -13,6 +13,8 @@ export class ShardClient {
   private readonly waiting = new Map<number, Waiting>();
   private nextId = 0;
   private failure: Error | undefined;
+  /** Whether the thread has loaded its modules. */
+  private hasAnswered = false;
 
   /** @param onFailure called once when the thread ends unasked */
   constructor(data: ShardWorkerData, onFailure: (error: Error) => void) {
@@ -41,11 +43,17 @@ export class ShardClient {
   }
 
   async close(): Promise<void> {
+    // A thread that is ended while it loads its native addon aborts the process.
+    if (!this.hasAnswered) {
+      this.worker.ref();
+      await this.request({ kind: 'state' }).catch(() => undefined);
+    }
     this.failure ??= new Error('the search index is closed');
     await this.worker.terminate();
   }
 
   private settle(reply: ShardReply): void {
+    this.hasAnswered = true;
     const waiting = this.waiting.get(reply.id);
     this.waiting.delete(reply.id);
     if ('error' in reply) waiting?.reject(new Error(reply.error));

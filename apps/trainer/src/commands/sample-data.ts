@@ -1,5 +1,6 @@
 /** `trainer sample-data`: draws the sample dataset. */
 import type { Command } from 'commander';
+import { whileRoomLasts } from '../disk-space.js';
 import { InputError } from '../errors.js';
 import { integer } from './options.js';
 
@@ -46,10 +47,21 @@ async function runSampleData({ output, force, ...numbers }: SampleDataOptions): 
   }
   const started = performance.now();
   let nextReport = 1000;
-  await generateSampleDataset(output, recipe, (done, total) => {
-    if (done < nextReport && done < total) return;
-    nextReport = done + 1000;
-    console.log(`drew ${done} of ${total} images`);
+  const draw = () =>
+    generateSampleDataset(output, recipe, (done, total) => {
+      if (done < nextReport && done < total) return;
+      nextReport = done + 1000;
+      console.log(`drew ${done} of ${total} images`);
+    });
+  await whileRoomLasts(
+    `--output ${output}`,
+    'nothing was left; make room, or name a folder on another disk',
+    draw,
+  ).catch((error: unknown) => {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw new InputError(
+      `--output ${output} cannot be written: ${error.message}; name a folder that this user may write`,
+    );
   });
   const seconds = (performance.now() - started) / 1000;
   console.log(

@@ -86,7 +86,7 @@ describe('the data of a run', () => {
     const bare = path.join(folder, 'bare');
     await put('bare/1.jpg');
     await expect(readTrainingData(bare, {})).rejects.toThrow(
-      'no image of all has a caption (read as images)',
+      'no image has a caption (read as images); add captions',
     );
   });
 });

@@ -133,7 +133,10 @@ export async function readCaptioned(
   }
   const captioned = uncaptioned === 'kept' ? images : images.filter(({ captions }) => captions.length > 0);
   if (captioned.length === 0) {
-    throw new InputError(`--data ${path}: no image of ${split} has a caption (read as ${dataset.format})`);
+    throw new InputError(
+      `--data ${path}: no image${dataset.splits.length === 1 ? '' : ` of ${split}`} has a caption (read as ${dataset.format}); add captions, for instance ` +
+        'a metadata.csv with the columns file_name and caption, or a folder for each class (docs/training.md#data)',
+    );
   }
   const warnings = Object.entries(LEFT_OUT).flatMap(([code, text]) => {
     const some = problems.filter((problem) => problem.code === code);

@@ -44,6 +44,8 @@ export async function reopenModel(folder: string, training?: ReopenCaptions): Pr
 /** @throws InputError when the folder named by --checkpoint holds no checkpoint */
 export async function assertCheckpoint(folder: string): Promise<void> {
   await access(path.join(folder, 'config.json')).catch(() => {
-    throw new InputError(`--checkpoint ${folder}: no config.json there; train one with: trainer pretrain`);
+    throw new InputError(
+      `--checkpoint ${folder}: there is no config.json; npx nx run trainer:pretrain makes a checkpoint`,
+    );
   });
 }
