@@ -61,11 +61,16 @@ export default defineConfig({
       },
       {
         extends: true,
+        // What is under test runs in processes of its own: these only send requests, and share their modules as well.
+        test: { name: 'service', include: ['apps/api/test/**/*.test.ts'], isolate: false },
+      },
+      {
+        extends: true,
         // Whole programs.
         test: {
           name: 'isolated',
           include: [
-            '{libs/tfjs-onnxruntime,apps/*}/test/**/*.test.ts',
+            '{libs/tfjs-onnxruntime,apps/trainer}/test/**/*.test.ts',
             '{bench,scripts}/**/*.test.ts',
             FIRST_USE,
           ],

@@ -137,7 +137,9 @@ function build(document, path, method, operation, dice) {
   if (content === undefined) return plain(method, address, dice);
   const [type, { schema }] = content;
   const body = sample(document, schema ?? {}, dice, 0);
-  const exchange = type.startsWith('multipart') ? formOf(address, body, dice) : jsonOf(address, body, dice);
+  const exchange = type.startsWith('multipart')
+    ? formOf(address, body, dice)
+    : jsonOf(method.toUpperCase(), address, body, dice);
   return dice.chance(0.15) ? damaged(exchange, dice) : exchange;
 }
 
@@ -186,11 +188,11 @@ function sample(document, schema, dice, depth) {
 const PIXEL =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
 
-/** @param {string} address @param {any} body @param {Random} dice */
-function jsonOf(address, body, dice) {
+/** @param {string} method @param {string} address @param {any} body @param {Random} dice */
+function jsonOf(method, address, body, dice) {
   /** @type {Record<string, string>} */
   const headers = dice.chance(0.1) ? { 'Content-Type': dice.pick(TYPES) } : {};
-  return json(address.slice(0, 12_000), JSON.stringify(body) ?? '', headers);
+  return json(address.slice(0, 12_000), JSON.stringify(body) ?? '', headers, method);
 }
 
 /** @param {string} address @param {any} body @param {Random} dice */

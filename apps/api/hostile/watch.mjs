@@ -17,7 +17,8 @@ import { Worker, isMainThread, parentPort, workerData } from 'node:worker_thread
  * @property {number} failures Health checks that failed.
  */
 
-const INTERVAL = 20;
+/** Between two health checks while nobody asks for a report, in milliseconds. */
+const INTERVAL = 50;
 
 export class Watch {
   /** @param {string} url @param {number} pid */
@@ -49,7 +50,12 @@ async function watch() {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let seen = empty();
   let asked = false;
-  parentPort?.on('message', () => (asked = true));
+  /** @type {() => void} */
+  let wake = () => undefined;
+  parentPort?.on('message', () => {
+    asked = true;
+    wake();
+  });
   for (;;) {
     const since = performance.now();
     const queuedBefore = timeInQueue(pid);
@@ -64,7 +70,13 @@ async function watch() {
       parentPort?.postMessage(seen);
       seen = empty();
     }
-    await new Promise((resolve) => setTimeout(resolve, INTERVAL));
+    await new Promise((/** @type {(value?: unknown) => void} */ resolve) => {
+      const timer = setTimeout(resolve, asked ? 0 : INTERVAL);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }
 

@@ -79,12 +79,13 @@ export function head(method, path, headers = {}) {
 
 /**
  * A request with a JSON text as its body, which need not be JSON.
- * @param {string} path @param {string | Uint8Array} text @param {Record<string, string>} [headers] @returns {Exchange}
+ * @param {string} path @param {string | Uint8Array} text @param {Record<string, string>} [headers] @param {string} [method]
+ * @returns {Exchange}
  */
-export function json(path, text, headers = {}) {
+export function json(path, text, headers = {}, method = 'POST') {
   const body = Buffer.from(text);
   const all = { 'Content-Type': 'application/json', 'Content-Length': body.length, ...headers };
-  return { parts: [head('POST', path, all), body] };
+  return { parts: [head(method, path, all), body] };
 }
 
 /** @param {string} name @param {string | Uint8Array} value @param {string} [extra] Parameters and headers. */
