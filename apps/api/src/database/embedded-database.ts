@@ -10,7 +10,7 @@ import { DatabaseMonitor } from './database-monitor.js';
 import { DatabaseError } from './database.js';
 import type { Database } from './database.js';
 import { applyMigrations } from './migrate.js';
-import { takeTurns } from './turns.js';
+import { yieldBetweenQueries } from './yield-between-queries.js';
 
 /** Beginning of the name of a folder in which a database is being made. */
 const UNFINISHED = 'unfinished-';
@@ -40,7 +40,7 @@ export async function openEmbedded(dataFolder: string): Promise<Database> {
       throw new DamagedDatabaseError(dataFolder, found.replace(/\.$/, ''), error);
     },
   );
-  takeTurns(engine);
+  yieldBetweenQueries(engine);
   const client = new PrismaClient({ adapter: new PrismaPGlite(engine), errorFormat: 'minimal' });
   // It runs in this process: it may be busy, but it cannot be gone without an error.
   const monitor = new DatabaseMonitor(() => client.$queryRaw`SELECT 1`, { patience: false });

@@ -9,7 +9,7 @@ import { Observable } from 'rxjs';
 import { databaseUnavailable } from '../problems/outages.js';
 import { DATABASE } from '../providers.js';
 import type { Database } from './database.js';
-import { whenLate } from './query-patience.js';
+import { onSlowQuery } from './query-timeout.js';
 
 @Injectable()
 export class NeedsDatabase implements NestInterceptor {
@@ -24,7 +24,7 @@ export class NeedsDatabase implements NestInterceptor {
         // A file that is being sent came from the disk and needs the database no more.
         if (!response.headersSent) subscriber.error(databaseUnavailable());
       };
-      const subscription = whenLate(giveUp, () => next.handle().subscribe(subscriber));
+      const subscription = onSlowQuery(giveUp, () => next.handle().subscribe(subscriber));
       const forget = monitor.onOutage(giveUp);
       return () => {
         forget();

@@ -4,7 +4,7 @@ import { PrismaClient } from '../generated/prisma/client.js';
 import { DatabaseMonitor } from './database-monitor.js';
 import type { Database } from './database.js';
 import { applyMigrations } from './migrate.js';
-import { QUERY_PATIENCE, watchQueries } from './query-patience.js';
+import { REQUEST_QUERY_TIMEOUT, watchQueries } from './query-timeout.js';
 
 /** Longest that one query may take, in milliseconds: a connection that was cut off must not be kept for ever. */
 const QUERY_TIMEOUT = 20_000;
@@ -16,7 +16,7 @@ export function openServer(url: string): Database {
     new PrismaClient({
       adapter: new PrismaPg(pool),
       errorFormat: 'minimal',
-      transactionOptions: { maxWait: QUERY_PATIENCE },
+      transactionOptions: { maxWait: REQUEST_QUERY_TIMEOUT },
     });
   const client = connect({
     connectionString: url,

@@ -1,7 +1,7 @@
 /** Files and rows change together: a deletion must not take the file of an upload of the same bytes. */
 import { Injectable } from '@nestjs/common';
 import { Mutex } from 'async-mutex';
-import { behindQueries } from '../database/query-patience.js';
+import { endWaitForSlowQueries } from '../database/query-timeout.js';
 
 @Injectable()
 export class CollectionLock {
@@ -9,7 +9,7 @@ export class CollectionLock {
 
   /** Changes files and rows after the change under way. */
   run<T>(change: () => Promise<T>): Promise<T> {
-    return behindQueries(() => this.background(change));
+    return endWaitForSlowQueries(() => this.background(change));
   }
 
   /** The same for work that no request waits for. */

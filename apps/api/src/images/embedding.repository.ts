@@ -1,7 +1,7 @@
 /** The embeddings of the images, by one or more models: what the indexes read and what builds write. */
 import { Inject, Injectable } from '@nestjs/common';
 import type { Database } from '../database/database.js';
-import { seldom } from '../database/seldom.js';
+import { reuseSlowResult } from '../database/reuse-slow-result.js';
 import { Prisma } from '../generated/prisma/client.js';
 import type { Image, PrismaClient } from '../generated/prisma/client.js';
 import { DATABASE } from '../providers.js';
@@ -52,7 +52,7 @@ export class EmbeddingRepository {
    * How many embeddings each model made. Counting a large collection takes long: what was counted then is given again for
    * a while, so that clients who ask again and again keep the database busy a twentieth of the time at most.
    */
-  readonly counts = seldom(async (): Promise<Map<string, number>> => {
+  readonly counts = reuseSlowResult(async (): Promise<Map<string, number>> => {
     const groups = await this.client.embedding.groupBy({ by: ['model'], _count: { _all: true } });
     return new Map(groups.map(({ model, _count }) => [model, _count._all]));
   });

@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 /**
  * Random changes to the images of training, which data/images/view.ts draws. 'mild' leaves every caption true: a mirrored
- * image would make "left of" a lie. 'photo' is for captions that seldom say left or right.
+ * image would make "left of" false. 'photo' is for captions that rarely mention left or right.
  */
 const AUGMENTATIONS = ['none', 'mild', 'photo'] as const;
 export type Augmentation = (typeof AUGMENTATIONS)[number];

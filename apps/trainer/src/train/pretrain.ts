@@ -24,7 +24,7 @@ import { writeContactSheet } from './contact-sheet.js';
 import { planStage } from './plan-stage.js';
 import { announcePlan } from './announce-plan.js';
 import { openJournal } from './journal.js';
-import { judgeBest } from './judge-best.js';
+import { evaluateBest } from './evaluate-best.js';
 import { learningOf } from './learning.js';
 import { openModel } from './open-model.js';
 import { assertOutsideImages, openSources, readSplits, type RunSources, type RunSplits } from './run-data.js';
@@ -168,7 +168,7 @@ async function trainAndReport(
   }
   stop.throwIfRequested();
   const best = await run.folder.bestWeights();
-  const { calibration, predictions } = await judgeBest(run, best, splits.validation);
+  const { calibration, predictions } = await evaluateBest(run, best, splits.validation);
   const { difference } = await exportCheckpoint(bestFolder(output), backend, (folder) =>
     writeCalibration(folder, calibration),
   );

@@ -6,7 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { PrismaClient } from '../generated/prisma/client.js';
 
 /** How long a request waits for one query, or for a transaction to begin, in milliseconds. */
-export const QUERY_PATIENCE = 1500;
+export const REQUEST_QUERY_TIMEOUT = 1500;
 /** How often a request that waits for the queries of others checks them. */
 const INTERVAL = 250;
 
@@ -16,17 +16,17 @@ const onLate = new AsyncLocalStorage<() => void>();
 let late = 0;
 
 /** Runs `work`; `listener` is called when it waits too long for a query, as often as that happens. */
-export function whenLate<T>(listener: () => void, work: () => T): T {
+export function onSlowQuery<T>(listener: () => void, work: () => T): T {
   return onLate.run(listener, work);
 }
 
 /** Runs work that waits for others, who may be waiting for a query: a request's wait ends when theirs is late. */
-export async function behindQueries<T>(work: () => Promise<T>): Promise<T> {
+export async function endWaitForSlowQueries<T>(work: () => Promise<T>): Promise<T> {
   const listener = onLate.getStore();
   if (listener === undefined) return work();
   const start = performance.now();
   const timer = setInterval(() => {
-    if (late > 0 && performance.now() - start >= QUERY_PATIENCE) listener();
+    if (late > 0 && performance.now() - start >= REQUEST_QUERY_TIMEOUT) listener();
   }, INTERVAL);
   try {
     return await work();
@@ -52,7 +52,7 @@ async function watch(query: Promise<unknown>): Promise<unknown> {
     isLate = true;
     late++;
     listener?.();
-  }, QUERY_PATIENCE);
+  }, REQUEST_QUERY_TIMEOUT);
   try {
     return await query;
   } finally {

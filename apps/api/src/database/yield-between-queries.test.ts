@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { expect, it, vi } from 'vitest';
 import { freshDataFolder } from '../../test/support/data-folder.js';
-import { takeTurns } from './turns.js';
+import { yieldBetweenQueries } from './yield-between-queries.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -13,7 +13,7 @@ const QUERIES = 20;
 it('the event loop turns between queries that wait for the embedded database, in transactions too', async () => {
   const folder = await freshDataFolder(await mkdtemp(join(tmpdir(), 'clip-turns-')));
   const engine = await PGlite.create({ dataDir: join(folder, 'database') });
-  takeTurns(engine);
+  yieldBetweenQueries(engine);
   let turns = 0;
   let counting = true;
   const count = () => {

@@ -1,12 +1,12 @@
-/** Slow work whose result may be a little old. */
+/** Results of slow work are reused for a while, where they may be a little old. */
 
-/** Work that takes less, in milliseconds, is done each time. */
+/** Work that takes less, in milliseconds, is repeated each time. */
 const QUICK = 50;
-/** A result is reused for this many times as long as it took. */
+/** A result is reused for this multiple of the time that it took. */
 const TIMES = 20;
 
-/** Does `work` when it is asked for, but spends a twentieth of the time on it at most; those who ask meanwhile share it. */
-export function seldom<T>(work: () => Promise<T>, now = () => performance.now()): () => Promise<T> {
+/** Runs `work` on request, but spends at most a twentieth of the time on it; requests in between share a result. */
+export function reuseSlowResult<T>(work: () => Promise<T>, now = () => performance.now()): () => Promise<T> {
   let last: { result: Promise<T>; until: number } | undefined;
   return () => {
     if (last !== undefined && now() < last.until) return last.result;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { seldom } from './seldom.js';
+import { reuseSlowResult } from './reuse-slow-result.js';
 
 /** Work that takes the given number of milliseconds by a clock of its own, and returns how often it was done. */
 function working(milliseconds: number) {
   const clock = { now: 0, done: 0 };
-  const ask = seldom(
+  const ask = reuseSlowResult(
     async () => {
       await Promise.resolve();
       clock.now += milliseconds;
@@ -16,7 +16,7 @@ function working(milliseconds: number) {
   return { clock, ask };
 }
 
-describe('work that is done seldom', () => {
+describe('slow work', () => {
   it('is done each time when it is quick, and once for those who ask at the same time', async () => {
     const { ask } = working(10);
     expect(await Promise.all([ask(), ask()])).toEqual([1, 1]);

@@ -32,7 +32,7 @@ export interface Judgement {
 type JudgedRun = Pick<TrainingRun, 'assembled' | 'backend' | 'validation' | 'fingerprints' | 'featureFolder'>;
 
 /** @param split that of `run.validation` */
-export async function judgeBest(
+export async function evaluateBest(
   run: JudgedRun,
   weights: HostTensors,
   { images }: CaptionedSplit,

@@ -1,6 +1,6 @@
 /**
  * The embedded database answers on this thread, and hands its lock from one query to the next without a turn of the event
- * loop between them: behind hundreds of queries that wait, everything else would wait too, health checks first.
+ * loop between them: behind hundreds of queued queries everything else would wait too, above all health checks.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PGlite } from '@electric-sql/pglite';
@@ -9,10 +9,10 @@ import { Mutex } from 'async-mutex';
 /** What queries are sent to: the database, or a transaction. */
 type Queried = Pick<PGlite, 'query'>;
 
-/** Has the event loop turn after each query of the database, those in transactions included, before the next one begins. */
-export function takeTurns(engine: PGlite): void {
+/** Yields to the event loop after each query of the database, also in transactions, before the next one begins. */
+export function yieldBetweenQueries(engine: PGlite): void {
   const oneByOne = new Mutex();
-  // Without a lock of its own the database would begin the next query before the turn.
+  // Without this lock the database would begin the next query before yielding.
   turnAfterQueries(engine, (work) => oneByOne.runExclusive(work));
   const transaction = engine.transaction.bind(engine);
   engine.transaction = (run) =>
