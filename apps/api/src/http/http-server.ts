@@ -9,6 +9,7 @@ import { answerUnparsable, limitFields } from './bad-requests.js';
 import { belowBasePath } from './base-path.js';
 import { limitPerAddress, watchConnections } from './connections.js';
 import { takeInTurn } from './pipelining.js';
+import { startInTurns } from './turns.js';
 import { delayContinue } from './unread-body.js';
 
 /** Time for the headers of a request, in milliseconds. */
@@ -45,7 +46,7 @@ export class LimitedExpressAdapter extends ExpressAdapter {
     });
     this.closeUnused = watchConnections(server);
     // Express is a request listener.
-    const listener = belowBasePath(this.basePath, this.getInstance<RequestListener>());
+    const listener = belowBasePath(this.basePath, startInTurns(this.getInstance<RequestListener>()));
     server.on('request', limitFields(server, takeInTurn(listener), this.basePath));
     answerUnparsable(server, this.basePath);
     server.maxConnections = this.maxConnections;

@@ -5,7 +5,7 @@ import { Problem } from '../problems/problem.js';
 import { sendProblem } from '../problems/problem.filter.js';
 
 /** Answered whatever the load: they cost nothing, and show that the service is alive. */
-const ALWAYS = ['/healthz', '/readyz'];
+export const ALWAYS_ANSWERED = ['/healthz', '/readyz'];
 
 /** Refuses requests beyond `most` under way at the same time, and beyond half of them for one client. */
 export function limitRequests(most: number): RequestHandler {
@@ -13,7 +13,7 @@ export function limitRequests(most: number): RequestHandler {
   const byClient = new Map<string, number>();
   const mostOfOne = Math.ceil(most / 2);
   return (request, response, next) => {
-    if (ALWAYS.includes(request.path)) {
+    if (ALWAYS_ANSWERED.includes(request.path)) {
       next();
       return;
     }
