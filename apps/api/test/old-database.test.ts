@@ -43,8 +43,8 @@ it('the data folder of a version with one embedding an image opens, and its embe
   );
   expect(await maker.stop()).toBe(0);
 
-  await mkdir(join(data, 'database'), { recursive: true });
-  const engine = await PGlite.create({ dataDir: join(data, 'database') });
+  const engine = await PGlite.create({ dataDir: join(await freshDataFolder(data), 'database') });
+  await engine.exec('DROP SCHEMA "public" CASCADE; CREATE SCHEMA "public"');
   const client = new PrismaClient({ adapter: new PrismaPGlite(engine) });
   await applyMigrations(client, older);
   const ids: string[] = [];

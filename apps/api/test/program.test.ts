@@ -17,7 +17,8 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 const folder = useFolder();
 const checkpoint = useCheckpoint(folder);
 
-describe('the program', () => {
+// At the same time: one of them waits ten seconds for a database.
+describe.concurrent('the program', () => {
   it('lists its settings with --help', async () => {
     const { code, output } = await runToEnd({}, ['--help']);
     expect(code).toBe(0);

@@ -9,23 +9,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { writeFileAtomic } from '@clip-ts/clip/files';
-import { z } from 'zod';
 import { SearchGraph } from './search-graph.js';
+import { FORMAT, type ShardDescription } from './shard-description.js';
 
-const FORMAT = 2;
 /** Above this fraction of deleted vectors a graph is rebuilt. */
 const MAX_WASTE = 0.25;
-
-const descriptionSchema = z.strictObject({
-  format: z.literal(FORMAT),
-  model: z.string(),
-  embeddingSize: z.int(),
-  shard: z.int(),
-  shards: z.int(),
-  revision: z.int(),
-  sha256: z.string(),
-  keys: z.array(z.int()),
-});
 
 /** What a snapshot is of. */
 export interface ShardIdentity {
@@ -51,7 +39,7 @@ export async function saveShard(
   const files = paths(folder, identity);
   await writeFileAtomic(files.graph, (path) => graph.write(path));
   const sha256 = await hashOf(files.graph);
-  const description: z.infer<typeof descriptionSchema> = {
+  const description: ShardDescription = {
     format: FORMAT,
     ...identity,
     revision,
@@ -69,7 +57,10 @@ export async function loadShard(
 ): Promise<{ graph: SearchGraph; keys: number[]; revision: number } | { unusable: string }> {
   const files = paths(folder, identity);
   try {
-    const stored = descriptionSchema.parse(JSON.parse(await readFile(files.description, 'utf8')));
+    const text = await readFile(files.description, 'utf8');
+    // Loaded only now: most collections are searched exactly, without a graph, and their threads need no schema.
+    const { parseDescription } = await import('./shard-schema.js');
+    const stored = parseDescription(text);
     const { model, embeddingSize, shard, shards, revision, sha256, keys } = stored;
     if (model !== identity.model || embeddingSize !== identity.embeddingSize)
       return { unusable: 'another model made it' };
