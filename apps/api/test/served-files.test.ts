@@ -96,7 +96,7 @@ async function tryFromSite(server: TestServer, id: string): Promise<unknown> {
 
 describe('a stored picture', () => {
   const folder = useFolder();
-  const server = useServer(folder, { API_KEY: KEY });
+  const server = useServer(folder, { API_KEY: KEY, IMAGE_FORMATS: 'jpeg,png,webp,gif,avif,tiff' });
 
   it.each(['jpeg', 'png', 'webp'] as const)(
     'in %s is served without place and camera; its bytes as they came are for admins',
@@ -119,6 +119,55 @@ describe('a stored picture', () => {
       const whole = await server.fetch(`/images/${id}/file?original=true`, { headers: { 'X-API-Key': KEY } });
       expect(await bytesOf(whole)).toEqual(Buffer.from(original));
       expect(whole.headers.get('etag')).toBe(`"${id}"`);
+    },
+  );
+
+  it.each(['avif', 'tiff'] as const)(
+    'in %s is found, classified, and served as PNG with the same pixels and nothing else',
+    async (format) => {
+      const headers = { 'X-API-Key': KEY };
+      const width = format === 'avif' ? 72 : 71;
+      const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
+      const picture = sharp({ create: { width, height: 48, channels: 3, background: 'teal', noise } })
+        .withExif({ IFD0: { Make: 'SecretCam' } })
+        .withXmp('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')
+        .withMetadata({ orientation: 6 });
+      const options = format === 'avif' ? { bitdepth: 10 as const } : { compression: 'lzw' };
+      const original = new Uint8Array(await picture.toFormat(format, options).toBuffer());
+      expect(Buffer.from(original).toString('latin1')).toMatch(SECRETS);
+      const id = await upload(server, original, headers);
+      expect(await server.json(`/images/${id}`)).toMatchObject({
+        mediaType: `image/${format}`,
+        width: 48,
+        height: width,
+      });
+      const found = await server.json<{ items: { id: string }[] }>(
+        '/search/image?limit=1',
+        formRequest({ image: original }),
+      );
+      expect(found.items[0]?.id).toBe(id);
+      const scores = await server.json(
+        '/classify',
+        formRequest({ image: original, labels: ['red', 'blue'] }),
+      );
+      expect(scores).toHaveLength(2);
+
+      const response = await server.fetch(`/images/${id}/file`);
+      const served = await bytesOf(response);
+      expect(response.headers.get('content-type')).toBe('image/png');
+      expect(response.headers.get('content-disposition')).toMatch(/[.]png$/);
+      expect(served.toString('latin1')).not.toMatch(SECRETS);
+      const pixels = (bytes: Uint8Array) =>
+        sharp(bytes, { ignoreIcc: true }).autoOrient().removeAlpha().raw().toBuffer();
+      expect(await pixels(served)).toEqual(await pixels(original));
+      expect(
+        (await sharp(await bytesOf(await server.fetch(`/images/${id}/thumbnail`))).metadata()).width,
+      ).toBe(48);
+      const whole = await server.fetch(`/images/${id}/file?original=true`, { headers });
+      expect(whole.headers.get('content-type')).toBe(`image/${format}`);
+      expect(await bytesOf(whole)).toEqual(Buffer.from(original));
+      await server.fetch(`/images/${id}`, { method: 'DELETE', headers });
+      expect((await server.fetch(`/images/${id}/file`)).status).toBe(404);
     },
   );
 

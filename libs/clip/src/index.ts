@@ -19,6 +19,7 @@ export {
 export {
   decodeImage,
   IMAGE_FORMATS,
+  OPTIONAL_IMAGE_FORMATS,
   imageFormat,
   plainJpegHeader,
   ImageProcessor,

@@ -4,10 +4,13 @@
  */
 import { isIP } from 'node:net';
 import { delimiter, resolve } from 'node:path';
+import { IMAGE_FORMATS, OPTIONAL_IMAGE_FORMATS } from '@clip-ts/clip';
 import { z } from 'zod';
 import { StartError } from '../start-error.js';
 
 const MIB = 1024 * 1024;
+/** Formats that can be accepted. */
+const FORMATS = [...IMAGE_FORMATS, ...OPTIONAL_IMAGE_FORMATS];
 
 /** A whole number in a range, from its decimal text. */
 const count = (minimum: number, maximum: number, fallback: number) =>
@@ -145,6 +148,14 @@ const environmentSchema = z.object({
     .transform((value) => value === '1')
     .describe(
       '1: files are served without GPS, camera data and other metadata, originals to admins; 0: as uploaded.',
+    ),
+  IMAGE_FORMATS: z
+    .string()
+    .transform(listOf)
+    .pipe(z.array(z.enum(FORMATS, `expected some of ${FORMATS.join(', ')}`)).min(1))
+    .default([...IMAGE_FORMATS])
+    .describe(
+      `Formats of images that are accepted, separated by commas; avif and tiff only where they are listed.`,
     ),
   MAX_IMAGE_BYTES: count(1, 1024 * MIB, 20 * MIB).describe('Largest image file, in bytes.'),
   MAX_IMAGE_PIXELS: count(1, 1_000_000_000, 32_000_000).describe(

@@ -2,7 +2,7 @@
  * Runs inside a worker thread: ONNX Runtime blocks the thread it runs on, so the model lives here.
  * An item that fails (a truncated image, say) must not fail the others of its batch.
  */
-import { ClipEncoder, ClipError } from '@clip-ts/clip';
+import { ClipEncoder, ClipError, IMAGE_FORMATS, OPTIONAL_IMAGE_FORMATS } from '@clip-ts/clip';
 import type { PrecisionChoice } from '@clip-ts/clip';
 import { workerData } from 'piscina';
 import type { EncodeOutcome, EncodeTask, ModelInfo } from './encoder.js';
@@ -26,6 +26,8 @@ const settings = workerData as EncoderWorkerData;
 const encoder = await ClipEncoder.load(settings.folder, {
   maxImageBytes: settings.maxImageBytes,
   maxImagePixels: settings.maxImagePixels,
+  // What may come in was checked before; what was stored once is decoded whatever the settings are now.
+  imageFormats: [...IMAGE_FORMATS, ...OPTIONAL_IMAGE_FORMATS],
   intraOpThreads: settings.intraOpThreads,
   batchSize: settings.batchSize,
   precision: settings.precision,

@@ -6,6 +6,8 @@
  * An image that is turned is held once more. `npm run bench -- decode-memory` measures it; see docs/decisions/023.
  */
 import type { Metadata } from 'sharp';
+import { largestAvifFrame } from './avif.js';
+import { heldByTiff } from './tiff-page.js';
 
 /** What the header of a file says about decoding it. */
 export type Header = Pick<Metadata, 'format' | 'channels' | 'depth' | 'isProgressive' | 'orientation'> & {
@@ -19,18 +21,29 @@ const STRIPS = 0.5;
 const COEFFICIENT = 2;
 /** A pixel of a frame, RGBA. */
 const FRAME = 4;
+/** What libheif takes for a pixel of AVIF in all: planes of 16 bits, with alpha, and the image in one piece. */
+const AVIF = 26.5;
+/** What wider strips of 16-bit TIFF take more. */
+const WIDE_STRIPS = 2;
 
 /** Most bytes a pixel that any file takes: a turned, interlaced PNG of 16-bit RGBA. */
 export const MOST_BYTES_PER_PIXEL = 16 + STRIPS;
 
-/** Bytes of memory for decoding the file, an upper bound. */
+/**
+ * Bytes of memory for decoding the file, an upper bound.
+ * @throws UnsupportedAvif, UnsupportedTiff, RangeError: a file of these formats whose memory is not known
+ */
 export function decodeMemory(bytes: Buffer, header: Header): number {
+  const pixels = header.width * header.height;
+  if (header.format === 'heif') return Math.ceil(Math.max(pixels, largestAvifFrame(bytes)) * AVIF);
   const decoded = header.channels * (header.depth === 'ushort' ? 2 : 1);
   const held = heldByDecoder(bytes, header, decoded);
   const out = header.format === 'jpeg' ? header.channels : 3;
   const isTurned = (header.orientation ?? 1) > 1;
   const perPixel = isTurned ? Math.max(held + decoded, decoded + out) : held + out;
-  return Math.ceil(header.width * header.height * (perPixel + STRIPS));
+  const strips = header.format === 'tiff' && header.depth === 'ushort' ? STRIPS + WIDE_STRIPS : STRIPS;
+  const blocks = header.format === 'tiff' ? heldByTiff(bytes) : 0;
+  return Math.ceil(pixels * (perPixel + strips)) + blocks;
 }
 
 /** Bytes a pixel of what the decoder holds whole before the first row comes out. */
@@ -40,6 +53,8 @@ function heldByDecoder(bytes: Buffer, { format, isProgressive }: Header, decoded
       return COEFFICIENT * bufferedSamples(bytes);
     case 'png':
       return isProgressive ? decoded : 0;
+    case 'tiff':
+      return 0;
     default:
       // GIF: the frame, and a copy of it that the next one may go back to. WebP: the frame and its canvas.
       return 2 * FRAME;

@@ -1,4 +1,5 @@
 import { plainJpegHeader } from '@clip-ts/clip';
+import { IMAGE_FORMATS, OPTIONAL_IMAGE_FORMATS } from '@clip-ts/clip';
 import sharp from 'sharp';
 import type { Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +7,11 @@ import { decodeMemory } from './decode-memory.js';
 import { takenOf } from './exif-date.js';
 import { inspectImage } from './image-format.js';
 
-const limits = { MAX_IMAGE_BYTES: 1_000_000, MAX_IMAGE_PIXELS: 10_000, MAX_DECODE_BYTES: 70_000 };
+const limits = {
+  ...{ MAX_IMAGE_BYTES: 1_000_000, MAX_IMAGE_PIXELS: 10_000, MAX_DECODE_BYTES: 70_000 },
+  IMAGE_FORMATS,
+};
+const all = { ...limits, IMAGE_FORMATS: [...IMAGE_FORMATS, ...OPTIONAL_IMAGE_FORMATS] };
 const picture = (width: number, height: number) =>
   sharp({ create: { width, height, channels: 3, background: 'red' } });
 
@@ -90,8 +95,41 @@ describe('inspecting an image', () => {
     }
   });
 
-  it('refuses TIFF, which browsers cannot show', async () => {
-    const bytes = await picture(4, 4).tiff().toBuffer();
-    await expect(inspectImage(bytes, limits)).rejects.toMatchObject({ code: 'unsupported_image_format' });
+  it.each(['avif', 'tiff'] as const)(
+    'takes %s where the settings say so, turned as it is shown',
+    async (format) => {
+      const image = picture(20, 10).toFormat(format, { compression: format === 'avif' ? 'av1' : 'lzw' });
+      const bytes = await image.toBuffer();
+      await expect(inspectImage(bytes, limits)).rejects.toMatchObject({ code: 'unsupported_image_format' });
+      expect(await inspectImage(bytes, all)).toMatchObject({
+        mediaType: `image/${format}`,
+        width: 20,
+        height: 10,
+      });
+      const turned = await image.withMetadata({ orientation: 6 }).toBuffer();
+      expect(await inspectImage(turned, all)).toMatchObject({ width: 10, height: 20 });
+    },
+  );
+
+  it('weighs AVIF by its AV1 data and TIFF by its tiles, whatever size they say', async () => {
+    const avif = await picture(90, 90).avif().toBuffer();
+    for (const at of [8, 12]) avif.writeUInt32BE(10, avif.indexOf('ispe') + at);
+    const tiled = { tile: true, tileWidth: 256, tileHeight: 256, compression: 'deflate' } as const;
+    const tiff = await picture(20, 20).tiff(tiled).toBuffer();
+    for (const bytes of [avif, tiff])
+      await expect(inspectImage(bytes, all)).rejects.toMatchObject({ code: 'too_costly_to_decode' });
+  });
+
+  it.each([
+    ['HEIC', '\0\0\0\x18ftypheic\0\0\0\0mif1heic', /HEVC.*Save it as JPEG/],
+    ['an AVIF sequence', '\0\0\0\x18ftypavis\0\0\0\0avisavif', /sequence/],
+    ['BigTIFF', 'II+\0\x08\0\0\0', /BigTIFF/],
+    ['an AVIF of nothing', '\0\0\0\x10ftypavif\0\0\0\0', /no description of one image/],
+    ['a TIFF of nothing', 'II*\0\x08\0\0\0\0\0', /empty directory/],
+  ])('refuses %s, and says why', async (_what, bytes, message) => {
+    await expect(inspectImage(Buffer.from(bytes, 'latin1'), all)).rejects.toMatchObject({
+      code: 'unsupported_image_format',
+      message: expect.stringMatching(message) as string,
+    });
   });
 });

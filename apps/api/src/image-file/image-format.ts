@@ -2,14 +2,16 @@
  * What an uploaded file is, judged by its first bytes and its header, never by its name or claimed type.
  * Nothing is decoded here beyond the header: the limits hold before memory for pixels is taken.
  */
-import { IMAGE_FORMATS, imageFormat, plainJpegHeader } from '@clip-ts/clip';
+import { IMAGE_FORMATS, OPTIONAL_IMAGE_FORMATS, imageFormat, plainJpegHeader } from '@clip-ts/clip';
 import type { ImageFormat } from '@clip-ts/clip';
 import sharp from 'sharp';
 import { Problem } from '../problems/problem.js';
 import { takenOf } from './exif-date.js';
 import type { Taken } from './exif-date.js';
 import { hasTangledExif } from './exif-links.js';
+import { UnsupportedAvif, largestAvifFrame } from './avif.js';
 import { decodeMemory } from './decode-memory.js';
+import { UnsupportedTiff, heldByTiff } from './tiff-page.js';
 import type { Header } from './decode-memory.js';
 
 /**
@@ -30,6 +32,7 @@ export interface ImageLimits {
   MAX_IMAGE_BYTES: number;
   MAX_IMAGE_PIXELS: number;
   MAX_DECODE_BYTES: number;
+  IMAGE_FORMATS: readonly ImageFormat[];
 }
 
 const ascii = (bytes: Buffer, start: number, end: number) => bytes.toString('latin1', start, end);
@@ -41,13 +44,21 @@ const REFUSED: readonly { name: string; matches: (bytes: Buffer) => boolean }[] 
     matches: (bytes) => /^(\uFEFF)?\s*<(\?xml|svg|!doctype)/i.test(bytes.toString('utf8', 0, 256)),
   },
   { name: 'PDF', matches: (bytes) => ascii(bytes, 0, 5) === '%PDF-' },
-  { name: 'TIFF', matches: (bytes) => ['II*\0', 'MM\0*'].includes(ascii(bytes, 0, 4)) },
+  { name: 'BigTIFF', matches: (bytes) => ['II+\0', 'MM\0+'].includes(ascii(bytes, 0, 4)) },
   { name: 'BMP', matches: (bytes) => ascii(bytes, 0, 2) === 'BM' && bytes.length > 26 },
-  { name: 'AVIF, HEIC or video', matches: (bytes) => ascii(bytes, 4, 8) === 'ftyp' },
+  {
+    name:
+      'HEIC, whose decoder (HEVC) this service does not have. Save it as JPEG; an iPhone takes JPEG by itself with ' +
+      'Settings, Camera, Formats, Most Compatible',
+    matches: (bytes) => /^ftyp(hei[cxms]|hev[cxms]|mif1|msf1)/.test(ascii(bytes, 4, 12)),
+  },
+  { name: 'an AVIF sequence or a video', matches: (bytes) => ascii(bytes, 4, 8) === 'ftyp' },
 ];
 
-/** Media types that are accepted. */
-export const IMAGE_MEDIA_TYPES = IMAGE_FORMATS.map((format) => `image/${format}`);
+/** Media types that a service can accept. */
+export const IMAGE_MEDIA_TYPES = [...IMAGE_FORMATS, ...OPTIONAL_IMAGE_FORMATS].map(
+  (format) => `image/${format}`,
+);
 
 /** Extension of stored files of an accepted media type. */
 export function extensionOf(mediaType: string): string {
@@ -66,13 +77,15 @@ export async function inspectImage(bytes: Buffer, limits: ImageLimits): Promise<
       `The image has ${bytes.length} bytes; at most ${limits.MAX_IMAGE_BYTES} are accepted.`,
     );
   }
-  const mediaType = `image/${acceptedFormat(bytes)}`;
+  const mediaType = `image/${acceptedFormat(bytes, limits.IMAGE_FORMATS)}`;
   if (hasTangledExif(bytes)) {
     throw new Problem(
       'undecodable_image',
       'The Exif of the image leads in circles, or holds far more than a camera writes. Send it without Exif.',
     );
   }
+  // Before anything of libheif or libtiff reads the file.
+  if (['image/avif', 'image/tiff'].includes(mediaType)) checkStructure(bytes, mediaType);
   const header = await readHeader(bytes);
   const { width, height } = header.shown;
   if (width * height > limits.MAX_IMAGE_PIXELS) {
@@ -89,7 +102,23 @@ export async function inspectImage(bytes: Buffer, limits: ImageLimits): Promise<
         `${limits.MAX_DECODE_BYTES} are allowed. Send it smaller, or saved as a JPEG that is not progressive.`,
     );
   }
-  return { mediaType, width, height, memory, taken: takenOf(header.exif) };
+  return { mediaType, width, height, memory, taken: takenOf(header.exif ?? bytes) };
+}
+
+/** Throws unsupported_image_format or undecodable_image for what is not one plain AVIF image, or a plain TIFF. */
+function checkStructure(bytes: Buffer, mediaType: string): void {
+  try {
+    if (mediaType === 'image/avif') largestAvifFrame(bytes);
+    else heldByTiff(bytes);
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new Problem('undecodable_image', 'The image is cut off.', { cause: error });
+    if (!(error instanceof UnsupportedAvif || error instanceof UnsupportedTiff)) throw error;
+    throw new Problem(
+      'unsupported_image_format',
+      `The ${mediaType === 'image/avif' ? 'AVIF' : 'TIFF'} file ${error.message}. Save it as PNG or JPEG.`,
+    );
+  }
 }
 
 /** What of the format makes decoding costly. */
@@ -99,7 +128,7 @@ function nameOf({ format, isProgressive, space, depth, orientation = 1 }: ImageH
     isProgressive && (format === 'png' ? 'interlaced' : 'progressive'),
     space === 'cmyk' && 'CMYK',
     depth === 'ushort' && '16-bit',
-    format.toUpperCase(),
+    format === 'heif' ? 'AVIF' : format.toUpperCase(),
   ]
     .filter((word) => word !== false)
     .join(' ');
@@ -107,26 +136,27 @@ function nameOf({ format, isProgressive, space, depth, orientation = 1 }: ImageH
 
 /** Memory for decoding a stored file, which was accepted once; without bound when its header cannot be read. */
 export async function memoryOfStored(bytes: Buffer): Promise<number> {
-  return readHeader(bytes).then(
-    (header) => decodeMemory(bytes, header),
-    () => Infinity,
-  );
+  return readHeader(bytes)
+    .then((header) => decodeMemory(bytes, header))
+    .catch(() => Infinity);
 }
 
 /** When a stored file was taken, which was accepted once; null also where its header cannot be read, or leads in circles. */
 export async function takenOfStored(bytes: Buffer): Promise<Taken | null> {
   if (hasTangledExif(bytes)) return null;
   return readHeader(bytes).then(
-    ({ exif }) => takenOf(exif),
+    ({ exif }) => takenOf(exif ?? bytes),
     () => null,
   );
 }
 
-function acceptedFormat(bytes: Buffer): ImageFormat {
+function acceptedFormat(bytes: Buffer, formats: readonly ImageFormat[]): ImageFormat {
   const format = imageFormat(bytes);
-  if (format !== undefined) return format;
+  if (format !== undefined && formats.includes(format)) return format;
   const refused = REFUSED.find(({ matches }) => matches(bytes));
-  const accepted = `Accepted are ${IMAGE_MEDIA_TYPES.join(', ')}.`;
+  const accepted = `Accepted are ${formats.map((one) => `image/${one}`).join(', ')} (setting IMAGE_FORMATS).`;
+  if (format !== undefined)
+    throw new Problem('unsupported_image_format', `The file is ${format.toUpperCase()}. ${accepted}`);
   if (refused !== undefined) {
     throw new Problem('unsupported_image_format', `The file is ${refused.name}. ${accepted}`);
   }

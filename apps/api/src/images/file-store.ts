@@ -128,7 +128,7 @@ export class FileStore {
   async remove(id: string, mediaType: string): Promise<void> {
     await rm(this.path(id, mediaType), { force: true });
     await rm(this.thumbnailPath(id), { force: true });
-    await rm(this.locate('reencoded', id, extensionOf(mediaType)), { force: true });
+    await rm(this.locate('reencoded', id, extensionOf(encodedType(mediaType))), { force: true });
   }
 
   /** Path of the WebP thumbnail, made when it is not there yet. `pixels` of the image: width × height. */
@@ -136,7 +136,9 @@ export class FileStore {
     const path = this.thumbnailPath(id);
     if (await exists(path)) return path;
     // The header would say less, but reading it here would hold the files of all who wait in line.
-    await this.memory.run(MOST_BYTES_PER_PIXEL * pixels, async () => {
+    // Of these formats the pixels say too little: all of the budget.
+    const isOptional = encodedType(mediaType) !== mediaType;
+    await this.memory.run(isOptional ? this.memory.total : MOST_BYTES_PER_PIXEL * pixels, async () => {
       // A request that waited for the same one finds it made.
       if (!(await exists(path))) await this.makeThumbnail(path, id, mediaType);
     });
@@ -154,13 +156,16 @@ export class FileStore {
 
   /** Path and size of a file with the pixels of `bytes` (the first frame) and nothing else, made when it is not there yet. */
   async reencoded(id: string, mediaType: string, bytes: Uint8Array): Promise<{ path: string; size: number }> {
-    const path = this.locate('reencoded', id, extensionOf(mediaType));
+    const type = encodedType(mediaType);
+    const path = this.locate('reencoded', id, extensionOf(type));
     // All of the budget: this is rare, and what such a file holds is not known.
     await this.memory.run(this.memory.total, async () => {
       if (await exists(path)) return;
       const image = sharp(bytes, { failOn: 'error', limitInputPixels: false }).autoOrient().keepIccProfile();
-      const format = mediaType.replace('image/', '') as 'jpeg' | 'png' | 'webp' | 'gif';
-      await writeFileAtomic(path, await image.toFormat(format, { quality: 95 }).toBuffer());
+      const format = type.replace('image/', '') as 'jpeg' | 'png' | 'webp' | 'gif';
+      // PNG takes a quality as the wish for a palette.
+      const options = format === 'png' ? {} : { quality: 95 };
+      await writeFileAtomic(path, await image.toFormat(format, options).toBuffer());
     });
     return { path, size: (await stat(path)).size };
   }
@@ -174,6 +179,10 @@ export class FileStore {
     return join(this.root, kind, id.slice(0, 2), `${id}.${extension}`);
   }
 }
+
+/** The media type in which an image is encoded again: AVIF and TIFF as PNG, without loss and for every browser. */
+export const encodedType = (mediaType: string): string =>
+  ['image/avif', 'image/tiff'].includes(mediaType) ? 'image/png' : mediaType;
 
 /** The folders in which files lie, by the first two digits of their ids; none when `folder` is absent. */
 async function shards(folder: string): Promise<string[]> {

@@ -63,9 +63,10 @@ export class ImageService {
   }
 
   /** The file as it is served to everybody: without GPS, camera data and the like. */
-  async strippedFile(id: string): Promise<StrippedFile & { mediaType: string; fileName: string | null }> {
+  async strippedFile(id: string): Promise<StrippedFile & { fileName: string | null }> {
     const { mediaType, fileName } = await this.row(id);
-    return { ...(await orFileGone(this.stripped.get(id, mediaType))), mediaType, fileName };
+    const file = await orFileGone(this.stripped.get(id, mediaType));
+    return { ...file, fileName: file.mediaType === mediaType ? fileName : fileName && `${fileName}.png` };
   }
 
   /** Path of the WebP thumbnail. */

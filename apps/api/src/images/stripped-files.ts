@@ -8,6 +8,7 @@ import { Semaphore } from 'async-mutex';
 import { LRUCache } from 'lru-cache';
 import sharp from 'sharp';
 import { isWhole, strippedParts } from '../image-file/strip/strip-metadata.js';
+import { encodedType } from './file-store.js';
 import type { FileStore } from './file-store.js';
 import type { ServedFile } from './served-file.js';
 
@@ -16,9 +17,10 @@ const READERS = 2;
 /** Files whose parts are remembered. */
 const REMEMBERED = 10_000;
 
-/** A file to serve; `tag` tells it from the stored one. */
+/** A file to serve; `tag` tells it from the stored one, and its media type may be another. */
 export interface StrippedFile extends ServedFile {
   tag: string;
+  mediaType: string;
 }
 
 export class StrippedFiles {
@@ -46,9 +48,10 @@ export class StrippedFiles {
     const format = imageFormat(bytes);
     const parts = format && strippedParts(bytes, format, await orientationOf(bytes));
     if (parts !== undefined)
-      return { path, parts, tag: isWhole(parts, bytes.length) ? id : `${id}-stripped` };
+      return { path, parts, mediaType, tag: isWhole(parts, bytes.length) ? id : `${id}-stripped` };
     const encoded = await this.files.reencoded(id, mediaType, bytes);
-    return { path: encoded.path, parts: [{ start: 0, end: encoded.size }], tag: `${id}-encoded` };
+    const whole = [{ start: 0, end: encoded.size }];
+    return { path: encoded.path, parts: whole, mediaType: encodedType(mediaType), tag: `${id}-encoded` };
   }
 }
 

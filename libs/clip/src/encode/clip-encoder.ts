@@ -14,7 +14,7 @@ import {
   type OpenCheckpointOptions,
 } from '../checkpoint/index.js';
 import { ClipError } from '../errors.js';
-import { ImageProcessor, type ImageSource } from '../preprocess/index.js';
+import { ImageProcessor, type ImageFormat, type ImageSource } from '../preprocess/index.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import type { LabelCalibration } from '../zero-shot/index.js';
 import { OnnxModel, type Feed, type Rows } from './onnx-model.js';
@@ -25,6 +25,8 @@ export interface ClipEncoderOptions extends OpenCheckpointOptions {
   maxImageBytes?: number;
   /** Width × height of an image. Default: 50 million. */
   maxImagePixels?: number;
+  /** Formats of images that are decoded; default IMAGE_FORMATS. */
+  imageFormats?: readonly ImageFormat[];
   /** Threads of one model run. Default: ONNX Runtime's choice, one per core. */
   intraOpThreads?: number;
   /** Images or texts per model run; longer lists take several runs. Default: 32. */
@@ -68,11 +70,12 @@ export class ClipEncoder {
    *   ONNX_INVALID
    */
   static async load(folder: string, options: ClipEncoderOptions = {}): Promise<ClipEncoder> {
-    const { maxImageBytes: maxBytes, maxImagePixels: maxPixels, intraOpThreads } = options;
+    const { maxImageBytes: maxBytes, maxImagePixels: maxPixels, imageFormats, intraOpThreads } = options;
     const checkpoint = await openCheckpoint(folder, options);
     const processor = await ImageProcessor.load(folder, {
       ...(maxBytes === undefined ? {} : { maxBytes }),
       ...(maxPixels === undefined ? {} : { maxPixels }),
+      ...(imageFormats === undefined ? {} : { formats: imageFormats }),
     });
     const tokenizer = await loadTokenizer(folder);
     const session: InferenceSession.SessionOptions = {

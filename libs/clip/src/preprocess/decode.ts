@@ -21,9 +21,11 @@ import type { RgbImage } from './rgb-image.js';
  */
 sharp.cache(false);
 
-/** Formats that are decoded. SVG, TIFF, PDF, HEIF and others are not: rarely used, and a large attack surface. */
+/** Formats that are decoded. SVG, PDF, HEIC and others are not: rarely used, and a large attack surface. */
 export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif'] as const;
-export type ImageFormat = (typeof IMAGE_FORMATS)[number];
+/** Formats that are decoded where a caller asks for it: what they take of memory is not bounded by their pixels. */
+export const OPTIONAL_IMAGE_FORMATS = ['avif', 'tiff'] as const;
+export type ImageFormat = (typeof IMAGE_FORMATS | typeof OPTIONAL_IMAGE_FORMATS)[number];
 
 /** Limits on an image. */
 export interface ImageLimits {
@@ -31,6 +33,8 @@ export interface ImageLimits {
   maxBytes: number;
   /** Width × height. */
   maxPixels: number;
+  /** Formats that are decoded; default IMAGE_FORMATS. Of a TIFF it is the first page. */
+  formats?: readonly ImageFormat[];
 }
 
 export const DEFAULT_IMAGE_LIMITS: Readonly<ImageLimits> = { maxBytes: 32 << 20, maxPixels: 50_000_000 };
@@ -70,9 +74,10 @@ export async function useDecoded<T>(
 
 async function decodeBytes(bytes: Uint8Array, name: string, limits: ImageLimits): Promise<RgbImage> {
   const format = imageFormat(bytes);
-  if (format === undefined) {
+  const formats: readonly ImageFormat[] = limits.formats ?? IMAGE_FORMATS;
+  if (format === undefined || !formats.includes(format)) {
     throw new ClipError('IMAGE_FORMAT_UNSUPPORTED', `the image${name} is in a format that is not supported`, {
-      expected: IMAGE_FORMATS.join(', '),
+      expected: formats.join(', '),
       found: bytes.byteLength === 0 ? 'no bytes' : `bytes that begin ${hex(bytes.subarray(0, 8))}`,
     });
   }
@@ -103,13 +108,15 @@ async function decodeBytes(bytes: Uint8Array, name: string, limits: ImageLimits)
 /** The path of an image that has one. */
 const nameInMessage = (source: ImageSource): string => (typeof source === 'string' ? ` ${source}` : '');
 
-/** The format of an allowed image by its magic bytes; undefined for anything else. */
+/** The format of an image by its magic bytes; undefined for what is never decoded. */
 export function imageFormat(bytes: Uint8Array): ImageFormat | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 12)).toString('latin1');
   if (head.startsWith('\xff\xd8\xff')) return 'jpeg';
   if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
   if (head.startsWith('RIFF') && head.endsWith('WEBP')) return 'webp';
   if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'gif';
+  if (head.endsWith('ftypavif')) return 'avif';
+  if (head.startsWith('II*\0') || head.startsWith('MM\0*')) return 'tiff';
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 export {
   decodeImage,
   IMAGE_FORMATS,
+  OPTIONAL_IMAGE_FORMATS,
   imageFormat,
   type ImageFormat,
   type ImageLimits,

@@ -10,7 +10,8 @@ import type { Part } from './parts.js';
 import { stripPng } from './png.js';
 import { stripWebp } from './webp.js';
 
-const STRIP: Record<ImageFormat, (bytes: Buffer, orientation: number) => Part[]> = {
+/** AVIF and TIFF have their metadata amid what decoding needs: they are served as other files. */
+const STRIP: Partial<Record<ImageFormat, (bytes: Buffer, orientation: number) => Part[]>> = {
   jpeg: stripJpeg,
   png: stripPng,
   webp: stripWebp,
@@ -18,12 +19,12 @@ const STRIP: Record<ImageFormat, (bytes: Buffer, orientation: number) => Part[]>
 };
 
 /**
- * The parts of a file to serve, in their order, or undefined when it is not built as its format says: then only its
- * pixels are safe. `orientation` (1 to 8, Exif) is kept where the format can carry it.
+ * The parts of a file to serve, in their order, or undefined when it is not built as its format says, or in a format
+ * that is not taken apart: then only its pixels are safe. `orientation` (1 to 8, Exif) is kept where the format can carry it.
  */
 export function strippedParts(bytes: Buffer, format: ImageFormat, orientation: number): Part[] | undefined {
   try {
-    return STRIP[format](bytes, orientation);
+    return STRIP[format]?.(bytes, orientation);
   } catch (error) {
     // RangeError: a number was read beyond the end.
     if (error instanceof DamagedStructure || error instanceof RangeError) return undefined;
