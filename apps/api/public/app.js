@@ -18,7 +18,7 @@ function select(chosen, focus = false) {
     byId(`panel-${name}`).hidden = !selected;
   }
   history.replaceState(
-    null,
+    history.state,
     '',
     `${location.pathname}${location.search}${chosen === 'search' ? '' : `#${chosen}`}`,
   );

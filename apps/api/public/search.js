@@ -17,6 +17,10 @@ import { startViewer } from './viewer.js';
 
 const PAGE = 24;
 const EXAMPLES = 8;
+/** Longer captions make rows of examples that push the images off the screen. */
+const LONGEST_EXAMPLE = 45;
+/** Images that are loaded again at once for who comes back to a long list. */
+const MOST_RESTORED = 480;
 /** @type {Record<string, string>} */
 const ORDER_WORDS = {
   '': 'newest first',
@@ -127,20 +131,36 @@ export function startSearch(actions) {
     question = shown;
     input.value = question.q[0] ?? '';
     filters.show(question);
+    byId('examples').hidden = isRanked(question);
     showStatus(status, isRanked(question) ? 'Searching…' : 'Loading…');
     return load();
   }
 
+  /** Shows the question of the address, as far down as it was when it was left. */
+  async function restore() {
+    const { shown = 0, top = 0 } = history.state ?? {};
+    const asked = readQuestion(location.search);
+    await show(asked);
+    const isStill = () => question === asked && stalled === undefined && !more.hidden;
+    while (isStill() && extent.shown < Math.min(shown, MOST_RESTORED)) await load(true);
+    if (question === asked && top > 0) scrollTo({ top, behavior: 'instant' });
+  }
+
+  /** How far the list was read, for who comes back to this entry of the history. */
+  const remember = () => history.replaceState({ shown: extent.shown, top: scrollY }, '');
+
   /** Shows a question and gives it an address that Back, Forward and others can use. @param {Question} asked */
   function go(asked) {
+    remember();
     history.pushState(null, '', `${location.pathname}${addressOf(asked)}${location.hash}`);
+    scrollTo({ top: 0, behavior: 'instant' });
     return show(asked);
   }
 
   async function showExamples() {
     const { items } = /** @type {Page} */ (await callJson('images?limit=60'));
     const captions = [...new Set(items.flatMap(({ captions }) => captions.slice(0, 1)))]
-      .filter((caption) => caption.length <= 70)
+      .filter((caption) => caption.length <= LONGEST_EXAMPLE)
       .filter((_, index, all) => index % Math.max(1, Math.floor(all.length / EXAMPLES)) === 0)
       .slice(0, EXAMPLES);
     byId('examples').replaceChildren(
@@ -158,7 +178,7 @@ export function startSearch(actions) {
     go(withFirst(question, input.value.trim()));
   });
   more.addEventListener('click', () => load(stalled !== 'first'));
-  window.addEventListener('popstate', () => show(readQuestion(location.search)));
+  window.addEventListener('popstate', restore);
   document.addEventListener('keydown', (event) => {
     const typing =
       event.target instanceof HTMLElement && event.target.closest('input, textarea, dialog') !== null;
@@ -168,7 +188,10 @@ export function startSearch(actions) {
     }
   });
 
-  show(readQuestion(location.search));
+  // The browser would scroll before the images are there.
+  history.scrollRestoration = 'manual';
+  window.addEventListener('scrollend', remember);
+  restore();
   filters.refresh().catch(() => undefined);
   showExamples().catch(() => undefined);
 }

@@ -52,6 +52,14 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.locator('.tile').nth(23).scrollIntoViewIfNeeded();
     await page.locator('.tile').nth(47).waitFor();
     expect(await page.getByRole('button', { name: 'Show more' }).isVisible()).toBe(false);
+    // Who comes back finds as many of them, and the place.
+    await page.locator('.tile').nth(47).click();
+    await page.getByRole('button', { name: 'Find similar' }).click();
+    await page.getByText(/^Images like/).waitFor();
+    expect(await page.evaluate('scrollY')).toBe(0);
+    await page.goBack();
+    await page.locator('.tile').nth(47).waitFor();
+    await vi.waitFor(async () => expect(await page.evaluate('scrollY')).toBeGreaterThan(500), 10_000);
     // Pictures may still be loading.
     await page.goto('about:blank');
   });
