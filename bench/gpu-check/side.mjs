@@ -18,9 +18,9 @@ import {
   numberOf,
 } from '@clip-ts/clip/train';
 import { DeviceFunction, openComputeDevice, ReplayedFunction } from 'tfjs-onnxruntime';
-import { InputError } from '../../apps/trainer/dist/errors.js';
-import { selectBackend } from '../../apps/trainer/dist/backend/select-backend.js';
-import { cudaFolders } from '../../apps/trainer/dist/backend/native-folder.js';
+import { InputError } from '../../apps/trainer/build/errors.js';
+import { selectBackend } from '../../apps/trainer/build/backend/select-backend.js';
+import { cudaFolders } from '../../apps/trainer/build/backend/native-folder.js';
 import { shapeNamed } from '../train-step/shapes.mjs';
 import { createSubject } from '../train-step/subject.mjs';
 import { timeRuns } from '../shared/side.mjs';

@@ -2,10 +2,10 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ImagePipeline } from '../../apps/trainer/dist/data/images/image-pipeline.js';
-import { drawView } from '../../apps/trainer/dist/data/images/view.js';
-import { prefetch } from '../../apps/trainer/dist/data/prefetch.js';
-import { createRandom } from '../../apps/trainer/dist/random.js';
+import { ImagePipeline } from '../../apps/trainer/build/data/images/image-pipeline.js';
+import { drawView } from '../../apps/trainer/build/data/images/view.js';
+import { prefetch } from '../../apps/trainer/build/data/prefetch.js';
+import { createRandom } from '../../apps/trainer/build/random.js';
 import { answerRequests } from '../shared/side.mjs';
 
 const SIDE = 224;
@@ -17,7 +17,7 @@ const files = readdirSync(folder).map((name) => join(folder, name));
 const cache = mkdtempSync(join(tmpdir(), 'clip-bench-cache-'));
 writeFileSync(join(cache, 'pixels'), '');
 
-/** @param {import('../../apps/trainer/dist/data/images/resized-images.js').ResizedSplit[]} resized kept on disk */
+/** @param {import('../../apps/trainer/build/data/images/resized-images.js').ResizedSplit[]} resized kept on disk */
 const open = (...resized) =>
   new ImagePipeline({
     images: files.length,

@@ -3,7 +3,7 @@
  * installs. Requests as in ours.mjs, except for `profile`. Argument: shape.
  */
 import { createEagerRunner, numberOf } from '@clip-ts/clip/train';
-import { selectBackend } from '../../apps/trainer/dist/backend/select-backend.js';
+import { selectBackend } from '../../apps/trainer/build/backend/select-backend.js';
 import { answerRequests, timeRuns } from '../shared/side.mjs';
 import { shapeNamed } from './shapes.mjs';
 import { createSubject } from './subject.mjs';

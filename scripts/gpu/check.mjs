@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cudaFolders } from '../../apps/trainer/dist/backend/native-folder.js';
+import { cudaFolders } from '../../apps/trainer/build/backend/native-folder.js';
 import { OPTIMIZER, shapeNamed } from '../../bench/train-step/shapes.mjs';
 import { median } from '../../bench/shared/measure.mjs';
 import { OLDEST_CUDA13_DRIVER } from '../native/cuda-wheels.mjs';

@@ -14,7 +14,7 @@ import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFile
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cudaFolders } from '../../apps/trainer/dist/backend/native-folder.js';
+import { cudaFolders } from '../../apps/trainer/build/backend/native-folder.js';
 import { findCudaLibraries, PAIR } from '../../libs/ort-native/dist/index.js';
 import { prune } from '../native/fatbin.mjs';
 import { copyPackages } from './packages.mjs';

@@ -6,8 +6,8 @@ import path from 'node:path';
 const LEFT_OUT =
   /\.(?:map|md|ts|mts|cts|flow|c|cc|h|gyp|tsbuildinfo)$|[/\\](?:tests?|__tests__|docs?|examples?)$/;
 
-/** What a workspace runs from. */
-const WORKSPACE_PARTS = ['package.json', 'dist', 'build/ort-native.node'];
+/** What a workspace runs from: programs, modules of the trainer that gpu:check uses by themselves, and the addon. */
+const WORKSPACE_PARTS = ['package.json', 'dist', 'build/backend', 'build/errors.js', 'build/ort-native.node'];
 
 /** The folder of a package as a module in `from` would find it. @param {string} root @param {string} from @param {string} name */
 function findPackage(root, from, name) {

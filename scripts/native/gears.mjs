@@ -6,7 +6,7 @@ import {
   cudaFolders,
   nativeCacheFolder,
   nativePackageFolder,
-} from '../../apps/trainer/dist/backend/native-folder.js';
+} from '../../apps/trainer/build/backend/native-folder.js';
 import {
   findCudaLibraries,
   loadNative,

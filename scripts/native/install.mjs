@@ -9,7 +9,7 @@ import {
   cudaCacheFolder,
   nativeCacheFolder,
   nativePackageFolder,
-} from '../../apps/trainer/dist/backend/native-folder.js';
+} from '../../apps/trainer/build/backend/native-folder.js';
 import { findCudaLibraries } from '../../libs/ort-native/dist/index.js';
 import { installBinding, tryBinding } from './binding.mjs';
 import { CUDA13, CUDA_GIGABYTES, ONNXRUNTIME_GPU } from './cuda-wheels.mjs';

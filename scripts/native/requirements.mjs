@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, statfsSync } from 'node:fs';
 import path from 'node:path';
-import { nodeVersionProblem } from '../../apps/trainer/dist/backend/native-folder.js';
+import { nodeVersionProblem } from '../../apps/trainer/build/backend/native-folder.js';
 
 /**
  * @typedef {object} Check

@@ -7,12 +7,12 @@ import type { Worker } from 'node:worker_threads';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configFlags, start, temporaryFolder, trainer } from './cli.js';
-import { COUNTERS, type BatchMessage } from '../dist/data/images/batch-message.js';
-import { ImagePipeline } from '../dist/data/images/image-pipeline.js';
-import { openResizedFiles } from '../dist/data/images/resized-files.js';
-import type { ResizedSplit } from '../dist/data/images/resized-images.js';
-import { createRandom } from '../dist/random.js';
-import { drawView } from '../dist/data/images/view.js';
+import { COUNTERS, type BatchMessage } from '../build/data/images/batch-message.js';
+import { ImagePipeline } from '../build/data/images/image-pipeline.js';
+import { openResizedFiles } from '../build/data/images/resized-files.js';
+import type { ResizedSplit } from '../build/data/images/resized-images.js';
+import { createRandom } from '../build/random.js';
+import { drawView } from '../build/data/images/view.js';
 
 let folder: string;
 let remove: () => Promise<void>;
