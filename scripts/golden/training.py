@@ -43,7 +43,7 @@ ROBERTA = t.RobertaConfig(
 SMALL_ROBERTA = t.RobertaConfig(**{**ROBERTA.to_diff_dict(), 'hidden_size': 8, 'num_hidden_layers': 1})
 
 LINEAR = dict(steps=6, batch=4, lr=2e-3, wd=0.1, betas=[0.9, 0.999], eps=1e-8, clip=1.0, warmup=2, schedule='linear')
-COSINE = {**LINEAR, 'betas': [0.9, 0.98], 'eps': 1e-6, 'schedule': 'cosine'}
+COSINE = {**LINEAR, 'steps': 4, 'batch': 3, 'betas': [0.9, 0.98], 'eps': 1e-6, 'schedule': 'cosine'}
 
 # Folder name -> (vision config, text config, options, micro-batches of a step, whether the towers are frozen)
 RUNS = {

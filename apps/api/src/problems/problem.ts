@@ -70,11 +70,14 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[];
 }
 
+/** Zod's message for a field that is not there. */
+const MISSING = /^Invalid input: expected \w+, received undefined$/;
+
 /** The problem for input that a schema refuses; each issue names its field. */
 export function invalidRequest(issues: readonly SchemaIssue[]): Problem {
   const errors = issues.slice(0, MAX_FIELD_ERRORS).map((issue) => ({
     field: (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.'),
-    detail: issue.message,
+    detail: MISSING.test(issue.message) ? 'missing' : issue.message,
   }));
   const detail = errors
     .map(({ field, detail }) => (field === '' ? detail : `${field}: ${detail}`))

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { invalidRequest } from './problem.js';
 import { toProblem } from './translate.js';
 
 /** An error as Node's file system throws it. */
@@ -35,5 +37,15 @@ describe('errors of the database', () => {
   ])('are told by what the driver says: %s', (message, expected) => {
     const error = Object.assign(new Error(message), { name: 'PrismaClientUnknownRequestError' });
     expect(toProblem(error).code).toBe(expected);
+  });
+});
+
+describe('input that a schema refuses', () => {
+  it('is answered with each field that is missing or wrong', () => {
+    const schema = z.strictObject({ path: z.string(), words: z.array(z.string()), limit: z.int().max(9) });
+    const { error } = schema.safeParse({ pth: 'x', limit: 10 });
+    expect(invalidRequest(error!.issues).message).toBe(
+      'path: missing; words: missing; limit: Too big: expected number to be <=9; Unrecognized key: "pth"',
+    );
   });
 });

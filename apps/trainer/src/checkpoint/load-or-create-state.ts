@@ -69,7 +69,7 @@ function extended(
 ): TrainingState {
   if (!extend) {
     throw new InputError(
-      `--output ${output} holds a finished run of ${from} epochs, and ${to} are asked for; pass --extend to continue from its  ` +
+      `--output ${output} holds a finished run of ${from} epochs, and ${to} are asked for; pass --extend to continue from its ` +
         'last epoch, name another --output, or pass --restart to replace it',
     );
   }

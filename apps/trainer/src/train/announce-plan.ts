@@ -81,7 +81,7 @@ async function describeStage(stage: Stage, options: PlanOptions, speed: Speed): 
   const share = parameters(assembled, (name) => learns.has(name)) / parameters(assembled, () => true);
   const { epochs } = stage.config;
   const steps =
-    `${count(plan.schedule.totalSteps)} steps of ${plan.pairs} pairs (${epochs} epochs of ${plan.stepsPerEpoch}), ` +
+    `${count(plan.schedule.totalSteps)} steps of ${plan.pairs} pairs (${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} of ${plan.stepsPerEpoch}), ` +
     `${(100 * share).toFixed(1)} % of the parameters learn`;
   const fromFeatures = `${steps}, on features of the towers, computed once`;
   if (speed === undefined) return usesFeatures(stage) ? fromFeatures : steps;

@@ -1,4 +1,4 @@
-import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '@tensorflow/tfjs-backend-cpu';
@@ -18,6 +18,15 @@ const cases = [
   ['cpu', eachOnce(models)],
   ['onnxruntime', [...models, ...goldenFolders('models-training-mode')]],
 ] as const;
+
+it('the golden data of the project take less than 3 MB', async () => {
+  const entries = await readdir(GOLDEN, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const sizes = await Promise.all(
+    files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size),
+  );
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(3e6);
+});
 
 describe('towers against transformers', () => {
   afterAll(() => tf.setBackend('cpu'));
