@@ -15,7 +15,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import hnswlib from 'hnswlib-node';
-import { keySetOf } from '../../apps/api/build/vector-index/key-set.js';
+import { keySetOf, removeKey } from '../../apps/api/build/vector-index/key-set.js';
 import { VectorIndex } from '../../apps/api/build/vector-index/vector-index.js';
 import { median } from '../shared/measure.mjs';
 import { clusteredVectors } from './vectors.mjs';
@@ -127,6 +127,23 @@ async function ours(N, vectors, queries, folder, print) {
   print('ours.recall10', recall.toFixed(3));
   await filtered(0.01, 'filter_1pct');
   await filtered(0.1, 'filter_10pct');
+  await filtered(1 / 3, 'filter_33pct');
+  // Pages after the first, as cursors ask for them: all but the first page's images, in exact order.
+  const [second, third] = [[], []].map((list) => /** @type {number[]} */ (list));
+  for (const vector of queries.slice(0, 20)) {
+    const first = await index.search({ vector, limit: PAGE, offset: 0 });
+    const among = keySetOf(Array.from({ length: N }, (_, key) => key));
+    for (const { key } of first.matches) removeKey(among, key);
+    const asked = { vector, limit: PAGE, offset: 0, among, exact: true };
+    let start = performance.now();
+    const { matches } = await index.search(asked);
+    second?.push(performance.now() - start);
+    start = performance.now();
+    await index.search({ ...asked, after: matches.at(-1) });
+    third?.push(performance.now() - start);
+  }
+  print('ours.second_page.p50', `${median(second ?? [])?.toFixed(2)} ms`);
+  print('ours.third_page.p50', `${median(third ?? [])?.toFixed(2)} ms`);
   const deep = [];
   for (const vector of queries.slice(0, 20)) {
     const start = performance.now();

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { axeFindings, hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
+import { axeFindings, give, hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.js';
+import { freshDataFolder } from './support/data-folder.js';
 import { FLOAT, onnxFile } from './support/onnx-file.js';
-import { formRequest, jsonRequest } from './support/server.js';
+import { TestServer, formRequest, jsonRequest } from './support/server.js';
 import { EMBEDDING_SIZE, IMAGE_SIZE } from './support/tiny-checkpoint.js';
 import { useFolder, useServer } from './support/use-server.js';
 
@@ -165,6 +166,53 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the demo page'), () => {
     await main.getByText('The collection is empty.').waitFor();
     expect(asked.filter((url) => url.includes('/demo'))).toEqual([]);
     await main.close();
+  });
+
+  it('takes an image that is dropped, and one that is pasted', async () => {
+    await page.locator('#labels').fill('red, blue');
+    await page.locator('#background').uncheck();
+    const png = async (width: number) => new Uint8Array(await picture(width, 40).png().toBuffer());
+    const [dropped, pasted] = [await png(50), await png(150)];
+    for (const [how, image] of [
+      ['drop', dropped],
+      ['paste', pasted],
+    ] as const) {
+      const here = await scoresAfter(() => give(page, '#drop', how, { 'given.png': image }));
+      const form = formRequest({ image, labels: JSON.stringify(['red', 'blue']) });
+      const there = await server.json<Score[]>('/classify', form);
+      expect([how, here[0]!.label]).toEqual([how, there[0]!.label]);
+      expect(here[0]!.score).toBeCloseTo(there[0]!.score, 5);
+    }
+  });
+
+  it('runs a model of the hub where the service allows it', async () => {
+    const checkpoint = join(folder, 'checkpoint');
+    const data = await freshDataFolder(join(folder, 'hub'));
+    const allowing = await TestServer.start({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data, DEMO_HUB: '1' });
+    const asked: string[] = [];
+    await page.route('https://huggingface.co/**', async (route) => {
+      const path = new URL(route.request().url()).pathname;
+      asked.push(path);
+      const file = path.replace('/someone/tiny-clip/resolve/main/', '');
+      const body = await readFile(join(checkpoint, file)).catch(() => undefined);
+      const headers = { 'Access-Control-Allow-Origin': '*' };
+      await route.fulfill({ status: body === undefined ? 404 : 200, body: body ?? '', headers });
+    });
+    await page.goto(`${allowing.url}/demo/?model=someone/tiny-clip&precision=fp32`);
+    await page.getByText('someone/tiny-clip runs on').waitFor();
+    expect(asked).toContain('/someone/tiny-clip/resolve/main/onnx/vision_model.onnx');
+    const file = await fileOf('hub.png', picture(70, 50).png());
+    await page.locator('#labels').fill('red, blue');
+    await page.locator('#background').uncheck();
+    const here = await scoresAfter(() => page.locator('#demo-file').setInputFiles(file));
+    const image = new Uint8Array(await readFile(file));
+    const form = formRequest({ image, labels: JSON.stringify(['red', 'blue']) });
+    const there = await server.json<Score[]>('/classify', form);
+    here.forEach(({ score }, n) => expect(score).toBeCloseTo(there[n]!.score, 5));
+    // The hub has no file that a model may lack.
+    expect(complaints.splice(0).filter((text) => !text.includes('404'))).toEqual([]);
+    await page.goto('about:blank');
+    expect(await allowing.stop()).toBe(0);
   });
 
   it('moves the bars as labels are edited and follows a camera', async () => {

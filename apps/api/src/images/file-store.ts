@@ -163,8 +163,8 @@ export class FileStore {
       if (await exists(path)) return;
       const image = sharp(bytes, { failOn: 'error', limitInputPixels: false }).autoOrient().keepIccProfile();
       const format = type.replace('image/', '') as 'jpeg' | 'png' | 'webp' | 'gif';
-      // PNG takes a quality as the wish for a palette.
-      const options = format === 'png' ? {} : { quality: 95 };
+      // PNG takes a quality as the wish for a palette; someone waits for it, so it is compressed in a hurry.
+      const options = format === 'png' ? { compressionLevel: 2 } : { quality: 95 };
       await writeFileAtomic(path, await image.toFormat(format, options).toBuffer());
     });
     return { path, size: (await stat(path)).size };
