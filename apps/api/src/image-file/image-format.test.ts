@@ -48,6 +48,9 @@ describe('inspecting an image', () => {
       expect(plainJpegHeader(bytes)).toMatchObject({ width, height, channels: header.channels });
       expect(await inspectImage(bytes, limits)).toEqual(expected);
     }
+    expect(await inspectImage(await files.at(-1)!.toBuffer(), limits)).toMatchObject({
+      taken: { at: new Date('2019-07-21T14:05:59Z') },
+    });
   });
 
   it.each([
