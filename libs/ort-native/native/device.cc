@@ -10,8 +10,9 @@ namespace device {
 namespace {
 
 constexpr int kWarning = 2;
-constexpr int kError = 3;
 constexpr int kDeviceAllocator = 0;
+constexpr int kArenaAllocator = 1;
+constexpr int kSameAsRequested = 1;
 
 void* Open(const std::string& path, int flags) {
   void* library = dlopen(path.c_str(), flags);
@@ -130,6 +131,22 @@ Device::Device(const DeviceOptions& options) : cuda(options.cuda) {
   if (api == nullptr) throw std::runtime_error("ONNX Runtime " + version + " is too old; 1.18 and later will do.");
   Check(ort::CreateEnv::call(api, kWarning, "ort-native device", &env));
   Check(ort::CreateMemoryInfo::call(api, cuda ? "Cuda" : "Cpu", kDeviceAllocator, 0, ort::kMemDefault, &memory_info));
+  // The CPU's is shared already (runtime.cc).
+  if (cuda) ShareArena();
+}
+
+void Device::ShareArena() {
+  ort::MemoryInfo* arena_info = nullptr;
+  ort::ArenaCfg* arena = nullptr;
+  ort::Status* status = ort::CreateMemoryInfo::call(api, "Cuda", kArenaAllocator, 0, ort::kMemDefault, &arena_info);
+  if (status == nullptr) status = ort::CreateArenaCfg::call(api, 0, kSameAsRequested, -1, -1, &arena);
+  if (status == nullptr) {
+    status = ort::CreateAndRegisterProviderAllocator::call(api, env, "CUDAExecutionProvider", arena_info, arena,
+                                                           nullptr, nullptr, 0);
+  }
+  if (arena != nullptr) ort::ReleaseArenaCfg::call(api, arena);
+  if (arena_info != nullptr) ort::ReleaseMemoryInfo::call(api, arena_info);
+  Check(status);
 }
 
 Device::~Device() {
@@ -173,10 +190,15 @@ BoundSession::BoundSession(std::shared_ptr<Device> device, const void* model, si
   const Device& d = *device_;
   SessionOptions session_options(d);
   ort::SessionOptions* o = session_options.value;
-  d.Check(ort::SetSessionLogSeverityLevel::call(d.api, o, kError));
+  d.Check(ort::SetSessionLogSeverityLevel::call(d.api, o, options.log_level));
   d.Check(ort::SetSessionGraphOptimizationLevel::call(d.api, o, options.optimization));
   d.Check(ort::SetIntraOpNumThreads::call(d.api, o, options.threads));
   d.Check(ort::DisableMemPattern::call(d.api, o));
+  d.Check(ort::AddSessionConfigEntry::call(d.api, o, "session.use_env_allocators", "1"));
+  // A recorded CUDA graph writes where its values lay in the arena; only values of other runs may lie there.
+  if (d.cuda) {
+    d.Check(ort::AddSessionConfigEntry::call(d.api, o, "session.use_device_allocator_for_initializers", "1"));
+  }
   if (!options.profile.empty()) d.Check(ort::EnableProfiling::call(d.api, o, options.profile.c_str()));
   if (!options.external.empty()) {
     std::vector<const char*> names;

@@ -41,6 +41,8 @@ class Device {
   Device& operator=(const Device&) = delete;
 
   void Check(ort::Status*) const;
+  /** One arena for all sessions: those of several input shapes do not keep blocks of their own. */
+  void ShareArena();
 
   ort::Table api = nullptr;
   ort::Env* env = nullptr;
@@ -83,6 +85,8 @@ struct BoundOptions {
   int threads = 0;
   int optimization = 99;
   std::string profile;
+  /** 0 verbose to 4 fatal. */
+  int log_level = 3;
   std::vector<std::pair<std::string, char*>> external;
   std::vector<size_t> external_bytes;
   /** Options of the CUDA provider; must be empty for the CPU. */

@@ -4,8 +4,8 @@
  *   deviceVersion(device) → ONNX Runtime's version
  *   allocate(device, bytes) → memory
  *   writeMemory(memory, offset, array), readMemory(memory, offset, array)
- *   createBoundSession(device, model, { threads, optimization, profile, external, provider, inputs, outputs }) →
- * session runBound(session), endBoundProfiling(session) releaseBound(session), freeMemory(memory) provider: [key,
+ *   createBoundSession(device, model, { threads, optimization, profile, logLevel, external, provider, inputs, outputs
+ * }) → session runBound(session), endBoundProfiling(session) releaseBound(session), freeMemory(memory) provider: [key,
  * value][]; inputs and outputs: { name, type, shape, memory, offset }[], offsets in bytes.
  */
 #include "device_addon.h"
@@ -88,6 +88,7 @@ napi_value CreateBoundSession(napi_env env, const napi_value* args) {
   options.threads = Integer(env, Property(env, args[2], "threads"));
   options.optimization = Integer(env, Property(env, args[2], "optimization"));
   options.profile = String(env, Property(env, args[2], "profile"));
+  options.log_level = Integer(env, Property(env, args[2], "logLevel"));
   for (napi_value each : Elements(env, Property(env, args[2], "external"))) {
     const Bytes bytes = BytesOf(env, Property(env, each, "data"));
     options.external.emplace_back(String(env, Property(env, each, "path")), static_cast<char*>(bytes.data));

@@ -135,6 +135,10 @@ using CreateCudaProviderOptions = Function<205, Status*(CudaProviderOptions**)>;
 using UpdateCudaProviderOptions =
     Function<206, Status*(CudaProviderOptions*, const char* const* keys, const char* const* values, size_t count)>;
 using ReleaseCudaProviderOptions = Function<208, void(CudaProviderOptions*)>;
+/** With a provider's name and options, for memory that is not the CPU's. */
+using CreateAndRegisterProviderAllocator =
+    Function<259, Status*(Env*, const char* provider, const MemoryInfo*, const ArenaCfg*, const char* const* keys,
+                          const char* const* values, size_t count)>;
 using KernelContextParallelFor =
     Function<274, Status*(const KernelContext*, void (*body)(void*, size_t), size_t total, size_t batches, void* data)>;
 using AddExternalInitializersInMemory = Function<279, Status*(SessionOptions*, const char* const* names,

@@ -43,6 +43,8 @@ export interface BoundOptions {
   optimization: 0 | 1 | 2 | 99;
   /** Profile into a file with this prefix; empty: not at all. */
   profile: string;
+  /** What ONNX Runtime writes to its log: 0 all, 1 information, 2 warnings, 3 errors. */
+  logLevel: 0 | 1 | 2 | 3;
   /** Contents of constants that the model refers to by path. */
   external: readonly { path: string; data: Uint8Array }[];
   /** Options of the CUDA provider. */

@@ -25,6 +25,8 @@ export interface DeviceOptions {
   tf32?: boolean;
   /** Record a step as a CUDA graph and replay it, where all of it runs on the GPU. Default true. */
   cudaGraphs?: boolean;
+  /** What ONNX Runtime logs of sessions: 'verbose' says where it placed each node. Default 'error'. */
+  logLevel?: 'verbose' | 'warning' | 'error';
   /** Threads of the CPU; 0, the default: as many as there are cores. */
   threads?: number;
 }
@@ -147,6 +149,7 @@ export class DeviceSession {
         threads: options.threads ?? 0,
         optimization: parts.optimized ? 99 : 0,
         profile: '',
+        logLevel: LOG_LEVELS[options.logLevel ?? 'error'],
         external: parts.external,
         provider: options.kind === 'cuda' ? cudaProvider(options, cudaGraph) : [],
         inputs: parts.inputs,
@@ -201,6 +204,8 @@ export class DeviceSession {
     this.#disposed = true;
   }
 }
+
+const LOG_LEVELS = { verbose: 0, warning: 2, error: 3 } as const;
 
 const runFailed = (cause: unknown): EngineError =>
   new EngineError('SESSION_RUN_FAILED', `ONNX Runtime could not run the graph: ${messageOf(cause)}`, {
