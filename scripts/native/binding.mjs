@@ -8,7 +8,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { InstallError, run } from './libraries.mjs';
-import { NODE_API_HEADERS_VERSION, TENSORFLOW_VERSION, TFJS_NODE_VERSION } from './wheels.mjs';
+import { NODE_API_HEADERS_VERSION, TFJS_NODE_VERSION } from './wheels.mjs';
 
 /** @typedef {import('./wheels.mjs').Flavour} Flavour */
 
@@ -129,7 +129,7 @@ export function tryBinding(folder, flavour) {
   }
   /** @type {{ product: string, isUsingGpuDevice: boolean, version: string }} */
   const { product, isUsingGpuDevice, version } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}');
-  const ok = product === '7,10,15,22' && version === TENSORFLOW_VERSION;
+  const ok = product === '7,10,15,22' && version === flavour.tensorflow.version;
   return {
     ok,
     seesGpu: isUsingGpuDevice,

@@ -17,9 +17,10 @@ import { tryBinding } from './binding.mjs';
 import { OLDEST_CUDA13_DRIVER } from './cuda-wheels.mjs';
 import { checkDriver, readDriver } from './driver.mjs';
 import { architecturesOf, readContainers, runsOn } from './fatbin.mjs';
+import { installedFlavour } from './flavours.mjs';
 import { librariesFolder } from './libraries.mjs';
 import { checkCompiler, checkTools } from './requirements.mjs';
-import { CPU, GPU, OLDEST_DRIVER } from './wheels.mjs';
+import { OLDEST_DRIVER } from './wheels.mjs';
 
 /** @typedef {import('./requirements.mjs').Check} Check */
 /** @typedef {import('./wheels.mjs').Flavour} Flavour */
@@ -97,6 +98,12 @@ function checkArchitecture(core) {
   };
 }
 
+/** @param {Flavour} flavour */
+const isGpu = ({ npmPackage }) => npmPackage === 'tfjs-node-gpu';
+
+/** @param {boolean} gpu */
+const installed = (gpu) => installedFlavour(nativePackageFolder(gpu ? 'tfjs-node-gpu' : 'tfjs-node'), gpu);
+
 /** @param {Flavour} flavour @returns {Check} */
 function checkTensorFlow(flavour) {
   const folder = path.join(librariesFolder(nativeCacheFolder(), flavour), 'lib');
@@ -105,10 +112,10 @@ function checkTensorFlow(flavour) {
     .map((library) => (typeof library === 'string' ? library : library.to))
     .filter((library) => !existsSync(path.join(folder, library)));
   return {
-    what: flavour === GPU ? 'TensorFlow, CUDA and cuDNN libraries' : 'TensorFlow libraries',
+    what: isGpu(flavour) ? 'TensorFlow, CUDA and cuDNN libraries' : 'TensorFlow libraries',
     ok: lacking.length === 0,
     found: lacking.length === 0 ? folder : `not in ${folder}: ${lacking.join(', ')}`,
-    remedy: `npm run native:install${flavour === GPU ? ' -- --gpu' : ''}`,
+    remedy: `npm run native:install${isGpu(flavour) ? ' -- --gpu' : ''}`,
   };
 }
 
@@ -117,14 +124,14 @@ function checkTrial(flavour) {
   const folder = nativePackageFolder(flavour.npmPackage);
   const what = `@tensorflow/${flavour.npmPackage}`;
   if (!existsSync(path.join(folder, 'complete'))) {
-    const remedy = `npm run native:install${flavour === GPU ? ' -- --gpu' : ''}`;
+    const remedy = `npm run native:install${isGpu(flavour) ? ' -- --gpu' : ''}`;
     return [{ what, ok: false, found: `not installed in ${folder}`, remedy }];
   }
   const { ok, seesGpu, detail, complaints } = tryBinding(folder, flavour);
   const checks = [
     { what, ok, found: detail, remedy: 'delete that folder and run npm run native:install again' },
   ];
-  if (flavour === GPU)
+  if (isGpu(flavour))
     checks.push({
       what: 'TensorFlow sees a GPU',
       ok: seesGpu,
@@ -150,15 +157,15 @@ export const GEARS = {
   },
   'tfjs-node': {
     title: 'TensorFlow on the CPU',
-    required: () => [...checkTools(), checkTensorFlow(CPU), ...checkTrial(CPU)],
+    required: () => [...checkTools(), checkTensorFlow(installed(false)), ...checkTrial(installed(false))],
   },
   'tfjs-node-gpu': {
     title: 'TensorFlow on an NVIDIA GPU',
     required: () => [
       ...checkTools(),
-      checkTensorFlow(GPU),
+      checkTensorFlow(installed(true)),
       ...checkDriver(readDriver(), OLDEST_DRIVER),
-      ...checkTrial(GPU),
+      ...checkTrial(installed(true)),
     ],
   },
 };

@@ -13,16 +13,19 @@ import {
 import { findCudaLibraries } from '../../libs/ort-native/dist/index.js';
 import { installBinding, tryBinding } from './binding.mjs';
 import { CUDA13, CUDA_GIGABYTES, ONNXRUNTIME_GPU } from './cuda-wheels.mjs';
+import { readDriver } from './driver.mjs';
+import { chooseFlavour, recordFlavour } from './flavours.mjs';
 import { installLibraries, InstallError, librariesFolder } from './libraries.mjs';
 import { checkPlatform, checkSpace, checkTools, formatCheck } from './requirements.mjs';
-import { CPU, GPU } from './wheels.mjs';
 
-const HELP = `Usage: npm run native:install [-- --gpu | --cuda]
+const HELP = `Usage: npm run native:install [-- --gpu | --cuda] [--tensorflow 2.15 | 2.20]
 
 Fetches TensorFlow's libraries from PyPI, @tensorflow/tfjs-node from npm, and compiles the binding between them.
 Afterwards \`--backend tfjs-node\` works. Running it again is safe and continues where it stopped.
 
-  --gpu    tfjs-node-gpu instead, with the CUDA 12.2 and cuDNN 8.9 libraries (2.3 GB to fetch)
+  --gpu    tfjs-node-gpu instead, with CUDA's and cuDNN's libraries (2.3 GB to fetch)
+  --tensorflow VERSION  2.15 with CUDA 12.2 and cuDNN 8.9, or 2.20 with CUDA 12.5 and cuDNN 9.3. Default: 2.15, but 2.20
+           for a GPU of sm_90 or newer, which 2.15 has no code for
   --cuda   ONNX Runtime for CUDA 13 with CUDA's libraries and cuDNN 9 (1.2 GB to fetch)
   --help   show this text
 
@@ -49,10 +52,11 @@ async function installTensorFlow(flavour) {
   await installLibraries(libraries, [flavour.tensorflow, ...flavour.cuda], log);
   const folder = nativePackageFolder(flavour.npmPackage);
   await installBinding(folder, libraries, flavour, log);
+  recordFlavour(folder, flavour);
   const { ok, seesGpu, detail } = tryBinding(folder, flavour);
   if (!ok) throw new InstallError(`the binding was built but does not run: ${detail}`);
   log(`@tensorflow/${flavour.npmPackage} runs (${detail}); use --backend ${flavour.npmPackage}`);
-  if (flavour === GPU && !seesGpu)
+  if (flavour.npmPackage === 'tfjs-node-gpu' && !seesGpu)
     log('it sees no GPU; npm run native:doctor -- --gear tfjs-node-gpu says why');
 }
 
@@ -74,12 +78,16 @@ try {
   const options = /** @type {const} */ ({
     gpu: { type: 'boolean' },
     cuda: { type: 'boolean' },
+    tensorflow: { type: 'string' },
     help: { type: 'boolean' },
   });
   const { values } = parseArgs({ options });
   if (values.help) console.log(HELP);
   else if (values.cuda) await installCuda();
-  else await installTensorFlow(values.gpu ? GPU : CPU);
+  else {
+    const { gpu = false, tensorflow } = values;
+    await installTensorFlow(chooseFlavour({ gpu, tensorflow, architecture: readDriver().architecture }));
+  }
 } catch (error) {
   if (!(error instanceof Error)) throw error;
   console.error(`native:install: ${error.message}`);

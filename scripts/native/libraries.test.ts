@@ -7,7 +7,9 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CUDA13, ONNXRUNTIME_GPU } from './cuda-wheels.mjs';
 import { installLibraries } from './libraries.mjs';
+import { chooseFlavour } from './flavours.mjs';
 import { CPU, GPU } from './wheels.mjs';
+import { CPU_2_20, GPU_2_20 } from './wheels-2.20.mjs';
 
 const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
 const root = mkdtempSync(path.join(tmpdir(), 'native-libraries-'));
@@ -117,8 +119,19 @@ describe.skipIf(!hasPip)('libraries out of wheels', () => {
 
 describe('the pins', () => {
   it('are SHA-256 sums, one for each wheel', () => {
-    const wheels = [ONNXRUNTIME_GPU, ...CUDA13, CPU.tensorflow, GPU.tensorflow, ...GPU.cuda];
+    const flavours = [CPU, GPU, CPU_2_20, GPU_2_20];
+    const tensorflow = flavours.flatMap(({ tensorflow, cuda }) => [tensorflow, ...cuda]);
+    const wheels = [ONNXRUNTIME_GPU, ...CUDA13, ...tensorflow];
     for (const { sha256 } of wheels) expect(sha256).toMatch(/^[0-9a-f]{64}$/);
     expect(new Set(wheels.map(({ sha256 }) => sha256)).size).toBe(wheels.length);
+  });
+
+  it('choose TensorFlow 2.20 for Hopper, 2.15 elsewhere, and what is asked for first', () => {
+    expect(chooseFlavour({ gpu: true, architecture: 90 })).toBe(GPU_2_20);
+    expect(chooseFlavour({ gpu: true, architecture: 89 })).toBe(GPU);
+    expect(chooseFlavour({ gpu: false, architecture: 90 })).toBe(CPU);
+    expect(chooseFlavour({ gpu: false, tensorflow: '2.20' })).toBe(CPU_2_20);
+    expect(chooseFlavour({ gpu: true, tensorflow: '2.15', architecture: 90 })).toBe(GPU);
+    expect(() => chooseFlavour({ gpu: true, tensorflow: '3' })).toThrow("one of 2.15, 2.20; found '3'");
   });
 });

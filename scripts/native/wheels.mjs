@@ -1,5 +1,5 @@
 /**
- * The wheels that `native:install` fetches from PyPI, pinned by version and SHA-256. TensorFlow's wheels carry the C API
+ * The wheels of TensorFlow 2.15 that `native:install` fetches from PyPI, pinned by version and SHA-256. TensorFlow's wheels carry the C API
  * and its headers; the CUDA libraries are those that `tensorflow[and-cuda]` 2.15.1 names. NCCL is linked into
  * TensorFlow, and TensorRT, ptxas and libdevice are used only by graph compilers that tfjs-node never calls.
  */
@@ -23,13 +23,13 @@
 
 export const TFJS_NODE_VERSION = '4.22.0';
 export const NODE_API_HEADERS_VERSION = '1.9.0';
-export const TENSORFLOW_VERSION = '2.15.1';
+const TENSORFLOW_VERSION = '2.15.1';
 /** The wheels differ by Python only in their Python part, which is not used; any tag that exists will do. */
 export const PYTHON_TAG = '3.11';
 /** The oldest NVIDIA driver that runs CUDA 12 programs on Linux. */
 export const OLDEST_DRIVER = 525;
 
-const TENSORFLOW_LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
+export const TENSORFLOW_LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
 
 /** @type {Flavour} */
 export const CPU = {
