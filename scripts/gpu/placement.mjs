@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cudaFolders } from '../../apps/trainer/dist/backend/native-folder.js';
+import { cudaFolders } from '../../apps/trainer/build/backend/native-folder.js';
 import { findCudaLibraries } from '../../libs/ort-native/dist/index.js';
 import { makeStandIns } from './stand-in.mjs';
 
