@@ -95,6 +95,8 @@ describe('the pages of the service', () => {
       'collection',
       'from',
       'to',
+      'takenFrom',
+      'takenTo',
     ]);
     expect(document.paths['/classify']?.post?.requestBody).toMatchObject({
       content: { 'application/json': {}, 'multipart/form-data': {} },
