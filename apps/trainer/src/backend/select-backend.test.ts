@@ -21,6 +21,13 @@ describe('selectBackend', () => {
     vi.unstubAllEnvs();
   });
 
+  it('may be asked again where a control group pays for fewer cores, as the export at the end of a run does', async () => {
+    for (let i = 0; i < 2; i++) {
+      expect(await selectBackend('onnxruntime', 1)).toMatchObject({ name: 'onnxruntime' });
+      expect(await tf.square(tf.scalar(3)).data()).toEqual(new Float32Array([9]));
+    }
+  });
+
   it('sets the plain JavaScript backend', async () => {
     expect(await selectBackend('cpu')).toMatchObject({ name: 'cpu' });
     expect(tf.getBackend()).toBe('cpu');

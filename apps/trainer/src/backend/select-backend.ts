@@ -28,11 +28,11 @@ async function setBackend(registeredName: string): Promise<void> {
   await tf.ready();
 }
 
-async function selectOnnxRuntime(reason: string): Promise<SelectedBackend> {
+async function selectOnnxRuntime(reason: string, cores = usableCores()): Promise<SelectedBackend> {
   const { nativeStatus, registerOnnxRuntimeBackend } = await import('tfjs-onnxruntime');
-  const cores = usableCores();
-  // The engine counts the cores of the affinity; a control group may pay for fewer.
-  if (cores < availableParallelism())
+  const { registry } = tf.engine();
+  // The engine counts the cores of the affinity; a control group may pay for fewer. A backend that runs keeps its threads.
+  if (cores < availableParallelism() && registry.onnxruntime === undefined)
     registerOnnxRuntimeBackend({ sessionOptions: { intraOpNumThreads: cores } });
   await setBackend('onnxruntime');
   return { name: 'onnxruntime', reason: `${reason}; ${nativeStatus()}` };
@@ -106,16 +106,17 @@ async function selectWasm(): Promise<SelectedBackend> {
 
 /**
  * Loads and sets the backend named on the command line.
+ * @param cores  that the onnxruntime backend may use; default: those that affinity and control group allow
  * @throws {InputError} for an unknown name, or a backend that is not installed or does not load
  */
-export async function selectBackend(name: string): Promise<SelectedBackend> {
+export async function selectBackend(name: string, cores?: number): Promise<SelectedBackend> {
   if (!isBackendName(name))
     throw new InputError(`--backend must be one of ${BACKEND_NAMES.join(', ')}; found '${name}'`);
   switch (name) {
     case 'auto':
       return selectAutomatically();
     case 'onnxruntime':
-      return selectOnnxRuntime('requested');
+      return selectOnnxRuntime('requested', cores);
     case 'onnxruntime-cuda':
       return selectCuda();
     case 'onnxruntime-webgpu':
