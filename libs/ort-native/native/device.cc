@@ -131,8 +131,14 @@ Device::Device(const DeviceOptions& options) : cuda(options.cuda) {
   if (api == nullptr) throw std::runtime_error("ONNX Runtime " + version + " is too old; 1.18 and later will do.");
   Check(ort::CreateEnv::call(api, kWarning, "ort-native device", &env));
   Check(ort::CreateMemoryInfo::call(api, cuda ? "Cuda" : "Cpu", kDeviceAllocator, 0, ort::kMemDefault, &memory_info));
-  // The CPU's is shared already (runtime.cc).
-  if (cuda) ShareArena();
+  // The CPU's is shared already (runtime.cc). Where driver or provider are missing, registering an allocator would end
+  // the process, so both are asked first.
+  if (cuda) {
+    heap->Free(heap->Allocate(1));
+    const SessionOptions trial(*this);
+    AppendCuda(*this, trial.value, {});
+    ShareArena();
+  }
 }
 
 void Device::ShareArena() {
