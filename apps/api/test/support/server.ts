@@ -128,7 +128,9 @@ export class TestServer {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const child = this.process?.child;
     if (child?.exitCode) throw new Error(`the service ended with code ${child.exitCode}:\n${this.output()}`);
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+      return child?.exitCode ?? null;
+    }
     child.kill(signal);
     const [code] = (await once(child, 'close')) as [number | null];
     return code;
