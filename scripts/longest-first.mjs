@@ -7,21 +7,27 @@ import { BaseSequencer } from 'vitest/node';
 
 /** Files of more than some ten seconds, the longest first. */
 const LONGEST = [
-  'apps/api/test/hostile',
   'apps/api/test/generations.',
-  'apps/api/test/storage',
+  'apps/api/test/hostile',
   'apps/trainer/test/pretrain',
-  'apps/api/test/postgres',
-  'apps/api/test/program',
-  'apps/trainer/test/init-from',
-  'apps/api/test/imports',
-  'apps/trainer/test/image-pipeline',
   'apps/api/test/page.',
-  'apps/api/test/lifecycle',
-  'apps/api/test/generations-postgres',
-  'apps/trainer/test/trusted-runs',
-  'apps/api/test/search-graph',
+  'apps/trainer/test/init-from',
   'libs/tfjs-onnxruntime/test/packed',
+  'apps/api/test/demo',
+  'apps/api/test/page-adding',
+  'scripts/gpu/check',
+  'apps/trainer/test/image-pipeline',
+  'libs/tfjs-onnxruntime/test/conformance',
+  'apps/trainer/test/trusted-runs',
+  'apps/api/test/storage',
+  'apps/api/test/postgres',
+  'apps/trainer/test/killed-runs',
+  'apps/api/test/imports',
+  'apps/api/test/generations-postgres',
+  'apps/api/test/program',
+  'apps/api/test/page-models',
+  'apps/api/test/data-lock',
+  'apps/api/test/slow-clients',
 ];
 
 export default class LongestFirst extends BaseSequencer {
