@@ -95,13 +95,19 @@ describe('another checkpoint over a collection', () => {
     const image = await colourPng('red', 9);
     const { items } = await server.json<Found>('/images', formRequest({ image }));
     expect((await search(server)).items.map(({ id }) => id)).toContain(items[0]!.id);
+    const seen = new Set<string>();
     for (;;) {
       const answer = await search(server);
       expect([answer.total, answer.items.length]).toEqual([COUNT + 1, COUNT + 1]);
       if (answer.model === b) break;
       expect(answer.model).toBe(a);
-      await delay(100);
+      // Often, to meet the moment in which the new model is complete and its index is being opened.
+      for (let i = 0; i < 20; i++) {
+        seen.add((await models(server)).map(({ state }) => state).join());
+        await delay(5);
+      }
     }
+    expect([...seen].filter((list) => list !== 'ready,active')).toEqual(['active,building']);
     const states = async () => (await models(server)).map(({ state, missing }) => [state, missing]);
     expect(await states()).toEqual([
       ['ready', 0],

@@ -134,17 +134,22 @@ export class GenerationService implements OnModuleInit {
 
   /** The generations, with the service's own checkpoint, which may have none. */
   async list(): Promise<GenerationState[]> {
-    const { next } = await this.generations.choice();
+    const choice = await this.generations.choice();
     const generations = await this.generations.list();
-    const states = generations.map(async ({ model, name, embeddingSize, createdAt, completedAt }) => ({
-      model: { hash: model, name, embeddingSize },
-      createdAt,
-      completedAt,
-      state: this.stateOf(model, next, completedAt),
-      isCheckpoint: model === this.own.model.hash,
-      isAvailable: this.embeddings.get(model) !== undefined || (await this.store.folder(model)) !== undefined,
-    }));
-    return Promise.all(states);
+    return Promise.all(
+      generations.map(async ({ model, name, embeddingSize, createdAt, completedAt }) => {
+        const isAvailable =
+          this.embeddings.get(model) !== undefined || (await this.store.folder(model)) !== undefined;
+        return {
+          model: { hash: model, name, embeddingSize },
+          createdAt,
+          completedAt,
+          state: this.stateOf(model, choice, completedAt, isAvailable),
+          isCheckpoint: model === this.own.model.hash,
+          isAvailable,
+        };
+      }),
+    );
   }
 
   /** Where the files of a model lie that its encoder reads; undefined when they are not here. */
@@ -157,9 +162,16 @@ export class GenerationService implements OnModuleInit {
     return this.store.card(hash);
   }
 
-  private stateOf(model: string, next: string | null, completedAt: Date | null): GenerationState['state'] {
+  private stateOf(
+    model: string,
+    choice: Choice,
+    completedAt: Date | null,
+    isAvailable: boolean,
+  ): GenerationState['state'] {
     if (model === this.embeddings.model.hash) return 'active';
-    if (model === next) return 'building';
+    if (model === choice.next) return 'building';
+    // Complete in the database, while this service still opens its index.
+    if (model === choice.active && isAvailable && !this.unusable.has(model)) return 'building';
     return completedAt === null ? 'partial' : 'ready';
   }
 
