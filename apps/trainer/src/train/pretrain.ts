@@ -20,18 +20,24 @@ import { openExperimentLogger } from '../logging/wandb.js';
 import type { AssembledModel } from '../model/assembled-model.js';
 import { epochBatches } from '../data/batches.js';
 import type { PairSource } from '../data/pair-source.js';
-import { writeContactSheet } from './contact-sheet.js';
-import { planStage } from './plan-stage.js';
-import { announcePlan } from './announce-plan.js';
-import { openJournal } from './journal.js';
-import { evaluateBest } from './evaluate-best.js';
-import { learningOf } from './learning.js';
-import { openModel } from './open-model.js';
-import { assertOutsideImages, openSources, readSplits, type RunSources, type RunSplits } from './run-data.js';
-import { runSummary } from './run-summary.js';
-import { watchStopSignals, type StopSignals } from './stop-signal.js';
+import { writeContactSheet } from './report/contact-sheet.js';
+import { planStage } from './stage/plan-stage.js';
+import { announcePlan } from './estimate/announce-plan.js';
+import { openJournal } from './run/journal.js';
+import { evaluateBest } from './report/evaluate-best.js';
+import { learningOf } from './stage/learning.js';
+import { openModel } from './run/open-model.js';
+import {
+  assertOutsideImages,
+  openSources,
+  readSplits,
+  type RunSources,
+  type RunSplits,
+} from './run/run-data.js';
+import { runSummary } from './report/run-summary.js';
+import { watchStopSignals, type StopSignals } from './run/stop-signal.js';
 import { train } from './train.js';
-import { writeReport } from './write-report.js';
+import { writeReport } from './report/write-report.js';
 
 export interface PretrainOptions {
   settings: RunSettings;

@@ -9,14 +9,14 @@ import type { Snapshot } from '../checkpoint/run-folder.js';
 import type { TrainingState } from '../checkpoint/training-state.js';
 import type { Stage } from '../config/run-settings.js';
 import { createSpeedometer } from '../logging/progress.js';
-import { adaptLossScale } from './adapt-loss-scale.js';
+import { adaptLossScale } from './step/adapt-loss-scale.js';
 import { countEpoch } from './keep-best.js';
-import { precisionOf } from './learner.js';
-import { withFiniteLoss } from './non-finite-loss.js';
-import { planStage, type StagePlan } from './plan-stage.js';
-import { openStageWork } from './open-stage-work.js';
-import type { StageWork } from './stage-work.js';
-import type { TrainingRun } from './training-run.js';
+import { precisionOf } from './stage/learner.js';
+import { withFiniteLoss } from './step/non-finite-loss.js';
+import { planStage, type StagePlan } from './stage/plan-stage.js';
+import { openStageWork } from './work/open-stage-work.js';
+import type { StageWork } from './work/stage-work.js';
+import type { TrainingRun } from './run/training-run.js';
 
 /** Trains from `start` to the end. Leaves the best checkpoint and the last, resumable one. */
 export async function train(run: TrainingRun, start: Snapshot): Promise<void> {

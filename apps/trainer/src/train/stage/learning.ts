@@ -1,9 +1,9 @@
 /** What learns in a stage, by which loss and at which rates: a training configuration applied to a model. */
 import { towerPositions, type FrozenTowers } from '@clip-ts/clip/model';
 import { rateFactors, trainableNames, type LossOptions, type UnfrozenBlocks } from '@clip-ts/clip/train';
-import type { RunSettings, Stage } from '../config/run-settings.js';
-import { InputError } from '../errors.js';
-import type { AssembledModel } from '../model/assembled-model.js';
+import type { RunSettings, Stage } from '../../config/run-settings.js';
+import { InputError } from '../../errors.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
 
 export interface Learning {
   frozenTowers: FrozenTowers;

@@ -1,5 +1,5 @@
 /** Chooses how a stage computes. */
-import type { Stage } from '../config/run-settings.js';
+import type { Stage } from '../../config/run-settings.js';
 import { openFeatureWork } from './feature-work.js';
 import type { StageWork, StageWorkOptions } from './stage-work.js';
 import { openTowerWork } from './tower-work.js';

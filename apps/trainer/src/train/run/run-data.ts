@@ -1,21 +1,21 @@
 /** The data of a run: both splits, read, checked and made ready for a model. */
 import path from 'node:path';
-import type { RunSettings } from '../config/run-settings.js';
-import { fingerprint, imageSizes } from '../data/fingerprint.js';
-import { sharedImages } from '../data/overlap.js';
-import { openResizedFiles } from '../data/images/resized-files.js';
-import { openPairSources, type PairSource } from '../data/pair-source.js';
-import { few, openData, readTrainingData, type CaptionedSplit } from '../data/read-dataset.js';
+import type { RunSettings } from '../../config/run-settings.js';
+import { fingerprint, imageSizes } from '../../data/fingerprint.js';
+import { sharedImages } from '../../data/overlap.js';
+import { openResizedFiles } from '../../data/images/resized-files.js';
+import { openPairSources, type PairSource } from '../../data/pair-source.js';
+import { few, openData, readTrainingData, type CaptionedSplit } from '../../data/read-dataset.js';
 import {
   findUnreadable,
   keepUnreadable,
   knownUnreadable,
   unreadableFile,
   type UnreadableImage,
-} from '../data/unreadable-images.js';
-import { InputError } from '../errors.js';
-import type { ProgressPrinter } from '../logging/progress.js';
-import type { AssembledModel } from '../model/assembled-model.js';
+} from '../../data/unreadable-images.js';
+import { InputError } from '../../errors.js';
+import type { ProgressPrinter } from '../../logging/progress.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
 
 export interface RunSplits {
   training: CaptionedSplit;

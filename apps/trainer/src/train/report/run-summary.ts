@@ -1,10 +1,10 @@
 /** What the model card and the terminal report about a run. */
 import path from 'node:path';
-import type { Backend } from '../backend/open-backend.js';
-import type { RunSummary } from '../checkpoint/model-card.js';
-import type { RunSettings } from '../config/run-settings.js';
-import type { AssembledModel } from '../model/assembled-model.js';
-import type { RunSplits } from './run-data.js';
+import type { Backend } from '../../backend/open-backend.js';
+import type { RunSummary } from '../../checkpoint/model-card.js';
+import type { RunSettings } from '../../config/run-settings.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
+import type { RunSplits } from '../run/run-data.js';
 
 export function runSummary(
   settings: RunSettings,

@@ -1,18 +1,18 @@
 /** What a run is about to do, said before its first step: who learns, for how many steps, in how much memory and time. */
-import type { Backend } from '../backend/open-backend.js';
-import type { RunSettings, Stage } from '../config/run-settings.js';
-import type { TrainingState } from '../checkpoint/training-state.js';
-import { InputError } from '../errors.js';
-import type { AssembledModel } from '../model/assembled-model.js';
+import type { Backend } from '../../backend/open-backend.js';
+import type { RunSettings, Stage } from '../../config/run-settings.js';
+import type { TrainingState } from '../../checkpoint/training-state.js';
+import { InputError } from '../../errors.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
 import { freeMemory } from '@clip-ts/clip/system';
-import type { PairSource } from '../data/pair-source.js';
-import { featuresAreKept } from '../features/feature-source.js';
-import { duration } from '../logging/lines.js';
-import { trainingViews } from './feature-work.js';
-import { learningOf } from './learning.js';
+import type { PairSource } from '../../data/pair-source.js';
+import { featuresAreKept } from '../../features/feature-source.js';
+import { duration } from '../../logging/lines.js';
+import { trainingViews } from '../work/feature-work.js';
+import { learningOf } from '../stage/learning.js';
 import { stageMemory } from './memory-estimate.js';
-import { usesFeatures } from './open-stage-work.js';
-import { planStage } from './plan-stage.js';
+import { usesFeatures } from '../work/open-stage-work.js';
+import { planStage } from '../stage/plan-stage.js';
 import { stepCost } from './stage-cost.js';
 import { featureSeconds, measureImageSeconds, towerSeconds, type TimeOptions } from './time-estimate.js';
 

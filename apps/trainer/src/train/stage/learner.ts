@@ -9,10 +9,10 @@ import {
   type HostTensors,
   type Runner,
 } from '@clip-ts/clip/train';
-import type { Backend, Precision } from '../backend/open-backend.js';
-import type { Snapshot } from '../checkpoint/run-folder.js';
-import type { Stage } from '../config/run-settings.js';
-import type { AssembledModel } from '../model/assembled-model.js';
+import type { Backend, Precision } from '../../backend/open-backend.js';
+import type { Snapshot } from '../../checkpoint/run-folder.js';
+import type { Stage } from '../../config/run-settings.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
 import type { Learning } from './learning.js';
 
 export interface Learner {

@@ -10,15 +10,15 @@ import {
   intScalar,
   updateInputs,
 } from '@clip-ts/clip/train';
-import type { Backend } from '../backend/open-backend.js';
-import type { Stage } from '../config/run-settings.js';
-import { captionBatch, paddedToOneLength } from '../data/caption-store.js';
-import type { PairSource } from '../data/pair-source.js';
-import { CAPTIONS_AT_A_TIME, IMAGES_AT_A_TIME } from '../features/feature-source.js';
-import type { AssembledModel } from '../model/assembled-model.js';
-import { programOptions, updateOptions } from './learner.js';
-import type { Learning } from './learning.js';
-import type { StagePlan } from './plan-stage.js';
+import type { Backend } from '../../backend/open-backend.js';
+import type { Stage } from '../../config/run-settings.js';
+import { captionBatch, paddedToOneLength } from '../../data/caption-store.js';
+import type { PairSource } from '../../data/pair-source.js';
+import { CAPTIONS_AT_A_TIME, IMAGES_AT_A_TIME } from '../../features/feature-source.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
+import { programOptions, updateOptions } from '../stage/learner.js';
+import type { Learning } from '../stage/learning.js';
+import type { StagePlan } from '../stage/plan-stage.js';
 
 /** A backend that can tell. */
 type EstimatingBackend = Backend & Required<Pick<Backend, 'estimates'>>;

@@ -1,12 +1,12 @@
 /** A stage whose steps run the towers. */
-import { epochBatches } from '../data/batches.js';
-import { paddedToOneLength } from '../data/caption-store.js';
-import { embedCaptions, embedImages } from '../evaluation/embed.js';
-import { validationOf } from '../evaluation/validate.js';
-import { openLearner } from './learner.js';
-import { learningOf } from './learning.js';
+import { epochBatches } from '../../data/batches.js';
+import { paddedToOneLength } from '../../data/caption-store.js';
+import { embedCaptions, embedImages } from '../../evaluation/embed.js';
+import { validationOf } from '../../evaluation/validate.js';
+import { openLearner } from '../stage/learner.js';
+import { learningOf } from '../stage/learning.js';
 import type { StageWork, StageWorkOptions } from './stage-work.js';
-import { trainStep } from './train-step.js';
+import { trainStep } from '../step/train-step.js';
 
 export async function openTowerWork({ run, stage, plan, start }: StageWorkOptions): Promise<StageWork> {
   const { validation, settings } = run;

@@ -1,7 +1,7 @@
 /** How a stage divides the data into steps. Pure. */
 import { warmupSteps, type Schedule } from '@clip-ts/clip/train';
-import type { TrainingConfig } from '../config/training-config.js';
-import { stepsPerEpoch } from '../data/sampler.js';
+import type { TrainingConfig } from '../../config/training-config.js';
+import { stepsPerEpoch } from '../../data/sampler.js';
 
 export interface StagePlan {
   /** Pairs B that go through the towers at a time. */

@@ -1,7 +1,7 @@
 /** Ctrl-C during a run: at once while there is nothing to save, after the step while the model trains. */
 import { constants } from 'node:os';
-import { StoppedError } from '../errors.js';
-import type { StopRequest } from '../stop-request.js';
+import { StoppedError } from '../../errors.js';
+import type { StopRequest } from '../../stop-request.js';
 
 export interface StopSignals extends StopRequest {
   /** From now on the first signal asks the run to stop by itself; a second one ends the process at once. */

@@ -1,8 +1,8 @@
 import { createDualEncoder, dualEncoderSpecs } from '@clip-ts/clip/model';
 import { describe, expect, it } from 'vitest';
-import type { Stage } from '../config/run-settings.js';
-import { assertApplies, assertOneLoss, oneInitFrom } from '../config/stage-rules.js';
-import { trainingConfigSchema } from '../config/training-config.js';
+import type { Stage } from '../../config/run-settings.js';
+import { assertApplies, assertOneLoss, oneInitFrom } from '../../config/stage-rules.js';
+import { trainingConfigSchema } from '../../config/training-config.js';
 import { learningOf } from './learning.js';
 
 const sizes = { hidden_size: 8, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 12 };

@@ -23,10 +23,10 @@ import {
 } from '@clip-ts/clip/train';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hasNativeAddon, openComputeDevice } from 'tfjs-onnxruntime';
-import { deviceRunners, replayedRunners, type Backend } from '../backend/open-backend.js';
-import { isTfjsNodeInstalled } from '../../test/native-installed.js';
-import { selectBackend } from '../backend/select-backend.js';
-import type { PairBatch } from '../data/batches.js';
+import { deviceRunners, replayedRunners, type Backend } from '../../backend/open-backend.js';
+import { isTfjsNodeInstalled } from '../../../test/native-installed.js';
+import { selectBackend } from '../../backend/select-backend.js';
+import type { PairBatch } from '../../data/batches.js';
 import { trainStep } from './train-step.js';
 
 /** Folders of runs: the project's own, and those of CLIP_TEST_DATA where there are any. */

@@ -10,18 +10,18 @@ import {
   type HostTensors,
   type Runner,
 } from '@clip-ts/clip/train';
-import type { Stage } from '../config/run-settings.js';
-import { shownCaptions } from '../data/caption-store.js';
-import { batchOf, epochOrder, viewChoice } from '../data/sampler.js';
-import { validationOf } from '../evaluation/validate.js';
-import type { FeatureKind } from '../features/feature-file.js';
-import type { FeatureViews } from '../features/feature-key.js';
-import { AS_THEY_ARE, openFeatures, type FeatureSource } from '../features/feature-source.js';
-import { precisionOf, updateOptions } from './learner.js';
-import { learningOf } from './learning.js';
-import { withFiniteLoss } from './non-finite-loss.js';
+import type { Stage } from '../../config/run-settings.js';
+import { shownCaptions } from '../../data/caption-store.js';
+import { batchOf, epochOrder, viewChoice } from '../../data/sampler.js';
+import { validationOf } from '../../evaluation/validate.js';
+import type { FeatureKind } from '../../features/feature-file.js';
+import type { FeatureViews } from '../../features/feature-key.js';
+import { AS_THEY_ARE, openFeatures, type FeatureSource } from '../../features/feature-source.js';
+import { precisionOf, updateOptions } from '../stage/learner.js';
+import { learningOf } from '../stage/learning.js';
+import { withFiniteLoss } from '../step/non-finite-loss.js';
 import type { StageWork, StageWorkOptions } from './stage-work.js';
-import { maskSeed, stepInputs, stepResult } from './train-step.js';
+import { maskSeed, stepInputs, stepResult } from '../step/train-step.js';
 
 export async function openFeatureWork(options: StageWorkOptions): Promise<StageWork> {
   const { stage, plan, start } = options;

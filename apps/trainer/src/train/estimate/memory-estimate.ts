@@ -1,9 +1,9 @@
 /** The highest memory of a stage before it starts, from the trace of its costliest function. */
 import type { CostEstimate } from 'tfjs-onnxruntime';
 import { initialState, type HostTensors } from '@clip-ts/clip/train';
-import type { AssembledModel } from '../model/assembled-model.js';
-import type { Learning } from './learning.js';
-import type { StagePlan } from './plan-stage.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
+import type { Learning } from '../stage/learning.js';
+import type { StagePlan } from '../stage/plan-stage.js';
 
 /**
  * What ONNX Runtime takes for each byte of intermediate values that are alive at once. Measured,

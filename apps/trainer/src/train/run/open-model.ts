@@ -2,14 +2,14 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { makeFolder } from '@clip-ts/clip/files';
-import { bestFolder, lastFolder } from '../checkpoint/run-folder.js';
-import type { TrainingState } from '../checkpoint/training-state.js';
-import type { RunSettings } from '../config/run-settings.js';
-import { InputError } from '../errors.js';
-import { assembleModel } from '../model/assemble-model.js';
-import type { AssembledModel } from '../model/assembled-model.js';
-import { initModel } from '../model/init-model.js';
-import { reopenModel } from '../model/reopen-model.js';
+import { bestFolder, lastFolder } from '../../checkpoint/run-folder.js';
+import type { TrainingState } from '../../checkpoint/training-state.js';
+import type { RunSettings } from '../../config/run-settings.js';
+import { InputError } from '../../errors.js';
+import { assembleModel } from '../../model/assemble-model.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
+import { initModel } from '../../model/init-model.js';
+import { reopenModel } from '../../model/reopen-model.js';
 import type { RunSplits } from './run-data.js';
 
 /** @param restart removes the checkpoints that the folder holds */

@@ -10,16 +10,16 @@ import {
   type EmbeddingProgram,
   type HostTensors,
 } from '@clip-ts/clip/train';
-import type { FixedRunner } from '../backend/open-backend.js';
-import { tokenizeCaptions } from '../data/caption-store.js';
-import type { CaptionedSplit } from '../data/read-dataset.js';
-import { labelCalibration } from '../evaluation/calibrate-labels.js';
-import { embedAllCaptions, embedImages } from '../evaluation/embed.js';
-import { samplePredictions } from '../evaluation/sample-predictions.js';
-import { AS_THEY_ARE, openKeptFeatures } from '../features/feature-source.js';
-import type { SamplePrediction } from '../logging/report.js';
-import { captionLength } from '../model/caption-length.js';
-import type { TrainingRun } from './training-run.js';
+import type { FixedRunner } from '../../backend/open-backend.js';
+import { tokenizeCaptions } from '../../data/caption-store.js';
+import type { CaptionedSplit } from '../../data/read-dataset.js';
+import { labelCalibration } from '../../evaluation/calibrate-labels.js';
+import { embedAllCaptions, embedImages } from '../../evaluation/embed.js';
+import { samplePredictions } from '../../evaluation/sample-predictions.js';
+import { AS_THEY_ARE, openKeptFeatures } from '../../features/feature-source.js';
+import type { SamplePrediction } from '../../logging/report.js';
+import { captionLength } from '../../model/caption-length.js';
+import type { TrainingRun } from '../run/training-run.js';
 
 /** Images or texts at a time: an evaluation gains nothing from the wide batches of training, which take gigabytes. */
 const BATCH = 64;

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { makeFolder } from '@clip-ts/clip/files';
 import sharp, { type OverlayOptions } from 'sharp';
 import type { HostTensor } from '@clip-ts/clip/model';
-import type { PairBatch } from '../data/batches.js';
-import type { AssembledModel } from '../model/assembled-model.js';
+import type { PairBatch } from '../../data/batches.js';
+import type { AssembledModel } from '../../model/assembled-model.js';
 
 type Model = Pick<AssembledModel, 'processor' | 'tokenizer'>;
 

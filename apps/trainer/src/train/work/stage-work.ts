@@ -1,11 +1,11 @@
 /** How a stage computes: its steps and its validation, on the towers or on what frozen towers gave once. */
 import type { HostTensors, LossKind } from '@clip-ts/clip/train';
-import type { Snapshot } from '../checkpoint/run-folder.js';
-import type { Stage } from '../config/run-settings.js';
-import type { Validation } from '../evaluation/validate.js';
-import type { StagePlan } from './plan-stage.js';
-import type { TrainingRun } from './training-run.js';
-import type { StepOptions, StepResult } from './train-step.js';
+import type { Snapshot } from '../../checkpoint/run-folder.js';
+import type { Stage } from '../../config/run-settings.js';
+import type { Validation } from '../../evaluation/validate.js';
+import type { StagePlan } from '../stage/plan-stage.js';
+import type { TrainingRun } from '../run/training-run.js';
+import type { StepOptions, StepResult } from '../step/train-step.js';
 
 export interface StageWork {
   readonly lossKind: LossKind;

@@ -1,8 +1,8 @@
 /** report.html of a run's folder. */
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import type { MetricsLog } from '../logging/metrics-log.js';
-import { reportPage, type SamplePrediction } from '../logging/report.js';
+import type { MetricsLog } from '../../logging/metrics-log.js';
+import { reportPage, type SamplePrediction } from '../../logging/report.js';
 
 /** @param settings shown in a table */
 export const writeReport = (

@@ -1,13 +1,13 @@
 /** Where the course of training is written: metrics.jsonl, Weights & Biases, the terminal. */
-import type { TrainingState } from '../checkpoint/training-state.js';
-import type { RunSettings } from '../config/run-settings.js';
-import type { Validation } from '../evaluation/validate.js';
-import type { MetricsLog, MetricsRecord } from '../logging/metrics-log.js';
-import { trainingLine, validationLine } from '../logging/lines.js';
-import { type ProgressPrinter } from '../logging/progress.js';
-import type { ExperimentLogger } from '../logging/wandb.js';
-import type { StagePlan } from './plan-stage.js';
-import type { StepResult } from './train-step.js';
+import type { TrainingState } from '../../checkpoint/training-state.js';
+import type { RunSettings } from '../../config/run-settings.js';
+import type { Validation } from '../../evaluation/validate.js';
+import type { MetricsLog, MetricsRecord } from '../../logging/metrics-log.js';
+import { trainingLine, validationLine } from '../../logging/lines.js';
+import { type ProgressPrinter } from '../../logging/progress.js';
+import type { ExperimentLogger } from '../../logging/wandb.js';
+import type { StagePlan } from '../stage/plan-stage.js';
+import type { StepResult } from '../step/train-step.js';
 
 interface StepTiming {
   seconds: number;

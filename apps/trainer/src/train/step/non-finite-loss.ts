@@ -1,5 +1,5 @@
 /** A loss that is NaN or infinite ends a run; the last checkpoint stays. */
-import { TrainingError } from '../errors.js';
+import { TrainingError } from '../../errors.js';
 
 /**
  * Runs `work`, whose loss must be finite. The onnxruntime backend itself stops at NaN and infinity, with an error that

@@ -3,9 +3,9 @@
  * time that some of its images take to be decoded. What else the machine does at that moment counts as if it went on.
  */
 import type { CostEstimate, MachineRates } from 'tfjs-onnxruntime';
-import type { CaptionStore } from '../data/caption-store.js';
-import type { PairSource } from '../data/pair-source.js';
-import { CAPTIONS_AT_A_TIME, IMAGES_AT_A_TIME } from '../features/feature-source.js';
+import type { CaptionStore } from '../../data/caption-store.js';
+import type { PairSource } from '../../data/pair-source.js';
+import { CAPTIONS_AT_A_TIME, IMAGES_AT_A_TIME } from '../../features/feature-source.js';
 import { featureCosts, type StageCostOptions } from './stage-cost.js';
 
 /** What a forward pass takes of a step: a backward pass is two more. */

@@ -10,8 +10,8 @@ import {
   type ContrastiveProgram,
   type Runner,
 } from '@clip-ts/clip/train';
-import type { PairBatch } from '../data/batches.js';
-import { hashKeys } from '../random.js';
+import type { PairBatch } from '../../data/batches.js';
+import { hashKeys } from '../../random.js';
 import { withFiniteLoss } from './non-finite-loss.js';
 
 export interface StepOptions {

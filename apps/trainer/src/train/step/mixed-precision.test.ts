@@ -16,14 +16,14 @@ import {
 } from '@clip-ts/clip/train';
 import { hasNativeAddon, openComputeDevice } from 'tfjs-onnxruntime';
 import { describe, expect, it } from 'vitest';
-import { deviceRunners } from '../backend/open-backend.js';
-import { selectBackend } from '../backend/select-backend.js';
+import { deviceRunners } from '../../backend/open-backend.js';
+import { selectBackend } from '../../backend/select-backend.js';
 import {
   freshState,
   readMoments,
   readTrainingState,
   writeTrainingState,
-} from '../checkpoint/training-state.js';
+} from '../../checkpoint/training-state.js';
 import { adaptLossScale } from './adapt-loss-scale.js';
 import { trainStep } from './train-step.js';
 
