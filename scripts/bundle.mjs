@@ -51,7 +51,7 @@ const API = {
     'access/create-key': 'apps/api/build/access/create-key.js',
     'encoder.worker': 'apps/api/build/encoder/encoder.worker.js',
     'import-source.worker': 'apps/api/build/imports/import-source.worker.js',
-    'shard.worker': 'apps/api/build/vector-index/shard.worker.js',
+    'shard.worker': 'apps/api/build/vector-index/shard/shard.worker.js',
     'heartbeat.worker': HEARTBEAT,
   },
   external: [

@@ -15,7 +15,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import hnswlib from 'hnswlib-node';
-import { keySetOf, removeKey } from '../../apps/api/build/vector-index/key-set.js';
+import { keySetOf, removeKey } from '../../apps/api/build/vector-index/filter/key-set.js';
 import { VectorIndex } from '../../apps/api/build/vector-index/vector-index.js';
 import { median } from '../shared/measure.mjs';
 import { clusteredVectors } from './vectors.mjs';

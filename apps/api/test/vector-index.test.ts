@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keySetOf } from '../build/vector-index/key-set.js';
+import { keySetOf } from '../build/vector-index/filter/key-set.js';
 import { VectorIndex } from '../build/vector-index/vector-index.js';
 import { bruteForce, unitVectors } from './support/unit-vectors.js';
 

@@ -5,7 +5,7 @@
  * on all others follow in exact order, after the score and key of the last one. Images that came later have larger keys.
  */
 import { Problem } from '../problems/problem.js';
-import type { Place } from '../vector-index/ranking.js';
+import type { Place } from '../vector-index/shard/ranking.js';
 
 export interface SearchCursor {
   /** Hash of the model whose scores these are. */

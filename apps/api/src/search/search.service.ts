@@ -12,7 +12,7 @@ import { notFound, toView } from '../images/image.view.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
 import { cleanText } from '../text/clean-text.js';
-import type { ImageFilter } from '../vector-index/attribute-index.js';
+import type { ImageFilter } from '../vector-index/filter/attribute-index.js';
 import { IndexService } from '../vector-index/index.service.js';
 import { combineVectors } from './combine-vectors.js';
 import { cursorAfter, readCursor } from './search-cursor.js';

@@ -1,5 +1,5 @@
 /** The port through which the index reads the collection: its revision, and what changed between two of them. */
-import type { ImageAttributes } from './attribute-index.js';
+import type { ImageAttributes } from './filter/attribute-index.js';
 import type { KeyedVector } from './vector-index.js';
 
 export const EMBEDDING_SOURCE = Symbol('EmbeddingSource');

@@ -19,7 +19,7 @@ import type { ModelInfo } from '../encoder/encoder.js';
 import { gauge } from '../metrics/metrics.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG, DATABASE, METRICS } from '../providers.js';
-import { AttributeIndex, type ImageFilter } from './attribute-index.js';
+import { AttributeIndex, type ImageFilter } from './filter/attribute-index.js';
 import { EMBEDDING_SOURCE } from './embedding-source.js';
 import type { EmbeddingSource } from './embedding-source.js';
 import { ModelIndex } from './model-index.js';

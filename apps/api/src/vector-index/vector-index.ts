@@ -7,10 +7,10 @@
  * result is the same however much of it is read, it never ends before everything has been read, and only who reads far
  * pays for it.
  */
-import type { KeySet } from './key-set.js';
-import { atLeast, EMPTY, followedBy, merge, slice, type Place, type Ranking } from './ranking.js';
-import { ShardClient } from './shard-client.js';
-import type { ShardState } from './shard-protocol.js';
+import type { KeySet } from './filter/key-set.js';
+import { atLeast, EMPTY, followedBy, merge, slice, type Place, type Ranking } from './shard/ranking.js';
+import { ShardClient } from './shard/shard-client.js';
+import type { ShardState } from './shard/shard-protocol.js';
 
 /** Matches that graphs are asked for, one after the other: a usual page, the longest page. */
 const ASKED_FOR = [32, 100];

@@ -22,7 +22,7 @@ import type { ModelInfo } from '../../encoder/encoder.js';
 import { Problem } from '../../problems/problem.js';
 import { CONFIG, MODEL } from '../../providers.js';
 import { scopeOf } from '../request-scope.js';
-import { markBodyRead } from '../unread-body.js';
+import { markBodyRead } from '../server/unread-body.js';
 import { ByteBudget } from './byte-budget.js';
 import { readForm } from './form-body.js';
 import type { Form, FormLimits } from './form-body.js';

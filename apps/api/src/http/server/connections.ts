@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { normaliseAddress } from '../access/caller.js';
+import { normaliseAddress } from '../../access/caller.js';
 
 /** A client that reads nothing of an answer for this long loses its connection, in milliseconds. */
 const PATIENCE = 30_000;

@@ -5,8 +5,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ProblemCode } from '../problems/catalogue.js';
-import { Problem } from '../problems/problem.js';
+import type { ProblemCode } from '../../problems/catalogue.js';
+import { Problem } from '../../problems/problem.js';
 import { requestsUnderWay, stopParsing } from './pipelining.js';
 
 /** Most header fields of a request, as in Apache; browsers and proxies send a quarter of it. */

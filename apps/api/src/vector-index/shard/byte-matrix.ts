@@ -7,7 +7,7 @@
  * bounds every score from both sides. What is left out is certainly not among the nearest; the others are compared in
  * float32, so the result is that of comparing all.
  */
-import { DOT_WASM } from '../generated/dot-wasm.js';
+import { DOT_WASM } from '../../generated/dot-wasm.js';
 
 interface Kernels {
   boundAll(...numbers: number[]): void;

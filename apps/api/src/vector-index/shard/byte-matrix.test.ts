@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { unitVectors } from '../../test/support/unit-vectors.js';
+import { unitVectors } from '../../../test/support/unit-vectors.js';
 import { ByteMatrix } from './byte-matrix.js';
 import { VectorMatrix } from './vector-matrix.js';
 

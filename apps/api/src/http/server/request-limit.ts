@@ -1,8 +1,8 @@
 /** How many requests are worked on at one time: in all, and for one client. Beyond it: 503, at once. */
 import type { RequestHandler } from 'express';
-import { clientOf } from '../access/caller.js';
-import { Problem } from '../problems/problem.js';
-import { sendProblem } from '../problems/problem.filter.js';
+import { clientOf } from '../../access/caller.js';
+import { Problem } from '../../problems/problem.js';
+import { sendProblem } from '../../problems/problem.filter.js';
 
 /** Answered whatever the load: they cost nothing, and show that the service is alive. */
 export const ALWAYS_ANSWERED = ['/healthz', '/readyz'];

@@ -6,7 +6,7 @@
  * row beside what the graph finds, so that every vector can be found as soon as it is set.
  */
 import { ByteMatrix } from './byte-matrix.js';
-import { hasKey, type KeySet } from './key-set.js';
+import { hasKey, type KeySet } from '../filter/key-set.js';
 import { best, comingAfter, type Place, type Ranking } from './ranking.js';
 import { SearchGraph } from './search-graph.js';
 import { VectorMatrix } from './vector-matrix.js';

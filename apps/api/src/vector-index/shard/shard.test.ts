@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bruteForce, unitVectors } from '../../test/support/unit-vectors.js';
-import { keySetOf } from './key-set.js';
+import { bruteForce, unitVectors } from '../../../test/support/unit-vectors.js';
+import { keySetOf } from '../filter/key-set.js';
 import { loadShard, saveShard } from './shard-snapshot.js';
 import { Shard } from './shard.js';
 

@@ -2,7 +2,7 @@
  * Vectors as the rows of a matrix [N, E] in the memory of a WebAssembly module, which multiplies them with a query
  * (assembly/dot.ts). Four values at a time, always summed in the same order: a score depends on the two vectors alone.
  */
-import { DOT_WASM } from '../generated/dot-wasm.js';
+import { DOT_WASM } from '../../generated/dot-wasm.js';
 
 interface Kernels {
   scoreAll(vector: number, matrix: number, count: number, E: number, out: number): void;

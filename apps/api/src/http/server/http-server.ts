@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { answerUnparsable, limitFields } from './bad-requests.js';
-import { belowBasePath } from './base-path.js';
+import { belowBasePath } from '../base-path.js';
 import { limitPerAddress, watchConnections } from './connections.js';
 import { takeInTurn } from './pipelining.js';
 import { startInTurns } from './turns.js';
