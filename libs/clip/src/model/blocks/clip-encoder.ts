@@ -3,6 +3,8 @@
  * texts: pre-norm blocks. The two models differ in how they initialise it.
  * B batch, T tokens, D hidden_size, F intermediate_size.
  */
+import type { z } from 'zod';
+import * as field from '../config/schema.js';
 import {
   layer,
   layerNorm,
@@ -18,16 +20,16 @@ import { mlp } from './feed-forward.js';
 import { blockStack } from './gradient-checkpointing.js';
 import { preNormBlock, runBlocks, type Block } from './transformer.js';
 
-/** The fields of a config that the encoder reads. */
-export interface EncoderConfig {
-  readonly hidden_size: number;
-  readonly intermediate_size: number;
-  readonly num_hidden_layers: number;
-  readonly num_attention_heads: number;
-  readonly hidden_act: string;
-  readonly layer_norm_eps: number;
-  readonly attention_dropout: number;
-}
+/** The keys of a config that the encoder reads, by default with the sizes of ViT-B. */
+export const encoderKeys = (defaults: { activation: string; epsilon: number }) => ({
+  ...field.transformerSizes(),
+  intermediate_size: field.size().default(3072),
+  hidden_act: field.activationName().default(defaults.activation),
+  layer_norm_eps: field.epsilon().default(defaults.epsilon),
+  attention_dropout: field.rate().default(0),
+});
+
+export type EncoderConfig = z.output<z.ZodObject<ReturnType<typeof encoderKeys>>>;
 
 /** How each kind of tensor starts. */
 export interface EncoderInitializers {

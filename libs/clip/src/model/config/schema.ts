@@ -128,6 +128,23 @@ export const activationName = () =>
     error: `the activation function is not one of ${ACTIVATION_NAMES.join(', ')}`,
   });
 
+/** Sizes of a transformer, by default those of BERT-base and ViT-B. */
+export const transformerSizes = () => ({
+  hidden_size: size().default(768),
+  num_hidden_layers: size().default(12),
+  num_attention_heads: size().default(12),
+});
+
+/** Keys that BERT, MPNet, ViT and DINOv2 have in common, with their defaults. */
+export const transformerKeys = (defaults: { dropout: number; epsilon: number }) => ({
+  ...transformerSizes(),
+  hidden_act: activationName().default('gelu'),
+  hidden_dropout_prob: rate().default(defaults.dropout),
+  attention_probs_dropout_prob: rate().default(defaults.dropout),
+  initializer_range: z.number().min(0).default(0.02),
+  layer_norm_eps: epsilon().default(defaults.epsilon),
+});
+
 /**
  * The schema of a tower's config: `shape`'s keys honoured, the common ones allowed, no others.
  * Its type leaves the common keys out, since no tower reads them.

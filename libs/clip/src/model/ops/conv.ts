@@ -58,13 +58,7 @@ export function depthwiseConv2d(
 function dilatedDepthwise(x: tf.Tensor, filter: tf.Tensor4D, d: number): tf.Tensor {
   const [B, H, W, C] = x.shape as [number, number, number, number];
   const [h, w] = [Math.ceil(H / d), Math.ceil(W / d)];
-  const whole = tf.pad(x, [
-    [0, 0],
-    [0, h * d - H],
-    [0, w * d - W],
-    [0, 0],
-  ]);
-  const classes = tf.transpose(tf.reshape(whole, [B, h, d, w, d, C]), [2, 4, 0, 1, 3, 5]);
+  const classes = tf.transpose(tf.reshape(padEnd(x, h * d, w * d), [B, h, d, w, d, C]), [2, 4, 0, 1, 3, 5]);
   const images: tf.Tensor4D = tf.reshape(classes, [d * d * B, h, w, C]);
   const convolved = tf.depthwiseConv2d(images, filter, 1, 'same');
   const back = tf.transpose(tf.reshape(convolved, [d, d, B, h, w, C]), [2, 3, 0, 4, 1, 5]);
@@ -109,17 +103,22 @@ function padded(x: tf.Tensor, padding: number | 'same', value = 0): tf.Tensor4D 
   );
 }
 
+/** x [B, H, W, C] with zeros below and to the right, up to `height` × `width`. */
+function padEnd(x: tf.Tensor, height: number, width: number): tf.Tensor {
+  const [, H, W] = x.shape as [number, number, number, number];
+  return tf.pad(x, [
+    [0, 0],
+    [0, height - H],
+    [0, width - W],
+    [0, 0],
+  ]);
+}
+
 /** Every `stride`-th row and column, from the first. */
 function subsample(x: tf.Tensor, stride: number): tf.Tensor {
   if (stride === 1) return x;
   const [B, H, W, C] = x.shape as [number, number, number, number];
   const [h, w] = [Math.ceil(H / stride), Math.ceil(W / stride)];
-  const whole = tf.pad(x, [
-    [0, 0],
-    [0, h * stride - H],
-    [0, w * stride - W],
-    [0, 0],
-  ]);
-  const cells = tf.reshape(whole, [B * h, stride, w, stride * C]);
+  const cells = tf.reshape(padEnd(x, h * stride, w * stride), [B * h, stride, w, stride * C]);
   return tf.reshape(tf.slice(cells, [0, 0, 0, 0], [B * h, 1, w, C]), [B, h, w, C]);
 }

@@ -3,7 +3,7 @@
  * B batch, T tokens, V vocab_size, D hidden_size, F intermediate_size.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { firstTokenPooler } from '../blocks/pooler.js';
 import { postNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
@@ -22,18 +22,11 @@ import type { Forward, TextInputs, TowerDefinition } from '../tower.js';
 import { checkTokens, positionsFromPadding } from './tokens.js';
 
 export const bertSchema = field.configSchema({
+  ...field.transformerKeys({ dropout: 0.1, epsilon: 1e-12 }),
   vocab_size: field.size().default(30522),
-  hidden_size: field.size().default(768),
-  num_hidden_layers: field.size().default(12),
-  num_attention_heads: field.size().default(12),
   intermediate_size: field.size().default(3072),
-  hidden_act: field.activationName().default('gelu'),
-  hidden_dropout_prob: field.rate().default(0.1),
-  attention_probs_dropout_prob: field.rate().default(0.1),
   max_position_embeddings: field.size().default(512),
   type_vocab_size: field.size().default(2),
-  initializer_range: z.number().min(0).default(0.02),
-  layer_norm_eps: field.epsilon().default(1e-12),
   pad_token_id: field.tokenId().nullable().default(0),
   position_embedding_type: field.only('absolute'),
   classifier_dropout: field.noEffect(),

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { clipInitializers } from '../blocks/clip-encoder.js';
+import { clipInitializers, encoderKeys } from '../blocks/clip-encoder.js';
 import * as field from '../config/schema.js';
 import { layer, normal, type Layer } from '../layers/index.js';
 import { causalMask, tokenAt } from '../ops/index.js';
@@ -16,15 +16,12 @@ import { checkTokens } from './tokens.js';
 const LEGACY_EOS = 2;
 
 const schema = field.configSchema({
+  ...encoderKeys({ activation: 'quick_gelu', epsilon: 1e-5 }),
   vocab_size: field.size().default(49408),
   hidden_size: field.size().default(512),
   intermediate_size: field.size().default(2048),
-  num_hidden_layers: field.size().default(12),
   num_attention_heads: field.size().default(8),
   max_position_embeddings: field.size().default(77),
-  hidden_act: field.activationName().default('quick_gelu'),
-  layer_norm_eps: field.epsilon().default(1e-5),
-  attention_dropout: field.rate().default(0),
   initializer_range: field.noEffect(),
   initializer_factor: z.number().min(0).default(1),
   eos_token_id: field.tokenId().default(49407),

@@ -3,7 +3,7 @@
  * layers, bucketed as in T5. B batch, T tokens, V vocab_size, D hidden_size, F intermediate_size, H heads.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { blockStack } from '../blocks/gradient-checkpointing.js';
 import { firstTokenPooler } from '../blocks/pooler.js';
 import { postNormBlock, runBlocks, type Block } from '../blocks/transformer.js';
@@ -19,17 +19,10 @@ const BUCKETS = 32;
 const MAX_DISTANCE = 128;
 
 const schema = field.configSchema({
+  ...field.transformerKeys({ dropout: 0.1, epsilon: 1e-12 }),
   vocab_size: field.size().min(2).default(30527),
-  hidden_size: field.size().default(768),
-  num_hidden_layers: field.size().default(12),
-  num_attention_heads: field.size().default(12),
   intermediate_size: field.size().default(3072),
-  hidden_act: field.activationName().default('gelu'),
-  hidden_dropout_prob: field.rate().default(0.1),
-  attention_probs_dropout_prob: field.rate().default(0.1),
   max_position_embeddings: field.size().default(512),
-  initializer_range: z.number().min(0).default(0.02),
-  layer_norm_eps: field.epsilon().default(1e-12),
   relative_attention_num_buckets: field.size().min(BUCKETS).default(BUCKETS),
 });
 

@@ -3,7 +3,7 @@
  * the last position, usually padding, represents the text. B batch, T tokens, D hidden_size, E projection_size.
  */
 import type { z } from 'zod';
-import { siglipInitializers } from '../blocks/clip-encoder.js';
+import { encoderKeys, siglipInitializers } from '../blocks/clip-encoder.js';
 import * as field from '../config/schema.js';
 import { layer, lecunNormal, linear, normal, type Layer } from '../layers/index.js';
 import { lastToken } from '../ops/index.js';
@@ -12,15 +12,9 @@ import { encodeTokens, textTransformer } from './clip-transformer.js';
 import { checkTokens } from './tokens.js';
 
 const schema = field.configSchema({
+  ...encoderKeys({ activation: 'gelu_pytorch_tanh', epsilon: 1e-6 }),
   vocab_size: field.size().default(32000),
-  hidden_size: field.size().default(768),
-  intermediate_size: field.size().default(3072),
-  num_hidden_layers: field.size().default(12),
-  num_attention_heads: field.size().default(12),
   max_position_embeddings: field.size().default(64),
-  hidden_act: field.activationName().default('gelu_pytorch_tanh'),
-  layer_norm_eps: field.epsilon().default(1e-6),
-  attention_dropout: field.rate().default(0),
   // the initialisation follows from the sizes alone
   initializer_range: field.noEffect(),
   initializer_factor: field.noEffect(),

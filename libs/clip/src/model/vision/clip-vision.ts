@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { clipEncoder, clipInitializers } from '../blocks/clip-encoder.js';
+import { clipEncoder, clipInitializers, encoderKeys } from '../blocks/clip-encoder.js';
 import * as field from '../config/schema.js';
 import { layer, layerNorm, normal, parameter, type Layer } from '../layers/index.js';
 import { firstToken, repeatBatch } from '../ops/index.js';
@@ -12,16 +12,10 @@ import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
 import { checkPixels, patchEmbedding, patchGrid } from './patches.js';
 
 const schema = field.configSchema({
-  hidden_size: field.size().default(768),
-  intermediate_size: field.size().default(3072),
-  num_hidden_layers: field.size().default(12),
-  num_attention_heads: field.size().default(12),
+  ...encoderKeys({ activation: 'quick_gelu', epsilon: 1e-5 }),
   num_channels: field.size().default(3),
   image_size: field.size().default(224),
   patch_size: field.size().default(32),
-  hidden_act: field.activationName().default('quick_gelu'),
-  layer_norm_eps: field.epsilon().default(1e-5),
-  attention_dropout: field.rate().default(0),
   initializer_range: z.number().min(0).default(0.02),
   initializer_factor: z.number().min(0).default(1),
   // old configs carry it; the model never had it

@@ -29,15 +29,8 @@ import { resamplePositions } from './resample.js';
 
 const schema = field.configSchema({
   ...field.BACKBONE_KEYS,
-  hidden_size: field.size().default(768),
-  num_hidden_layers: field.size().default(12),
-  num_attention_heads: field.size().default(12),
+  ...field.transformerKeys({ dropout: 0, epsilon: 1e-6 }),
   mlp_ratio: z.number().positive().default(4),
-  hidden_act: field.activationName().default('gelu'),
-  hidden_dropout_prob: field.rate().default(0),
-  attention_probs_dropout_prob: field.rate().default(0),
-  initializer_range: z.number().min(0).default(0.02),
-  layer_norm_eps: field.epsilon().default(1e-6),
   image_size: field.sides(224),
   patch_size: field.sides(14),
   num_channels: field.size().default(3),

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { z } from 'zod';
-import { clipEncoder, clipMlp, siglipInitializers } from '../blocks/clip-encoder.js';
+import { clipEncoder, clipMlp, encoderKeys, siglipInitializers } from '../blocks/clip-encoder.js';
 import * as field from '../config/schema.js';
 import { everyPosition, type ForwardContext } from '../context.js';
 import {
@@ -23,16 +23,10 @@ import type { Forward, TowerDefinition, VisionInputs } from '../tower.js';
 import { checkPixels, patchEmbedding, patchGrid } from './patches.js';
 
 const schema = field.configSchema({
-  hidden_size: field.size().default(768),
-  intermediate_size: field.size().default(3072),
-  num_hidden_layers: field.size().default(12),
-  num_attention_heads: field.size().default(12),
+  ...encoderKeys({ activation: 'gelu_pytorch_tanh', epsilon: 1e-6 }),
   num_channels: field.size().default(3),
   image_size: field.size().default(224),
   patch_size: field.size().default(16),
-  hidden_act: field.activationName().default('gelu_pytorch_tanh'),
-  layer_norm_eps: field.epsilon().default(1e-6),
-  attention_dropout: field.rate().default(0),
   // the initialisation follows from the sizes alone
   initializer_range: field.noEffect(),
   initializer_factor: field.noEffect(),
