@@ -7,7 +7,7 @@ import { imageFormLimits, imageJsonBytes, textJsonBytes } from '../http/body/lim
 import { RequestBody, TakesBody } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { decodeImage, formImage } from '../http/image-input.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
@@ -21,6 +21,7 @@ import { ClassifyService } from './classify.service.js';
 /** Values of a body beside its labels, with room to spare. */
 const FURTHER_VALUES = 192;
 
+@ApiTag('classify')
 @Controller('classify')
 export class ClassifyController {
   constructor(
@@ -47,7 +48,6 @@ export class ClassifyController {
     description:
       'Without a threshold the scores add up to 1, the class that background adds included; with multi_label, and ' +
       'for SigLIP models, each label is scored by itself. The header X-Model has the hash of the model.',
-    tag: 'classify',
     form: { fields: classifyFormSchema(limits), files: { image: 'one' } },
     json: classifyBodySchema(limits),
     responses: { 200: { description: 'Labels, best first', schema: classificationSchema } },

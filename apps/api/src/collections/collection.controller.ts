@@ -15,7 +15,7 @@ import { Access } from '../access/scope.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
 import { SEARCH_INDEX } from '../images/search-index.js';
 import type { SearchIndex } from '../images/search-index.js';
@@ -35,6 +35,7 @@ import type { CollectionParams, CollectionQuery } from './collection.schema.js';
 /** A body with the most ids, of 64 characters each, in both lists. */
 const bodyLimits = () => ({ maxBytes: 2 * MAX_CHANGES * 100 + 4096, maxValues: 2 * MAX_CHANGES + 100 });
 
+@ApiTag('collections')
 @Controller('collections')
 @UseInterceptors(NeedsDatabase)
 export class CollectionController {
@@ -46,8 +47,6 @@ export class CollectionController {
   @Get()
   @ApiRoute({
     summary: 'The collections, by name',
-    tag: 'collections',
-    needsDatabase: true,
     query: collectionQuerySchema,
     responses: { 200: { description: 'One page', schema: collectionListSchema } },
   })
@@ -60,8 +59,6 @@ export class CollectionController {
   @TakesBody({ json: bodyLimits })
   @ApiRoute({
     summary: 'Make a collection',
-    tag: 'collections',
-    needsDatabase: true,
     json: newCollectionSchema,
     responses: { 201: { description: 'It was made', schema: collectionSchema } },
     problems: ['conflict', 'image_not_found'],
@@ -75,8 +72,6 @@ export class CollectionController {
   @Get(':id')
   @ApiRoute({
     summary: 'One collection',
-    tag: 'collections',
-    needsDatabase: true,
     params: collectionParamsSchema,
     responses: { 200: { description: 'The collection', schema: collectionSchema } },
     problems: ['collection_not_found'],
@@ -91,8 +86,6 @@ export class CollectionController {
   @ApiRoute({
     summary: 'Rename a collection, put images in, take images out',
     description: 'All of it happens, or nothing. Images that are in it already, or not in it, are no error.',
-    tag: 'collections',
-    needsDatabase: true,
     params: collectionParamsSchema,
     json: collectionChangeSchema,
     responses: { 200: { description: 'The collection afterwards', schema: collectionSchema } },
@@ -112,8 +105,6 @@ export class CollectionController {
   @Access('write')
   @ApiRoute({
     summary: 'Delete a collection; its images stay',
-    tag: 'collections',
-    needsDatabase: true,
     params: collectionParamsSchema,
     responses: { 204: { description: 'Deleted' } },
     problems: ['collection_not_found'],

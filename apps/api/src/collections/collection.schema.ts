@@ -1,6 +1,6 @@
 /** What the routes of collections take and answer. */
 import { z } from 'zod';
-import { limitSchema, offsetSchema, storableText } from '../http/fields.js';
+import { pageOf, pageQuery, storableText } from '../http/fields.js';
 
 /** Most images that one request puts into a collection or takes out. */
 export const MAX_CHANGES = 1000;
@@ -40,12 +40,7 @@ export type CollectionChange = z.infer<typeof collectionChangeSchema>;
 export const collectionParamsSchema = z.object({ id: z.string().describe('Id of the collection') });
 export type CollectionParams = z.infer<typeof collectionParamsSchema>;
 
-export const collectionQuerySchema = z.strictObject({
-  limit: limitSchema(100).describe('Most collections to return, 1 to 100'),
-  offset: offsetSchema.describe('Collections to skip'),
-});
+export const collectionQuerySchema = pageQuery('collections');
 export type CollectionQuery = z.infer<typeof collectionQuerySchema>;
 
-export const collectionListSchema = z
-  .object({ items: z.array(collectionSchema), total: z.int(), limit: z.int(), offset: z.int() })
-  .meta({ id: 'CollectionList' });
+export const collectionListSchema = pageOf(collectionSchema).meta({ id: 'CollectionList' });

@@ -8,7 +8,7 @@ import { AccessGuard } from '../access/access.guard.js';
 import type { Config } from '../config/config.js';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import { GenerationService, unknownModel } from '../generations/generation.service.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { sendParts } from '../images/served-file.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
@@ -24,7 +24,6 @@ const file = {
   summary: 'A file of a model',
   description:
     'Only what running the model takes; not the weights of training. Needs the scope that DEMO names.',
-  tag: 'demo',
   params: demoFileParamsSchema,
   responses: {
     200: { description: 'The file', content: ['application/json', 'application/octet-stream'] },
@@ -33,6 +32,7 @@ const file = {
   problems: ['demo_off', 'model_not_found', 'insufficient_scope', 'precondition_failed'],
 } as const;
 
+@ApiTag('demo')
 @Controller('demo')
 export class DemoController {
   constructor(
@@ -47,7 +47,6 @@ export class DemoController {
   @ApiRoute({
     summary: 'The model that answers, as a browser loads it',
     description: 'Needs the scope that DEMO names.',
-    tag: 'demo',
     responses: { 200: { description: 'The model', schema: demoModelSchema } },
     problems: ['demo_off', 'insufficient_scope'],
   })

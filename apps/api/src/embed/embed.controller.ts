@@ -9,7 +9,7 @@ import { filesFormLimits, imageJsonBytes, textJsonBytes } from '../http/body/lim
 import { RequestBody, TakesBody } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { checked, decodeImage } from '../http/image-input.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
@@ -17,6 +17,7 @@ import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
 import { embedBodySchema, embeddingsSchema } from './embed.schema.js';
 
+@ApiTag('embed')
 @Controller('embed')
 export class EmbedController {
   constructor(
@@ -38,7 +39,6 @@ export class EmbedController {
   })
   @ApiRoute((limits) => ({
     summary: 'Embeddings of texts or images',
-    tag: 'embed',
     json: embedBodySchema(limits),
     form: { files: { image: 'many' } },
     responses: { 200: { description: 'One vector for each input', schema: embeddingsSchema } },

@@ -3,7 +3,7 @@ import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Res, UseInterce
 import type { Response } from 'express';
 import { Access } from '../access/scope.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { EmbeddingRepository } from '../images/embedding.repository.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { BuilderService } from './builder.service.js';
@@ -16,6 +16,7 @@ import {
 import type { GenerationParams, GenerationView } from './generation.schema.js';
 import { GenerationService, unknownModel } from './generation.service.js';
 
+@ApiTag('models')
 @Controller('models')
 @UseInterceptors(NeedsDatabase)
 export class GenerationController {
@@ -31,8 +32,6 @@ export class GenerationController {
     summary: 'The models that have encoded the collection, oldest first',
     description:
       'One of them answers. When another checkpoint is served, its model is built beside it and takes over.',
-    tag: 'models',
-    needsDatabase: true,
     responses: { 200: { description: 'All of them', schema: generationListSchema } },
   })
   async list(): Promise<{ items: GenerationView[]; images: number }> {
@@ -61,8 +60,6 @@ export class GenerationController {
   @Get(':hash')
   @ApiRoute({
     summary: 'One model, with its card',
-    tag: 'models',
-    needsDatabase: true,
     params: generationParamsSchema,
     responses: { 200: { description: 'The model', schema: generationCardSchema } },
     problems: ['model_not_found'],
@@ -80,8 +77,6 @@ export class GenerationController {
     description:
       'At once when it was complete before: images that came since are encoded in the background. Else it is built ' +
       'first, and the model that answers goes on until then.',
-    tag: 'models',
-    needsDatabase: true,
     params: generationParamsSchema,
     responses: {
       200: { description: 'It answers', schema: activationSchema },
@@ -105,8 +100,6 @@ export class GenerationController {
   @ApiRoute({
     summary: 'Remove the embeddings of a model, or cancel its build',
     description: 'Its files in the data folder go too. The model that answers cannot be removed.',
-    tag: 'models',
-    needsDatabase: true,
     params: generationParamsSchema,
     responses: { 204: { description: 'They are removed in the background' } },
     problems: ['model_not_found', 'model_in_use'],

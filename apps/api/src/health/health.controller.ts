@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { EmbeddingService } from '../encoder/embedding.service.js';
 import { Access } from '../access/scope.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { ImageRepository } from '../images/image.repository.js';
 import { BuilderService } from '../generations/builder.service.js';
 import { PROBLEMS, isProblemCode } from '../problems/catalogue.js';
@@ -28,6 +28,7 @@ const problemEntrySchema = z
   .object({ code: z.string(), status: z.int(), title: z.string() })
   .meta({ id: 'ProblemEntry' });
 
+@ApiTag('service')
 @Controller()
 export class HealthController {
   constructor(
@@ -42,7 +43,6 @@ export class HealthController {
   @Access('open')
   @ApiRoute({
     summary: 'Whether the process answers',
-    tag: 'service',
     responses: { 200: { description: 'It does', schema: z.object({ status: z.literal('ok') }) } },
   })
   @Header('Cache-Control', 'no-store')
@@ -55,7 +55,6 @@ export class HealthController {
   @UseInterceptors(NeedsDatabase)
   @ApiRoute({
     summary: 'Whether every route can answer',
-    tag: 'service',
     responses: { 200: { description: 'Ready', schema: readySchema } },
     problems: ['database_unavailable'],
   })
@@ -78,7 +77,6 @@ export class HealthController {
   @Get('metrics')
   @ApiRoute({
     summary: 'Metrics in the Prometheus text format',
-    tag: 'service',
     responses: { 200: { description: 'The metrics', content: ['text/plain'] } },
   })
   async prometheus(@Res() response: Response): Promise<void> {
@@ -90,7 +88,6 @@ export class HealthController {
   @Get('problems')
   @ApiRoute({
     summary: 'Every error code with its status and meaning',
-    tag: 'service',
     responses: { 200: { description: 'The catalogue', schema: z.array(problemEntrySchema) } },
   })
   problems(): z.infer<typeof problemEntrySchema>[] {
@@ -100,7 +97,6 @@ export class HealthController {
   @Get('problems/:code')
   @ApiRoute({
     summary: 'One error code',
-    tag: 'service',
     params: z.object({ code: z.string() }),
     responses: { 200: { description: 'Its entry', schema: problemEntrySchema } },
     problems: ['problem_not_found'],

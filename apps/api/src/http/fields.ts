@@ -16,6 +16,17 @@ export const limitSchema = (fallback: number) => numeric(z.int().min(1).max(100)
 /** `offset` of a paged list. */
 export const offsetSchema = numeric(z.int().min(0).max(1_000_000_000).default(0));
 
+/** The query of a list that is read page by page. @param noun what it lists, in the plural */
+export const pageQuery = (noun: string) =>
+  z.strictObject({
+    limit: limitSchema(100).describe(`Maximum number of ${noun} to return, 1 to 100`),
+    offset: offsetSchema.describe(`Number of ${noun} to skip`),
+  });
+
+/** One page of such a list, and how many items there are in all. */
+export const pageOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), total: z.int(), limit: z.int(), offset: z.int() });
+
 const FLAGS: Partial<Record<string, boolean>> = {
   ...{ true: true, on: true, yes: true, '1': true },
   ...{ false: false, off: false, no: false, '0': false },

@@ -22,7 +22,7 @@ import { filesFormLimits } from '../http/body/limits.js';
 import { RequestBody, TakesBody, formOf, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
@@ -46,6 +46,7 @@ import { ImageService } from './image.service.js';
 import { fileGone } from './image.view.js';
 import { sendParts } from './served-file.js';
 
+@ApiTag('images')
 @Controller('images')
 @UseInterceptors(NeedsDatabase)
 export class ImageController {
@@ -72,8 +73,6 @@ export class ImageController {
       'captions and tags that the image lacks are added to it, up to 100 of each, and `merged` says which; ' +
       'with `onDuplicate` they stay as they are, or are replaced. ' +
       '201 when at least one was new, 200 when all were there.',
-    tag: 'images',
-    needsDatabase: true,
     form: { fields: uploadFieldsSchema, files: { image: 'many' } },
     responses: {
       201: { description: 'At least one image was new', schema: uploadResultSchema },
@@ -112,8 +111,6 @@ export class ImageController {
   @Get()
   @ApiRoute({
     summary: 'List the images, all or some, by when they were added or taken',
-    tag: 'images',
-    needsDatabase: true,
     query: listQuerySchema,
     responses: { 200: { description: 'One page', schema: imageListSchema } },
   })
@@ -125,8 +122,6 @@ export class ImageController {
   @Get(':id')
   @ApiRoute({
     summary: 'One image',
-    tag: 'images',
-    needsDatabase: true,
     params: imageParamsSchema,
     responses: { 200: { description: 'The image', schema: imageSchema } },
     problems: ['image_not_found'],
@@ -143,8 +138,6 @@ export class ImageController {
     description:
       'What is left out stays. With `If-Match: "<revision>"` only if the image still has that revision, which GET gives ' +
       'as `revision`: 412 otherwise.',
-    tag: 'images',
-    needsDatabase: true,
     params: imageParamsSchema,
     json: changeBodySchema,
     responses: { 200: { description: 'The image as it is now', schema: imageSchema } },
@@ -164,8 +157,6 @@ export class ImageController {
     description:
       'Without GPS, camera data, XMP, IPTC, comments and embedded thumbnails; the pixels are those that came. ' +
       '`original=true` gives the bytes as they came; where the service has keys, that needs one with the scope admin.',
-    tag: 'images',
-    needsDatabase: true,
     params: imageParamsSchema,
     query: fileQuerySchema,
     responses: {
@@ -197,8 +188,6 @@ export class ImageController {
   @Get(':id/thumbnail')
   @ApiRoute({
     summary: 'A small version, WebP, at most 320 × 320 pixels',
-    tag: 'images',
-    needsDatabase: true,
     params: imageParamsSchema,
     responses: { 200: { description: 'The thumbnail', content: ['image/webp'] } },
     problems: ['image_not_found', 'precondition_failed'],
@@ -212,8 +201,6 @@ export class ImageController {
   @Access('write')
   @ApiRoute({
     summary: 'Remove an image',
-    tag: 'images',
-    needsDatabase: true,
     params: imageParamsSchema,
     responses: { 204: { description: 'Removed' } },
     problems: ['image_not_found'],

@@ -4,8 +4,8 @@ import type { Response } from 'express';
 import { Access } from '../access/scope.js';
 import type { Config } from '../config/config.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
-import { ApiRoute } from '../http/openapi.js';
-import type { RouteDescription } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
+import type { RouteDescription } from '../http/openapi-operation.js';
 import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { parseInput } from '../http/validation.js';
@@ -17,13 +17,12 @@ import { ImportService } from './import.service.js';
 
 /** What the routes that control a job have in common. */
 const control = {
-  tag: 'imports',
-  needsDatabase: true,
   params: importParamsSchema,
   responses: { 200: { description: 'The job as it is now', schema: importSchema } },
   problems: ['import_not_found', 'import_state'],
 } satisfies Partial<RouteDescription>;
 
+@ApiTag('imports')
 @Controller('imports')
 @UseInterceptors(NeedsDatabase)
 export class ImportController {
@@ -41,8 +40,6 @@ export class ImportController {
     description:
       'Starts a job and answers at once; GET /imports/:id shows its progress. Images that are in the collection ' +
       'already are not stored again, so an import can be repeated. While a job for the same request is unfinished, it is returned.',
-    tag: 'imports',
-    needsDatabase: true,
     json: importBodySchema,
     responses: {
       202: { description: 'The job was started', schema: importSchema },
@@ -60,8 +57,6 @@ export class ImportController {
   @Access('write')
   @ApiRoute({
     summary: 'The newest imports',
-    tag: 'imports',
-    needsDatabase: true,
     responses: { 200: { description: 'Up to 100, newest first', schema: importListSchema } },
   })
   async list() {
@@ -72,8 +67,6 @@ export class ImportController {
   @Access('write')
   @ApiRoute({
     summary: 'Progress of an import',
-    tag: 'imports',
-    needsDatabase: true,
     params: importParamsSchema,
     responses: { 200: { description: 'The job', schema: importSchema } },
     problems: ['import_not_found'],
@@ -88,8 +81,6 @@ export class ImportController {
     summary: 'Progress of an import as server-sent events',
     description:
       'An event `progress` with the job as data, first at once and then after each change; the stream ends with the job.',
-    tag: 'imports',
-    needsDatabase: true,
     params: importParamsSchema,
     responses: { 200: { description: 'Events', content: ['text/event-stream'] } },
     problems: ['import_not_found'],

@@ -17,7 +17,7 @@ import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { textJsonBytes } from '../http/body/limits.js';
 import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { parseInput } from '../http/validation.js';
 import { Problem } from '../problems/problem.js';
 import { CONFIG } from '../providers.js';
@@ -39,6 +39,7 @@ const bodyLimits = ({ config }: { config: Config }) => ({
   maxValues: config.MAX_LABELS + MAX_TEMPLATES + 64,
 });
 
+@ApiTag('label sets')
 @Controller('label-sets')
 @UseInterceptors(NeedsDatabase)
 export class LabelSetController {
@@ -50,8 +51,6 @@ export class LabelSetController {
   @Get()
   @ApiRoute({
     summary: 'The label sets, by name, without their labels',
-    tag: 'label sets',
-    needsDatabase: true,
     query: labelSetQuerySchema,
     responses: { 200: { description: 'One page', schema: labelSetListSchema } },
   })
@@ -65,8 +64,6 @@ export class LabelSetController {
   @ApiRoute((limits) => ({
     summary: 'Save labels under a name',
     description: 'POST /classify takes the name as `label_set` instead of labels.',
-    tag: 'label sets',
-    needsDatabase: true,
     json: newLabelSetSchema(limits),
     responses: { 201: { description: 'It was saved', schema: labelSetSchema } },
     problems: ['conflict'],
@@ -78,8 +75,6 @@ export class LabelSetController {
   @Get(':id')
   @ApiRoute({
     summary: 'One label set',
-    tag: 'label sets',
-    needsDatabase: true,
     params: labelSetParamsSchema,
     responses: { 200: { description: 'The set', schema: labelSetSchema } },
     problems: ['label_set_not_found'],
@@ -94,8 +89,6 @@ export class LabelSetController {
   @ApiRoute((limits) => ({
     summary: 'Rename a label set, or replace its labels or templates',
     description: 'What is left out stays.',
-    tag: 'label sets',
-    needsDatabase: true,
     params: labelSetParamsSchema,
     json: labelSetChangeSchema(limits),
     responses: { 200: { description: 'The set afterwards', schema: labelSetSchema } },
@@ -118,8 +111,6 @@ export class LabelSetController {
   @Access('write')
   @ApiRoute({
     summary: 'Delete a label set',
-    tag: 'label sets',
-    needsDatabase: true,
     params: labelSetParamsSchema,
     responses: { 204: { description: 'Deleted' } },
     problems: ['label_set_not_found'],

@@ -1,6 +1,6 @@
 /** What the routes of label sets take and answer. */
 import { z } from 'zod';
-import { limitSchema, offsetSchema, storableText } from '../http/fields.js';
+import { pageOf, pageQuery, storableText } from '../http/fields.js';
 import { expandTemplates, immodest, labelListSchema, templateListSchema } from './prompts.js';
 import type { TextLimits } from './prompts.js';
 
@@ -64,12 +64,7 @@ export type LabelSetChange = z.infer<ReturnType<typeof labelSetChangeSchema>>;
 export const labelSetParamsSchema = z.object({ id: z.string().describe('Id of the set') });
 export type LabelSetParams = z.infer<typeof labelSetParamsSchema>;
 
-export const labelSetQuerySchema = z.strictObject({
-  limit: limitSchema(100).describe('Maximum number of sets to return, 1 to 100'),
-  offset: offsetSchema.describe('Sets to skip'),
-});
+export const labelSetQuerySchema = pageQuery('label sets');
 export type LabelSetQuery = z.infer<typeof labelSetQuerySchema>;
 
-export const labelSetListSchema = z
-  .object({ items: z.array(labelSetSummarySchema), total: z.int(), limit: z.int(), offset: z.int() })
-  .meta({ id: 'LabelSetList' });
+export const labelSetListSchema = pageOf(labelSetSummarySchema).meta({ id: 'LabelSetList' });

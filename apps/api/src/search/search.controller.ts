@@ -6,7 +6,7 @@ import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js'
 import type { Body } from '../http/body/request-body.js';
 import { decodeImage, formImage } from '../http/image-input.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
-import { ApiRoute } from '../http/openapi.js';
+import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
 import { parseInput } from '../http/validation.js';
@@ -21,6 +21,7 @@ import {
 import type { PageQuery } from './search.schema.js';
 import { SearchService } from './search.service.js';
 
+@ApiTag('search')
 @Controller('search')
 @UseInterceptors(NeedsDatabase)
 export class SearchController {
@@ -35,8 +36,6 @@ export class SearchController {
     description:
       'Several texts become one question: the mean of the embeddings of all `q` by their `weight`, less half the mean of ' +
       'those of all `not`, scaled to length 1. Scores are cosines with that.',
-    tag: 'search',
-    needsDatabase: true,
     query: searchQuerySchema(limits.MAX_TEXT_LENGTH),
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
     problems: ['overloaded'],
@@ -54,8 +53,6 @@ export class SearchController {
   })
   @ApiRoute({
     summary: 'Search images by an image',
-    tag: 'search',
-    needsDatabase: true,
     query: pageQuerySchema,
     form: { files: { image: 'one' } },
     json: imageBodySchema,
@@ -86,8 +83,6 @@ export class SearchController {
   @TakesBody({ json: ({ model }) => vectorJsonLimits(model.embeddingSize) })
   @ApiRoute({
     summary: 'Search images by an embedding',
-    tag: 'search',
-    needsDatabase: true,
     query: pageQuerySchema,
     json: vectorBodySchema,
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
