@@ -9,18 +9,10 @@ import torch
 import transformers as t
 from common import save_golden
 
-VISION = dict(
-    hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, image_size=16, patch_size=4
-)
-DINO = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=16, patch_size=4)
-TEXT = dict(
-    vocab_size=40,
-    hidden_size=16,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=24,
-    max_position_embeddings=16,
-)
+TINY = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2)
+VISION = dict(**TINY, intermediate_size=24, image_size=16, patch_size=4)
+DINO = dict(**TINY, mlp_ratio=2, image_size=16, patch_size=4)
+TEXT = dict(**TINY, vocab_size=40, intermediate_size=24, max_position_embeddings=16)
 SWIN = dict(image_size=16, patch_size=2, embed_dim=8, depths=[2, 2], num_heads=[2, 4], window_size=4)
 MOBILENET = dict(
     image_size=32, depth_multiplier=0.1, min_depth=4, depth_divisible_by=4, finegrained_output=False, expand_ratio=2

@@ -9,18 +9,10 @@ import torch
 import torch.nn.functional as F
 import transformers as t
 from common import save_golden
-from models import randomize
+from models import TINY, randomize
 
-VIT = t.ViTConfig(
-    hidden_size=16,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=24,
-    image_size=8,
-    patch_size=4,
-    hidden_dropout_prob=0.0,
-    attention_probs_dropout_prob=0.0,
-)
+TOWER = dict(**TINY, intermediate_size=24, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+VIT = t.ViTConfig(**TOWER, image_size=8, patch_size=4)
 SWIN = t.SwinConfig(
     image_size=16, patch_size=2, embed_dim=8, depths=[1, 2], num_heads=[2, 4], window_size=2, drop_path_rate=0.0
 )
@@ -28,18 +20,7 @@ SWIN = t.SwinConfig(
 RESNET = t.ResNetConfig(
     embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1], layer_type='basic', image_size=12, hidden_size=8
 )
-ROBERTA = t.RobertaConfig(
-    vocab_size=60,
-    hidden_size=16,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=24,
-    max_position_embeddings=14,
-    type_vocab_size=1,
-    layer_norm_eps=1e-5,
-    hidden_dropout_prob=0.0,
-    attention_probs_dropout_prob=0.0,
-)
+ROBERTA = t.RobertaConfig(**TOWER, vocab_size=60, max_position_embeddings=14, type_vocab_size=1, layer_norm_eps=1e-5)
 SMALL_ROBERTA = t.RobertaConfig(**{**ROBERTA.to_diff_dict(), 'hidden_size': 8, 'num_hidden_layers': 1})
 
 LINEAR = dict(steps=6, batch=4, lr=2e-3, wd=0.1, betas=[0.9, 0.999], eps=1e-8, clip=1.0, warmup=2, schedule='linear')

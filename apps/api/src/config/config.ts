@@ -2,57 +2,23 @@
  * Settings of the service: environment variables only, read and checked in this one file.
  * The Zod schema is the check, the type and the text of `--help`.
  */
-import { isIP } from 'node:net';
 import { delimiter, resolve } from 'node:path';
 import { IMAGE_FORMATS, OPTIONAL_IMAGE_FORMATS } from '@clip-ts/clip';
 import { z } from 'zod';
 import { StartError } from '../start-error.js';
+import {
+  BASE_PATH_PATTERN,
+  HOST_PATTERN,
+  count,
+  folder,
+  isOrigin,
+  isProxyAddress,
+  listOf,
+} from './values.js';
 
 const MIB = 1024 * 1024;
 /** Formats that can be accepted. */
 const FORMATS = [...IMAGE_FORMATS, ...OPTIONAL_IMAGE_FORMATS];
-
-/** A whole number in a range, from its decimal text. */
-const count = (minimum: number, maximum: number, fallback: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, 'expected a whole number')
-    .default(String(fallback))
-    .transform(Number)
-    .pipe(z.number().min(minimum).max(maximum));
-
-const folder = z.string().transform((path) => resolve(path));
-
-/** The parts of a text between commas. */
-function listOf(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}
-
-/** A name, a name with `*.` before it, `*`, or an address (IPv6 in brackets). */
-const HOST_PATTERN = /^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/;
-
-/** Parts that no browser and no proxy writes in another way; none that means another folder. */
-const BASE_PATH_PATTERN = /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)*$/;
-
-function isOrigin(text: string): boolean {
-  const { origin, href } = new URL(text);
-  return href === `${origin}/`;
-}
-
-/** An address, a subnet, or a name that Express knows (loopback, linklocal, uniquelocal). */
-function isProxyAddress(text: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
-  const [address = '', prefix, ...rest] = text.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return (
-    prefix === undefined ||
-    (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128) && Number(prefix) > 0)
-  );
-}
 
 /** Each variable with its default; `describe` is the line of the help text. */
 const environmentSchema = z.object({

@@ -3,8 +3,8 @@
  * service in the tests would spend; a copy takes a moment. The first user makes the template.
  */
 import { createHash } from 'node:crypto';
-import { cpSync } from 'node:fs';
-import { access, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { cpSync, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
@@ -27,7 +27,7 @@ export function copyDataFolder(from: string, to: string): void {
 async function templateFolder(): Promise<string> {
   const prefix = join(process.env.CLIP_TEST_CACHE ?? tmpdir(), 'clip-ts-empty-database-');
   const template = `${prefix}${userInfo().uid}-${await version()}`;
-  if (await exists(template)) return template;
+  if (existsSync(template)) return template;
   // Loaded only here: the database takes longer to load than the template to copy.
   const { openDatabase } = await import('../../build/database/open-database.js');
   const unfinished = await mkdtemp(prefix);
@@ -37,7 +37,7 @@ async function templateFolder(): Promise<string> {
     await rename(join(unfinished, 'database'), template);
   } catch (error) {
     // Another test file was first.
-    if (!(await exists(template))) throw error;
+    if (!existsSync(template)) throw error;
   }
   await rm(unfinished, { recursive: true });
   return template;
@@ -48,13 +48,4 @@ async function version(): Promise<string> {
   const hash = createHash('sha256').update(await readFile(MANIFEST));
   for (const name of (await readdir(MIGRATIONS)).sort()) hash.update(name);
   return hash.digest('hex').slice(0, 12);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

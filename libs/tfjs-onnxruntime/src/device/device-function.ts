@@ -4,7 +4,8 @@
  */
 import type { ElementType } from '../graph/value.js';
 import { EngineError } from '../errors.js';
-import { signatureOf, checkSignature, type HostTensor, type TensorSignature } from '../replay/host-tensor.js';
+import { CompiledSteps } from '../replay/compiled-steps.js';
+import { checkSignature, type HostTensor, type TensorSignature } from '../replay/host-tensor.js';
 import { addPrefix, stripPrefix } from '../replay/prefix.js';
 import type { StatefulFunction } from '../replay/replayed-function.js';
 import { resultsOf } from '../replay/compile-step.js';
@@ -26,10 +27,9 @@ export class DeviceFunction {
   readonly #device: ComputeDevice;
   readonly #fn: StatefulFunction;
   readonly #name: string;
-  readonly #maxSignatures: number;
   readonly #stepOptions: DeviceStepOptions;
   readonly #state: DeviceState;
-  readonly #compiled = new Map<string, DeviceStep>();
+  readonly #compiled: CompiledSteps<DeviceStep>;
   #disposed = false;
 
   /** @param initialState is copied to the device */
@@ -37,12 +37,12 @@ export class DeviceFunction {
     device: ComputeDevice,
     fn: StatefulFunction,
     initialState: Readonly<Record<string, HostTensor>>,
-    { name = fn.name || 'function', maxSignatures = 8, ...stepOptions }: DeviceFunctionOptions = {},
+    { name = fn.name || 'function', maxSignatures, ...stepOptions }: DeviceFunctionOptions = {},
   ) {
     this.#device = device;
     this.#fn = fn;
     this.#name = name;
-    this.#maxSignatures = maxSignatures;
+    this.#compiled = new CompiledSteps(maxSignatures);
     this.#stepOptions = stepOptions;
     this.#state = new DeviceState(device, initialState);
   }
@@ -91,23 +91,12 @@ export class DeviceFunction {
 
   #step(inputs: Readonly<Record<string, HostTensor>>): DeviceStep {
     this.#assertUsable();
-    const signature = signatureOf(inputs);
-    let step = this.#compiled.get(signature);
-    if (step) this.#compiled.delete(signature);
-    else step = this.#compile(inputs);
-    this.#compiled.set(signature, step);
-    for (const [oldest, each] of this.#compiled) {
-      if (this.#compiled.size <= this.#maxSignatures) break;
-      each.dispose();
-      this.#compiled.delete(oldest);
-    }
-    return step;
+    return this.#compiled.get(inputs, () => this.#compile(inputs));
   }
 
   #compile(inputs: Readonly<Record<string, HostTensor>>): DeviceStep {
     const traced = this.#trace(inputs);
     if (this.#state.arrange(resultsOf(traced, false).updates)) {
-      for (const step of this.#compiled.values()) step.dispose();
       this.#compiled.clear();
     }
     return compileDeviceStep(this.#device, this.#state, traced, this.#stepOptions);
@@ -135,7 +124,6 @@ export class DeviceFunction {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const step of this.#compiled.values()) step.dispose();
     this.#compiled.clear();
     this.#state.dispose();
   }

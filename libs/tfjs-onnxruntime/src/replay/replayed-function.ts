@@ -9,12 +9,12 @@ import type { TypedArray } from '../graph/value.js';
 import { Downloader } from '../session/device.js';
 import type { SessionOptions } from '../session/ort.js';
 import type { ProfileEntry } from '../session/profile.js';
+import { CompiledSteps } from './compiled-steps.js';
 import { compileStep, type CompiledStep, type StepOptions } from './compile-step.js';
 import {
   checkHostTensor,
   checkSignature,
   hostTensor,
-  signatureOf,
   type HostTensor,
   type TensorSignature,
 } from './host-tensor.js';
@@ -59,7 +59,7 @@ export class ReplayedFunction {
   readonly #slots = new Map<string, StateSlot>();
   readonly #native: NativeRuntime | undefined;
   readonly #optimizer: InPlaceOptimizer;
-  readonly #compiled = new Map<string, CompiledStep>();
+  readonly #compiled: CompiledSteps<CompiledStep>;
   #downloader: Downloader | undefined;
   #disposed = false;
   /** Settled when no run is under way. */
@@ -80,6 +80,7 @@ export class ReplayedFunction {
     this.#optimizer = this.#native
       ? new NativeOptimizer(this.#native, sessionOptions.intraOpNumThreads ?? 0)
       : new LazyOptimizer();
+    this.#compiled = new CompiledSteps(options.maxSignatures, () => this.#downloadState());
     for (const name in initialState) {
       const { data, shape, dtype } = checkHostTensor(name, initialState[name]);
       const contents = options.sharesState
@@ -155,13 +156,7 @@ export class ReplayedFunction {
   /** The compiled step for the signature of these inputs. */
   #step(inputs: Readonly<Record<string, HostTensor>>): CompiledStep {
     this.#assertUsable();
-    const signature = signatureOf(inputs);
-    let step = this.#compiled.get(signature);
-    if (step) this.#compiled.delete(signature);
-    else step = this.#compile(inputs);
-    this.#compiled.set(signature, step);
-    this.#evict();
-    return step;
+    return this.#compiled.get(inputs, () => this.#compile(inputs));
   }
 
   #compile(inputs: Readonly<Record<string, HostTensor>>): CompiledStep {
@@ -198,16 +193,6 @@ export class ReplayedFunction {
       (slot) => this.#contentsOf(slot),
       this.#native,
     );
-  }
-
-  #evict(): void {
-    const limit = this.#options.maxSignatures ?? 8;
-    for (const [signature, step] of this.#compiled) {
-      if (this.#compiled.size <= limit) break;
-      this.#downloadState();
-      step.dispose();
-      this.#compiled.delete(signature);
-    }
   }
 
   /** Copies of the state's tensors. @param names all when left out */
@@ -281,7 +266,6 @@ export class ReplayedFunction {
   #release(): void {
     for (const { device } of this.#slots.values()) device?.dispose();
     this.#slots.clear();
-    for (const step of this.#compiled.values()) step.dispose();
     this.#compiled.clear();
     this.#optimizer.dispose();
     this.#downloader?.dispose();
