@@ -2,17 +2,11 @@
 import { describe, expect, it, vi } from 'vitest';
 import { colourPng } from './support/images.js';
 import { formRequest, jsonRequest, jsonText } from './support/server.js';
-import type { FormFields } from './support/server.js';
+import type { FormFields, ScoredLabel } from './support/server.js';
 import { useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-interface Label {
-  label: string;
-  score: number;
-  similarity: number;
-}
 
 const server = useServer(useFolder(), { MAX_LABELS: '20', MAX_TEXT_LENGTH: '50' });
 
@@ -25,7 +19,7 @@ const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
 
 describe('POST /classify', () => {
   it('takes a form with repeated labels and ranks them', async () => {
-    const labels = await server.json<Label[]>(
+    const labels = await server.json<ScoredLabel[]>(
       '/classify',
       formRequest({ image: await colourPng('red'), labels: ['blue', 'red', 'green'] }),
     );
@@ -36,7 +30,7 @@ describe('POST /classify', () => {
   });
 
   it('takes labels as a JSON array, a template, and a limit', async () => {
-    const labels = await server.json<Label[]>(
+    const labels = await server.json<ScoredLabel[]>(
       '/classify',
       formRequest({
         image: await colourPng('green'),
@@ -53,8 +47,8 @@ describe('POST /classify', () => {
   it('takes JSON with the image in base64, with or without a data: prefix', async () => {
     const inputs = base64(await colourPng('blue'));
     const parameters = { candidate_labels: ['red', 'blue'] };
-    const plain = await server.postJson<Label[]>('/classify', { inputs, parameters });
-    const prefixed = await server.postJson<Label[]>('/classify', {
+    const plain = await server.postJson<ScoredLabel[]>('/classify', { inputs, parameters });
+    const prefixed = await server.postJson<ScoredLabel[]>('/classify', {
       inputs: `data:image/png;base64,${inputs}`,
       parameters,
     });
@@ -67,14 +61,14 @@ describe('POST /classify', () => {
       inputs: base64(await colourPng('red')),
       parameters: { candidate_labels: ['green', 'blue', 'cyan'], threshold: 0.99 },
     };
-    const [only, ...rest] = await server.postJson<Label[]>('/classify', body);
+    const [only, ...rest] = await server.postJson<ScoredLabel[]>('/classify', body);
     expect(only?.label).toBe('none of the above');
     expect(rest).toEqual([]);
   });
 
   it('counts a label given twice once', async () => {
     const form = formRequest({ image: await colourPng('red'), labels: ['red', 'blue', 'red'] });
-    expect(await server.json<Label[]>('/classify', form)).toHaveLength(2);
+    expect(await server.json<ScoredLabel[]>('/classify', form)).toHaveLength(2);
   });
 
   it('gives the same answer to many requests at once as to each alone', async () => {
@@ -82,7 +76,7 @@ describe('POST /classify', () => {
     const answers = await Promise.all(
       Array.from({ length: 40 }, async (_, n) => {
         const form = formRequest({ image: await colourPng(names[n % 8]!), labels: names });
-        return (await server.json<Label[]>('/classify', form))[0]?.label;
+        return (await server.json<ScoredLabel[]>('/classify', form))[0]?.label;
       }),
     );
     expect(answers).toEqual(Array.from({ length: 40 }, (_, n) => names[n % 8]));
@@ -91,7 +85,8 @@ describe('POST /classify', () => {
   it('judges each label by itself with multi_label, however many others there are', async () => {
     const score = async (image: string, labels: string[], wanted: string) => {
       const form = formRequest({ image: await colourPng(image), labels, multi_label: 'on' });
-      return (await server.json<Label[]>('/classify', form)).find(({ label }) => label === wanted)!.score;
+      return (await server.json<ScoredLabel[]>('/classify', form)).find(({ label }) => label === wanted)!
+        .score;
     };
     const right = await score('red', ['red'], 'red');
     const wrong = await score('red', ['cyan'], 'cyan');
@@ -104,7 +99,7 @@ describe('POST /classify', () => {
   it('adds the class of none of the labels on request, which wins when all are wrong', async () => {
     const inputs = base64(await colourPng('red'));
     const ask = (labels: string[], more: object = {}) =>
-      server.postJson<Label[]>('/classify', {
+      server.postJson<ScoredLabel[]>('/classify', {
         inputs,
         parameters: { candidate_labels: labels, background: true, ...more },
       });
@@ -138,7 +133,7 @@ describe('POST /classify', () => {
   it('splits one text of labels at its commas, in a form and in JSON, and no element of an array', async () => {
     const image = await colourPng('red');
     const names = async (request: RequestInit) =>
-      (await server.json<Label[]>('/classify', request)).map(({ label }) => label).sort();
+      (await server.json<ScoredLabel[]>('/classify', request)).map(({ label }) => label).sort();
     expect(await names(formRequest({ image, labels: 'red, blue,, green ' }))).toEqual([
       'blue',
       'green',
@@ -166,12 +161,12 @@ describe('POST /classify', () => {
     [{ multi_label: 'on', top_k: '50', background: 'off', threshold: '0' }],
   ] as [FormFields][])('reads the flags and numbers of forms: %j', async (fields) => {
     const image = await colourPng('red');
-    const expected = await server.postJson<Label[]>('/classify', {
+    const expected = await server.postJson<ScoredLabel[]>('/classify', {
       inputs: base64(image),
       parameters: { candidate_labels: ['red', 'blue'], multi_label: true, top_k: null },
     });
     const form = formRequest({ image, labels: ['red', 'blue'], ...fields });
-    expect(await server.json<Label[]>('/classify', form)).toEqual(expected);
+    expect(await server.json<ScoredLabel[]>('/classify', form)).toEqual(expected);
   });
 
   // The bytes that huggingface_hub 2.4.0 (Python) and @huggingface/inference 4.13.30 (JavaScript) sent.
@@ -189,7 +184,7 @@ describe('POST /classify', () => {
       `{"inputs": "data:image/png;charset=utf-8;base64,${HUB_IMAGE}", "parameters": {"candidate_labels": "red circle, blue square"}, "options": {"use_cache": false, "wait_for_model": true}}`,
     ],
   ])('answers the clients of Hugging Face: %s', async (_client, body) => {
-    const labels = await server.json<Label[]>('/classify', jsonText(body));
+    const labels = await server.json<ScoredLabel[]>('/classify', jsonText(body));
     expect(labels.map(({ label }) => label)).toEqual(['red circle', 'blue square']);
     expect(labels[0]!.score).toBeGreaterThan(0.9);
   });

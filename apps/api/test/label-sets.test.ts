@@ -2,17 +2,11 @@
 import { describe, expect, it, vi } from 'vitest';
 import { colourPng } from './support/images.js';
 import { formRequest, jsonRequest } from './support/server.js';
-import type { FormFields } from './support/server.js';
+import type { FormFields, ScoredLabel } from './support/server.js';
 import { useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-interface Label {
-  label: string;
-  score: number;
-  similarity: number;
-}
 
 const server = useServer(useFolder(), { MAX_LABELS: '20', MAX_TEXT_LENGTH: '50' });
 
@@ -30,7 +24,7 @@ describe('a label set', () => {
   const patch = (body: object) => ({ ...jsonRequest(body), method: 'PATCH' });
   const code = async (path: string, options?: RequestInit) => (await server.problem(path, options)).code;
   const scores = async (fields: FormFields) =>
-    server.json<Label[]>('/classify', formRequest({ image: await colourPng('red'), ...fields }));
+    server.json<ScoredLabel[]>('/classify', formRequest({ image: await colourPng('red'), ...fields }));
   /** How often the embedding of a text was asked for. */
   const lookups = async () => {
     const metrics = await (await server.fetch('/metrics')).text();
@@ -47,7 +41,7 @@ describe('a label set', () => {
     expect(await scores({ label_set: 'colours', templates: '{}' })).toEqual(plain);
     const inputs = Buffer.from(await colourPng('red')).toString('base64');
     const body = { inputs, parameters: { label_set: 'colours', top_k: 1 } };
-    expect((await server.postJson<Label[]>('/classify', body))[0]?.label).toBe('red');
+    expect((await server.postJson<ScoredLabel[]>('/classify', body))[0]?.label).toBe('red');
     const before = await lookups();
     expect(before).toBeGreaterThan(0);
     expect(await scores({ label_set: 'colours' })).toEqual(expected);

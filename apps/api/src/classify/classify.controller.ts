@@ -6,7 +6,7 @@ import { filledFields } from '../http/fields.js';
 import { imageFormLimits, imageJsonBytes, textJsonBytes } from '../http/body/limits.js';
 import { RequestBody, TakesBody } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
-import { decodeImage, formImage } from '../http/image-input.js';
+import { IMAGE_PROBLEMS, decodeImage, formImage } from '../http/image-input.js';
 import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
@@ -51,16 +51,7 @@ export class ClassifyController {
     form: { fields: classifyFormSchema(limits), files: { image: 'one' } },
     json: classifyBodySchema(limits),
     responses: { 200: { description: 'Labels, best first', schema: classificationSchema } },
-    problems: [
-      'label_set_not_found',
-      'database_unavailable',
-      'overloaded',
-      'image_too_large',
-      'too_many_pixels',
-      'too_costly_to_decode',
-      'unsupported_image_format',
-      'undecodable_image',
-    ],
+    problems: ['label_set_not_found', 'database_unavailable', 'overloaded', ...IMAGE_PROBLEMS],
   }))
   async classify(
     @RequestBody() body: Body,

@@ -8,7 +8,7 @@ import type { ModelEmbeddings } from '../encoder/model-embeddings.js';
 import { filesFormLimits, imageJsonBytes, textJsonBytes } from '../http/body/limits.js';
 import { RequestBody, TakesBody } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
-import { checked, decodeImage } from '../http/image-input.js';
+import { IMAGE_PROBLEMS, checked, decodeImage } from '../http/image-input.js';
 import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
@@ -42,15 +42,7 @@ export class EmbedController {
     json: embedBodySchema(limits),
     form: { files: { image: 'many' } },
     responses: { 200: { description: 'One vector for each input', schema: embeddingsSchema } },
-    problems: [
-      'overloaded',
-      'image_too_large',
-      'too_many_pixels',
-      'too_costly_to_decode',
-      'too_many_files',
-      'unsupported_image_format',
-      'undecodable_image',
-    ],
+    problems: ['overloaded', 'too_many_files', ...IMAGE_PROBLEMS],
   }))
   async embed(
     @RequestBody() body: Body,

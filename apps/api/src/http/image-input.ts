@@ -2,9 +2,19 @@
 import type { ImageInput } from '../encoder/encoder.js';
 import { inspectImage } from '../image-file/image-format.js';
 import type { ImageLimits } from '../image-file/image-format.js';
+import type { ProblemCode } from '../problems/catalogue.js';
 import { Problem } from '../problems/problem.js';
 import { decodeBase64 } from './base64.js';
 import type { Form } from './body/form-body.js';
+
+/** What a route that takes images answers where one cannot be used. */
+export const IMAGE_PROBLEMS = [
+  'image_too_large',
+  'too_many_pixels',
+  'too_costly_to_decode',
+  'unsupported_image_format',
+  'undecodable_image',
+] as const satisfies readonly ProblemCode[];
 
 /** The one file of a form. */
 export async function formImage({ files }: Form, limits: ImageLimits): Promise<ImageInput> {

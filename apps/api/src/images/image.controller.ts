@@ -22,6 +22,7 @@ import { filesFormLimits } from '../http/body/limits.js';
 import { RequestBody, TakesBody, formOf, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
+import { IMAGE_PROBLEMS } from '../http/image-input.js';
 import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
 import type { RequestScope } from '../encoder/scope.js';
@@ -79,12 +80,8 @@ export class ImageController {
       200: { description: 'All were stored already', schema: uploadResultSchema },
     },
     problems: [
-      'image_too_large',
-      'too_many_pixels',
-      'too_costly_to_decode',
+      ...IMAGE_PROBLEMS,
       'too_many_files',
-      'unsupported_image_format',
-      'undecodable_image',
       'overloaded',
       'conflict',
       'storage_full',

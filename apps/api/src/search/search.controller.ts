@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import { imageFormLimits, imageJsonBytes, vectorJsonLimits } from '../http/body/limits.js';
 import { RequestBody, TakesBody, jsonValue } from '../http/body/request-body.js';
 import type { Body } from '../http/body/request-body.js';
-import { decodeImage, formImage } from '../http/image-input.js';
+import { IMAGE_PROBLEMS, decodeImage, formImage } from '../http/image-input.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { Scope } from '../http/request-scope.js';
@@ -57,14 +57,7 @@ export class SearchController {
     form: { files: { image: 'one' } },
     json: imageBodySchema,
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },
-    problems: [
-      'overloaded',
-      'image_too_large',
-      'too_many_pixels',
-      'too_costly_to_decode',
-      'unsupported_image_format',
-      'undecodable_image',
-    ],
+    problems: ['overloaded', ...IMAGE_PROBLEMS],
   })
   async byImage(
     @RequestBody() body: Body,

@@ -150,6 +150,13 @@ export function jsonText(body: string): RequestInit {
   return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
 }
 
+/** A label in the answer of POST /classify. */
+export interface ScoredLabel {
+  label: string;
+  score: number;
+  similarity: number;
+}
+
 type FormValue = string | Uint8Array<ArrayBuffer>;
 export type FormFields = Record<string, FormValue | FormValue[]>;
 

@@ -1,23 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { withSystemFiles } from '../../test/system-files.js';
 import { freeMemory } from './free-memory.js';
 
-const folders: string[] = [];
-afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));
+const MACHINE = { 'proc/meminfo': 'MemTotal: 9999 kB\nMemAvailable:    8192 kB\n' };
 
 /** Bytes that are free where these files hold these contents; the machine has 8 MiB available. */
-function freeWith(contents: Record<string, string>): number {
-  const folder = mkdtempSync(path.join(tmpdir(), 'memory-'));
-  folders.push(folder);
-  const all = { 'proc/meminfo': 'MemTotal: 9999 kB\nMemAvailable:    8192 kB\n', ...contents };
-  for (const [name, content] of Object.entries(all)) {
-    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
-    writeFileSync(path.join(folder, name), content);
-  }
-  return freeMemory({ proc: path.join(folder, 'proc'), cgroup: path.join(folder, 'cgroup') });
-}
+const freeWith = (contents: Record<string, string>) =>
+  withSystemFiles({ ...MACHINE, ...contents }, freeMemory);
 
 describe('free memory', () => {
   it('is what the machine has available where no group limits it', () => {

@@ -1,22 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { withSystemFiles } from '../../test/system-files.js';
 import { usableCores } from './usable-cores.js';
 
-const folders: string[] = [];
-afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));
-
 /** Cores of a machine with 8 where these files hold these contents. */
-function coresWith(contents: Record<string, string>): number {
-  const folder = mkdtempSync(path.join(tmpdir(), 'cores-'));
-  folders.push(folder);
-  for (const [name, content] of Object.entries(contents)) {
-    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
-    writeFileSync(path.join(folder, name), content);
-  }
-  return usableCores({ proc: path.join(folder, 'proc'), cgroup: path.join(folder, 'cgroup') }, 8);
-}
+const coresWith = (contents: Record<string, string>) =>
+  withSystemFiles(contents, (folders) => usableCores(folders, 8));
 
 describe('usable cores', () => {
   it('are those of the affinity where no group limits their time', () => {

@@ -89,17 +89,11 @@ export class Resampler {
     return this.simd.alongY(...pass) ?? resizeAlongY(...pass);
   }
 
-  private taps(
-    filter: WeightedFilter,
-    inputSize: number,
-    outputSize: number,
-    start: number,
-    length: number,
-  ): Taps {
-    const key = `${inputSize} ${outputSize} ${start} ${length}`;
+  private taps(...question: Parameters<typeof computeTaps>): Taps {
+    const key = question.join(' ');
     const known = this.tables.get(key);
     if (known !== undefined) return known;
-    const taps = computeTaps(filter, inputSize, outputSize, start, length);
+    const taps = computeTaps(...question);
     this.tables.set(key, taps);
     this.keptWeights += taps.weights.length;
     for (const [oldest, { weights }] of this.tables) {
