@@ -1,11 +1,12 @@
 /**
- * How much memory stage 2 takes: peak resident set of a whole training process, beside PyTorch's.
+ * How much memory a stage takes: peak resident set of a whole training process, beside PyTorch's.
  *
- *   npm run bench -- train-memory [--peer torch] [--batch 96] [--steps 6] [--shape d] [--run with_addon …]
+ *   npm run bench -- train-memory [--peer torch] [--batch 96] [--steps 6] [--shape d] [--lock vision|text] [--run with_addon …]
  *
  * Ours is `trainer pretrain` on noise in files: MobileNetV2 at 160 px and MiniLM-L6 (shape d of train-step, or another; everything
  * learns), captions of three padded lengths, one epoch with validation, checkpoints, ONNX export and report: with
- * the native addon, with it and gradient checkpointing, and without it; or the runs that are named. `planned` is what the
+ * the native addon, with it and gradient checkpointing, and without it; or the runs that are named. Shape c is stage 1 with
+ * augmented images, whose frozen towers run at each step; --lock freezes one tower in stage 2. `planned` is what the
  * trainer estimated before its first step, of memory and of time; `waiting_for_data` is the share of the steps' time, the first left out. PyTorch makes steps alone, on tensors of the same sizes in the same three lengths. PYTHON names the interpreter with PyTorch 2.13 and transformers 4.57.
  */
 import { spawn } from 'node:child_process';
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     batch: { type: 'string', default: '96' },
     shape: { type: 'string', default: 'd' },
     steps: { type: 'string', default: '6' },
+    lock: { type: 'string' },
     run: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -68,8 +70,11 @@ async function writeConfigs(folder) {
     seed: 1,
   };
   await writeFile(join(folder, 'model.json'), JSON.stringify(model));
-  await writeFile(join(folder, 'heads.json'), JSON.stringify({ ...training, epochs: 0 }));
-  await writeFile(join(folder, 'training.json'), JSON.stringify(training));
+  const none = { ...training, epochs: 0 };
+  const heads = shape.frozen ? { ...training, augmentation: 'mild' } : none;
+  const everything = values.lock ? { ...training, lock_tower: values.lock } : training;
+  await writeFile(join(folder, 'heads.json'), JSON.stringify(heads));
+  await writeFile(join(folder, 'training.json'), JSON.stringify(shape.frozen ? none : everything));
 }
 
 /** One whole run. @param {string} folder @param {string} label one of RUNS */

@@ -1,4 +1,6 @@
 /** Collections, and what narrows the list of images. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { colourPng } from './support/images.js';
 import { formRequest, jsonRequest } from './support/server.js';
@@ -17,8 +19,15 @@ interface Found {
   total?: number;
 }
 
+const onLinux = process.platform === 'linux';
 const folder = useFolder();
-const server = useServer(folder);
+const threads = join(folder, 'threads');
+const counting = {
+  NODE_OPTIONS: `--import ${new URL('../../../scripts/session-threads.mjs', import.meta.url).href}`,
+  SESSION_THREADS: threads,
+};
+/** On one core: its searches and lists are as on many. */
+const server = onLinux ? useServer(folder, counting, undefined, ['taskset', '-c', '0']) : useServer(folder);
 const ids: string[] = [];
 
 /** Five images, red first. */
@@ -91,6 +100,13 @@ describe('a collection', () => {
     for (const id of ['x', '%00', ids[0]!])
       expect(await code(`/collections/${id}`, patch({ name: 'x' }))).toBe('collection_not_found');
     expect(await server.json(`/collections/${one.id}`)).toEqual(one);
+  });
+});
+
+describe.runIf(onLinux)('a service on one core', () => {
+  it('computes embeddings on the thread that asks for them', async () => {
+    // The sessions of images and of texts, and the threads that ONNX Runtime started for each.
+    expect(await readFile(threads, 'utf8')).toBe('0\n0\n');
   });
 });
 

@@ -1,6 +1,6 @@
 /** Runs the built trainer as a user does: plain node, its own process. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,8 +22,9 @@ export interface Running {
 /** V8's optimising compilers take an eighth of the processor time of a run of seconds; only longer ones get it back. */
 const QUICK_START = ['--liftoff-only', '--no-opt', '--max-lazy'];
 
-export function start(args: readonly string[], cwd = REPOSITORY): Running {
-  const child = spawn(process.execPath, [...QUICK_START, MAIN, ...args], { cwd });
+export function start(args: readonly string[], node: readonly string[] = [process.execPath]): Running {
+  const [program = '', ...options] = node;
+  const child = spawn(program, [...options, ...QUICK_START, MAIN, ...args], { cwd: REPOSITORY });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -35,6 +36,26 @@ export function start(args: readonly string[], cwd = REPOSITORY): Running {
 }
 
 export const trainer = (...args: string[]): Promise<Finished> => start(args).finished;
+
+/**
+ * The same with the number of threads that ONNX Runtime started for each session, on some cores alone where they are named. None
+ * are counted, and all cores are used, where the system is not Linux.
+ * @param folder for a file
+ * @param cores as taskset names them
+ */
+export async function countThreads(
+  args: readonly string[],
+  folder: string,
+  cores?: string,
+): Promise<Finished & { threads: number[] }> {
+  if (process.platform !== 'linux') return { ...(await trainer(...args)), threads: [] };
+  const file = path.join(await mkdtemp(path.join(folder, 'threads-')), 'threads');
+  const preload = ['--import', path.join(REPOSITORY, 'scripts/session-threads.mjs')];
+  const command = ['env', `SESSION_THREADS=${file}`, process.execPath, ...preload];
+  const finished = await start(args, cores ? ['taskset', '-c', cores, ...command] : command).finished;
+  const lines = (await readFile(file, 'utf8')).trim().split('\n');
+  return { ...finished, threads: lines.map(Number) };
+}
 
 export async function temporaryFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'trainer-'));

@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { configFlags, temporaryFolder, TINY_MODEL, trainer } from './cli.js';
+import { configFlags, countThreads, temporaryFolder, TINY_MODEL, trainer } from './cli.js';
 
 let folder: string;
 let dataset: string;
@@ -17,13 +18,13 @@ beforeAll(async () => {
 afterAll(() => remove());
 
 describe('the plan of a run', () => {
-  it('of a dry run ends with a picture of the first batch, and nothing is trained', async () => {
+  it('of a dry run on one core ends with a picture of the first batch, and nothing is trained', async () => {
     const flags = await configFlags(folder);
     const run = path.join(folder, 'dry');
-    const { code, stdout, stderr } = await trainer(
-      ...['pretrain', '--data', dataset, '--output', run, '--dry-run', '--backend', 'onnxruntime', ...flags],
-    );
+    const args = ['pretrain', '--data', dataset, '--output', run, '--dry-run', '--backend', 'onnxruntime'];
+    const { code, stdout, stderr, threads } = await countThreads([...args, ...flags], folder, '0');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(threads).toEqual(threads.map(() => 0));
     expect(stdout).toMatch(
       /stage 2 \(everything\): 2 steps .* 100\.0 % of the parameters learn, up to about [\d.]+ GB of memory \(.* free\), about \d+:\d\d/,
     );
@@ -48,7 +49,9 @@ describe('the plan of a run', () => {
     const flags = await configFlags(folder, { model: { vision_backbone } });
     const run = path.join(folder, 'run');
     const args = ['pretrain', '--data', dataset, '--output', run, '--backend', 'onnxruntime', ...flags];
-    const { code, stdout, stderr } = await trainer(...args);
+    const { code, stdout, stderr, threads } = await countThreads(args, folder);
+    // It has measured how fast all cores are; this also shows that the threads of sessions are found.
+    if (process.platform === 'linux') expect(Math.max(...threads)).toBe(availableParallelism() - 1);
     expect(stdout).toMatch(/plan: vit [\d,]+ parameters, roberta [\d,]+, heads and temperature 1,025/);
     expect(stdout).toMatch(
       /plan: stage 1 \(heads\): \d+ steps of 8 pairs \(.*\), [\d.]+ % of the parameters learn, on features/,

@@ -2,7 +2,7 @@ import { readFile, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { configFlags, start, temporaryFolder, trainer, type Finished } from './cli.js';
+import { configFlags, countThreads, start, temporaryFolder, trainer, type Finished } from './cli.js';
 import { weights } from './weights.js';
 
 interface StepLine {
@@ -172,11 +172,12 @@ describe('pretrain', () => {
     expect(Object.keys(evaluation.zero_shot[0]!)).toEqual(['name', 'classes', 'images', 'top1', 'top5']);
   });
 
-  it('exports again what was exported', async () => {
+  it('exports again what was exported, on no more cores than it may use', async () => {
     const checkpoint = path.join(run, 'checkpoint');
     await rm(path.join(checkpoint, 'onnx'), { recursive: true });
-    const { code, stdout } = await trainer('export', '--checkpoint', checkpoint);
+    const { code, stdout, threads } = await countThreads(['export', '--checkpoint', checkpoint], folder, '0');
     expect(code).toBe(0);
+    expect(threads).toEqual(threads.map(() => 0));
     const difference = Number(/at most (\S+)/.exec(stdout)![1]);
     expect(difference).toBeLessThanOrEqual(1e-4);
     expect((await stat(path.join(checkpoint, 'onnx/text_model.onnx'))).size).toBeGreaterThan(1000);

@@ -42,10 +42,14 @@ export class TestServer {
   private process: { child: ChildProcess; output: () => string } | undefined;
   private address: string | undefined;
 
-  /** `nodeOptions` are for Node.js itself; none start the service as its users do. */
+  /**
+   * `nodeOptions` are for Node.js itself; none start the service as its users do. `launcher` is a program that starts what is
+   * named after it, with its arguments.
+   */
   constructor(
     private readonly settings: () => Record<string, string>,
     private readonly nodeOptions = QUICK_START,
+    private readonly launcher: readonly string[] = [],
   ) {}
 
   /** Starts the service on a free port and waits until it is ready. */
@@ -57,7 +61,7 @@ export class TestServer {
 
   /** Starts it, the first time or again after its end, and waits until it is ready. */
   async start(): Promise<void> {
-    this.process = start(this.nodeOptions, { PORT: '0', ...this.settings() }, []);
+    this.process = start(this.nodeOptions, { PORT: '0', ...this.settings() }, [], this.launcher);
     this.address = await untilListening(this.process.child, this.process.output);
     await this.untilReady();
   }
@@ -176,9 +180,11 @@ function start(
   nodeOptions: readonly string[],
   env: Record<string, string>,
   args: string[],
+  launcher: readonly string[] = [],
 ): { child: ChildProcess; output: () => string } {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [...nodeOptions, MAIN, ...args], {
+  const [program, ...command] = [...launcher, process.execPath, ...nodeOptions, MAIN, ...args] as [string];
+  const child = spawn(program, command, {
     env: { PATH, HOME, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

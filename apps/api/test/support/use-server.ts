@@ -27,12 +27,13 @@ export function useCheckpoint(folder: string): string {
 
 /**
  * A service that runs while the tests do, with its checkpoint and its data in `folder`. Settings that are known only
- * after the hooks before it have run come from a function; `nodeOptions` as in TestServer. It must end cleanly.
+ * after the hooks before it have run come from a function; `nodeOptions` and `launcher` as in TestServer. It must end cleanly.
  */
 export function useServer(
   folder: string,
   settings: Settings | (() => Settings) = {},
   nodeOptions?: string[],
+  launcher?: string[],
 ): TestServer {
   const checkpoint = useCheckpoint(folder);
   const data = join(folder, 'data');
@@ -43,6 +44,7 @@ export function useServer(
       ...(typeof settings === 'function' ? settings() : settings),
     }),
     nodeOptions,
+    launcher,
   );
   beforeAll(async () => {
     await freshDataFolder(data);

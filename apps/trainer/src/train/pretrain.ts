@@ -173,8 +173,12 @@ async function trainAndReport(
     await experiment.finish();
   }
   stop.throwIfRequested();
-  const best = await run.folder.bestWeights();
-  const { calibration, predictions } = await evaluateBest(run, best, splits.validation);
+  // Not kept in a variable: the export needs the memory.
+  const { calibration, predictions } = await evaluateBest(
+    run,
+    await run.folder.bestWeights(),
+    splits.validation,
+  );
   const { difference } = await exportCheckpoint(bestFolder(output), backend, (folder) =>
     writeCalibration(folder, calibration),
   );

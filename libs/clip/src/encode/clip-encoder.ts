@@ -5,6 +5,7 @@
  *
  * Shape letters: B batch, T tokens, H height, W width, E embedding.
  */
+import { cpus } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-node';
 import {
   maxTextTokens,
@@ -14,6 +15,7 @@ import {
   type OpenCheckpointOptions,
 } from '../checkpoint/index.js';
 import { ClipError } from '../errors.js';
+import { usableCores } from '../system/index.js';
 import { ImageProcessor, type ImageFormat, type ImageSource } from '../preprocess/index.js';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/index.js';
 import type { LabelCalibration } from '../zero-shot/index.js';
@@ -27,7 +29,7 @@ export interface ClipEncoderOptions extends OpenCheckpointOptions {
   maxImagePixels?: number;
   /** Formats of images that are decoded; default IMAGE_FORMATS. */
   imageFormats?: readonly ImageFormat[];
-  /** Threads of one model run. Default: ONNX Runtime's choice, one per core. */
+  /** Threads of one model run. Default: ONNX Runtime's choice, one per core, or as many cores as the process may use. */
   intraOpThreads?: number;
   /** Images or texts per model run; longer lists take several runs. Default: 32. */
   batchSize?: number;
@@ -81,7 +83,7 @@ export class ClipEncoder {
     const session: InferenceSession.SessionOptions = {
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
-      ...(intraOpThreads === undefined ? {} : { intraOpNumThreads: intraOpThreads }),
+      ...threadsOf(intraOpThreads),
     };
     const loaded: OnnxModel[] = [];
     try {
@@ -260,4 +262,11 @@ async function embeddingSize({ checkpoint, vision, text, processor }: Parts): Pr
     }
   }
   return size;
+}
+
+/** ONNX Runtime counts the cores of the machine, also those that the process may not use. */
+function threadsOf(wanted: number | undefined): Pick<InferenceSession.SessionOptions, 'intraOpNumThreads'> {
+  const usable = usableCores();
+  if (wanted === undefined && usable >= cpus().length) return {};
+  return { intraOpNumThreads: wanted ?? usable };
 }

@@ -29,6 +29,7 @@ import {
 import { assertFinite } from '../replay/assert-finite.js';
 import { hostTensor, type HostTensor } from '../replay/host-tensor.js';
 import { findNonFinite } from '../replay/non-finite.js';
+import { threadOptions } from '../session/threads.js';
 import type { Trace } from '../replay/trace.js';
 import type { HostArray } from '../session/ort.js';
 import {
@@ -187,7 +188,7 @@ export function compileDeviceStep(
       const found = readOutputs();
       if (overflow !== undefined && !isFiniteNumber(found[overflow])) return found;
       // Nothing has changed the state yet: a bad step leaves it as it was.
-      assertFinite(found, () => findNonFinite(graph, inputs, hostFeeds(current), undefined));
+      assertFinite(found, () => findNonFinite(graph, inputs, hostFeeds(current), threadOptions(), undefined));
       update?.session.run();
       return found;
     },

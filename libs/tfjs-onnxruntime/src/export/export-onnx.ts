@@ -14,7 +14,7 @@ import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import { valueInfo, type ModelMessage } from '../onnx/types.js';
 import type { TensorSignature } from '../replay/host-tensor.js';
-import { trace, type Trace } from '../replay/trace.js';
+import { currentBackend, trace, type Trace } from '../replay/trace.js';
 import { align } from './align.js';
 import { halveWeights } from './half-weights.js';
 import { describe, interpolate, isConstant, type Polynomial } from './polynomial.js';
@@ -101,7 +101,8 @@ export async function exportOnnx(
   message.metadataProps = Object.entries(spec.metadata ?? {}).map(([key, value]) => ({ key, value }));
   const model = encodeModel(message);
   const unseen = traceAt(sizes.map((axis) => axis.unseen));
-  verifyExport(model, unseen, spec.precision === 'fp16' ? 2e-2 : 1e-3);
+  const tolerance = spec.precision === 'fp16' ? 2e-2 : 1e-3;
+  verifyExport(model, unseen, tolerance, currentBackend().runner.sessionOptions);
   return model;
 }
 

@@ -6,10 +6,19 @@ import { threadsFor } from '../graph/work.js';
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage, type ExternalData } from '../onnx/model.js';
 import type { Trace } from '../replay/trace.js';
-import { OrtSession, type HostArray } from '../session/ort.js';
+import { OrtSession, type HostArray, type SessionOptions } from '../session/ort.js';
+import { threadsOf } from '../session/threads.js';
 
-/** @throws EngineError DYNAMIC_AXIS when an output differs by more than `tolerance` relative to its largest element */
-export function verifyExport(model: Uint8Array, reference: Trace, tolerance: number): void {
+/**
+ * @param options of the backend, for its threads
+ * @throws EngineError DYNAMIC_AXIS when an output differs by more than `tolerance` relative to its largest element
+ */
+export function verifyExport(
+  model: Uint8Array,
+  reference: Trace,
+  tolerance: number,
+  options: SessionOptions,
+): void {
   const inputs = new Map([...reference.inputs].map(([name, value]) => [value, name]));
   const outputs = [...reference.outputs].map(([name, value]) => ({ name, value }));
   const graph = order(outputs.map((o) => o.value));
@@ -26,7 +35,11 @@ export function verifyExport(model: Uint8Array, reference: Trace, tolerance: num
   }
   const fetches = Object.fromEntries(outputs.map(({ name }) => [name, null]));
   const run = (bytes: Uint8Array, externalData: ExternalData[]): Record<string, TypedArray> => {
-    const session = new OrtSession(bytes, { externalData, ...threadsFor(graph.nodes) });
+    const session = new OrtSession(bytes, {
+      externalData,
+      ...threadsOf(options),
+      ...threadsFor(graph.nodes),
+    });
     try {
       return session.run(feeds, fetches);
     } finally {

@@ -179,7 +179,9 @@ export function compileStep(
             hostTensor(type, shape, results[OUTPUT + name]!),
           ]),
         );
-        assertFinite(returned, () => findNonFinite(graph, inputs, hostFeedsOf(current, given), native));
+        assertFinite(returned, () =>
+          findNonFinite(graph, inputs, hostFeedsOf(current, given), sessionOptions, native),
+        );
         for (const [name] of written) {
           const slot = current.get(name)!;
           const onDeviceNow = device[NEXT + name];

@@ -12,7 +12,10 @@ import { trace } from './trace.js';
 
 /** What one step of a function takes. */
 export interface CostEstimate {
-  /** State and its second buffers, and the gradients of what AdamW updates. */
+  /**
+   * State that steps change with its second buffers, and the gradients of what AdamW updates. State that stays as it is lies
+   * where the caller has it, with `sharesState`.
+   */
   stateBytes: number;
   /** Intermediate values that are alive at once, at the peak. */
   workingBytes: number;
@@ -34,12 +37,13 @@ export function estimateCost(fn: StatefulFunction, state: Signatures, inputs: Si
   const { updates, written, wanted } = resultsOf(traced, false);
   const results = [...wanted.values()];
   const graph = fuse(order(results), results);
+  const changed = [...updates.flatMap(({ names }) => Object.values(names)), ...written.map(([name]) => name)];
   const buffers = [...written.map(([, value]) => value), ...updates.map(({ grad }) => grad)];
   const sum = (values: readonly TensorSignature[]) =>
     values.reduce((bytes, value) => bytes + bytesOf(value), 0);
   const work = workOf(graph.nodes);
   return {
-    stateBytes: sum(Object.values(state)) + sum(buffers),
+    stateBytes: sum(changed.map((name) => state[name]!)) + sum(buffers),
     work: { ...work, bytes: work.bytes + UPDATE_PASSES * sum(updates.map(({ grad }) => grad)) },
     workingBytes: peakBytes(executionOrder(graph.nodes), new Set(results), new Set(buffers)),
   };

@@ -8,7 +8,8 @@ import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import type { NativeRuntime } from 'ort-native';
 import { openSession } from '../session/native.js';
-import type { HostArray } from '../session/ort.js';
+import type { HostArray, SessionOptions } from '../session/ort.js';
+import { threadsOf } from '../session/threads.js';
 
 export interface NonFinite {
   /** TensorFlow.js kernel and ONNX op. */
@@ -29,17 +30,21 @@ interface Probe {
   value: Value;
 }
 
-/** @returns the first op, in order of computation, with a non-finite result from finite operands */
+/**
+ * @param options of the session that ran the graph, for its threads
+ * @returns the first op, in order of computation, with a non-finite result from finite operands
+ */
 export function findNonFinite(
   graph: OrderedGraph,
   inputs: ReadonlyMap<Value, string>,
   feeds: Readonly<Record<string, HostArray>>,
+  options: SessionOptions,
   native: NativeRuntime | undefined,
 ): NonFinite | undefined {
   const bad = new Set<Value>();
   for (const [leaf, name] of inputs) if (countNonFinite(feeds[name]!.data, leaf) > 0) bad.add(leaf);
   for (const group of groups(graph)) {
-    const results = compute(group, graph, inputs, feeds, native);
+    const results = compute(group, graph, inputs, feeds, options, native);
     for (const [i, { node, value }] of group.entries()) {
       const count = countNonFinite(results[i]!, value);
       if (count === 0) continue;
@@ -77,13 +82,14 @@ function compute(
   graph: OrderedGraph,
   inputs: ReadonlyMap<Value, string>,
   feeds: Readonly<Record<string, HostArray>>,
+  options: SessionOptions,
   native: NativeRuntime | undefined,
 ): TypedArray[] {
   const part = partFor(probes, graph);
   const read = new Map([...inputs].filter(([leaf]) => part.leaves.includes(leaf)));
   const outputs = probes.map(({ value }, i) => ({ name: `probe${i}`, value }));
   const model = encodeModel(modelMessage(part, { inputs: read, outputs }).message);
-  const session = openSession(model, { graphOptimizationLevel: 'disabled' }, native);
+  const session = openSession(model, { graphOptimizationLevel: 'disabled', ...threadsOf(options) }, native);
   try {
     const given = Object.fromEntries([...read.values()].map((name) => [name, feeds[name]!]));
     const results = session.run(given, Object.fromEntries(outputs.map(({ name }) => [name, null])));

@@ -3,6 +3,7 @@ import '@tensorflow/tfjs-layers'; // registers tfjs-core's gradients
 import { loadNative } from 'ort-native';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  estimateCost,
   ReplayedFunction,
   type HostTensor,
   type OnnxRuntimeBackend,
@@ -40,6 +41,11 @@ const leastSquares: StatefulFunction = (state, inputs) => {
 };
 const zeroState = () => ({ w: f32([0, 0]), m: f32([0, 0]), v: f32([0, 0]) });
 const batch = { x: f32([1, 0, 0, 1, 1, 1], [3, 2]), y: f32([2, -1, 1]) };
+
+const signaturesOf = (tensors: Readonly<Record<string, HostTensor>>) =>
+  Object.fromEntries(
+    Object.entries(tensors).map(([name, { dtype: type, shape }]) => [name, { type, shape }]),
+  );
 
 beforeAll(async () => {
   await tf.setBackend('onnxruntime');
@@ -175,6 +181,8 @@ describe.each(GEARS)('ReplayedFunction, native: %s', (native) => {
     const names = ['w', 'm', 'v', 'count'] as const;
     expect(shared.readState(names)).toEqual(copied.readState(names));
     for (const name of names) expect(given[name], name).toEqual(start()[name]);
+    const { stateBytes } = estimateCost(fn, signaturesOf(start()), signaturesOf(batch));
+    expect(stateBytes).toBe(shared.stateBytes - frozen.data.byteLength);
     shared.writeState({ frozen: { ...frozen, data: new Float32Array(1 << 22).fill(5) } });
     expect((await shared.run(batch)).frozen!.data[0]).toBe(5);
     expect(frozen.data[0]).toBe(3);

@@ -5,8 +5,14 @@
 import { availableParallelism, cpus } from 'node:os';
 import type { SessionOptions } from './ort.js';
 
+type Threads = Pick<SessionOptions, 'intraOpNumThreads'>;
+
 /** The option for a process that may use fewer cores than there are; nothing where it may use all. */
 export const threadOptions = (
   usable: number = availableParallelism(),
   present: number = cpus().length,
-): Pick<SessionOptions, 'intraOpNumThreads'> => (usable < present ? { intraOpNumThreads: usable } : {});
+): Threads => (usable < present ? { intraOpNumThreads: usable } : {});
+
+/** The threads of other options, for a session that shares nothing else with them. */
+export const threadsOf = ({ intraOpNumThreads }: Threads): Threads =>
+  intraOpNumThreads === undefined ? {} : { intraOpNumThreads };

@@ -19,8 +19,11 @@ const ARENA = {
 const SESSION_BYTES = 80e6;
 /** Padded caption lengths that occur in a stage, where each is compiled. */
 const LENGTHS = 3;
-/** Copies of the weights at the end: the best ones, the exported models, the sessions that check these. */
-const EXPORT_COPIES = 4;
+/**
+ * Copies of the weights at the end, when the stage's state is gone: the checkpoint's, the exported models, and the sessions
+ * that check these, which pack what they multiply by.
+ */
+const EXPORT_COPIES = 5;
 const FLOAT = 4;
 
 export interface StageMemoryOptions {
@@ -51,8 +54,10 @@ export function stageMemory({
     : cost.workingBytes * ARENA.own[cost.work.convolutionFlops > 0 ? 'convolutions' : 'transformers'];
   const sessions = SESSION_BYTES * (sharesMemory ? LENGTHS : 1);
   // A checkpoint is written from a copy of weights and moments.
-  const afterwards = Math.max(bytesOf(state), EXPORT_COPIES * bytesOf(assembled.weights));
-  return cost.stateBytes + sessions + working + batches + afterwards;
+  const steps = cost.stateBytes + sessions + working + batches + bytesOf(state);
+  // What all sessions share stays; an arena of its own goes with its session.
+  const afterwards = EXPORT_COPIES * bytesOf(assembled.weights) + (sharesMemory ? sessions + working : 0);
+  return Math.max(steps, afterwards);
 }
 
 /** An arena grows by regions of doubling size, of which the last is in use by half. */

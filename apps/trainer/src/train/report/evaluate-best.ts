@@ -21,8 +21,12 @@ import type { SamplePrediction } from '../../logging/report.js';
 import { captionLength } from '../../model/caption-length.js';
 import type { TrainingRun } from '../run/training-run.js';
 
-/** Images or texts at a time: an evaluation gains nothing from the wide batches of training, which take gigabytes. */
-const BATCH = 64;
+/**
+ * At a time: an evaluation gains nothing from the wide batches of training. It would keep the memory of the largest one through
+ * the export, and a tower with windows takes gigabytes for 64 images.
+ */
+const IMAGES = 16;
+const TEXTS = 64;
 
 export interface Judgement {
   calibration: LabelCalibration | undefined;
@@ -43,7 +47,7 @@ export async function evaluateBest(
     const imageEmbeds = await validationEmbeds(run, weights, runner);
     const length = captionLength(model, tokenizer);
     const embedTexts = (texts: readonly string[]) =>
-      embedAllCaptions(runner, tokenizeCaptions([texts], tokenizer, length), BATCH);
+      embedAllCaptions(runner, tokenizeCaptions([texts], tokenizer, length), TEXTS);
     // Models of the sigmoid kind have learned how likely a text describes an image.
     const knows = model.config.logit_bias_init_value !== undefined;
     return {
@@ -66,7 +70,7 @@ async function validationEmbeds(
     ...{ assembled, weights, fingerprint, folder, source },
     views: AS_THEY_ARE,
   });
-  if (features === undefined) return embedImages(runner, source, BATCH, false);
+  if (features === undefined) return embedImages(runner, source, IMAGES, false);
   try {
     const width = features.widths.image_features;
     const all = Array.from({ length: features.images }, (_, image) => image);
