@@ -49,9 +49,10 @@ export function stageMemory({
   const { batchSize, microBatches } = plan;
   const state = initialState(assembled.weights, learning.trainable, microBatches > 1);
   const batches = 2 * microBatches * batchSize * 3 * image.height * image.width * FLOAT;
+  const towers = cost.work.convolutionFlops > 0 ? 'convolutions' : 'transformers';
   const working = sharesMemory
-    ? sharedArena(ARENA.shared * cost.workingBytes)
-    : cost.workingBytes * ARENA.own[cost.work.convolutionFlops > 0 ? 'convolutions' : 'transformers'];
+    ? sharedArena[towers](ARENA.shared * cost.workingBytes)
+    : ARENA.own[towers] * cost.workingBytes;
   const sessions = SESSION_BYTES * (sharesMemory ? LENGTHS : 1);
   // A checkpoint is written from a copy of weights and moments.
   const steps = cost.stateBytes + sessions + working + batches + bytesOf(state);
@@ -60,11 +61,11 @@ export function stageMemory({
   return Math.max(steps, afterwards);
 }
 
-/** An arena grows by regions of doubling size, of which the last is in use by half. */
-function sharedArena(needed: number): number {
-  const regions = 2 ** Math.ceil(Math.log2(Math.max(1, needed)));
-  return (needed + regions) / 2;
-}
+const sharedArena = {
+  transformers: (needed: number) => needed,
+  /** An arena grows by regions of doubling size. Blocks of a convolution's size fill half of what is left of the last. */
+  convolutions: (needed: number) => (needed + 2 ** Math.ceil(Math.log2(Math.max(1, needed)))) / 2,
+};
 
 const bytesOf = (tensors: HostTensors): number =>
   Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
