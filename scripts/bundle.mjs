@@ -57,7 +57,7 @@ const API = {
   external: [
     ...WITH_FILES,
     ...['@electric-sql/pglite', 'hnswlib-node', 'piscina', 'swagger-ui-dist'],
-    // Imported where they are installed, which they are not here.
+    // Imported only where they are installed; they are not here.
     '@fastify/static',
     '@nestjs/microservices',
     '@nestjs/websockets',

@@ -1,7 +1,7 @@
 /**
  * Where tests write their files: in memory, where the machine has a file system there with room to spare. Most tests of
  * the service begin with a copy of a database, 1,000 files of 38 MB that live for seconds, and a disk that others use
- * takes a second for that. What a killed process leaves is the same in both places; no test ends with the machine.
+ * takes a second for that. What a killed process leaves is the same in both places; no test cuts the power.
  */
 import { accessSync, constants, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { userInfo } from 'node:os';

@@ -63,7 +63,7 @@ run(
     'libs/tfjs-onnxruntime/src/replay',
     'libs/tfjs-onnxruntime/src/device',
   ],
-  // The test runner leaves memory of its own.
+  // The test runner leaks memory of its own.
   { ...environment, ASAN_OPTIONS: 'detect_leaks=0' },
 );
 const [few, many] = [allocationsLeft(2), allocationsLeft(20)];

@@ -27,7 +27,7 @@ describe('images that cannot be used', () => {
     ['rubbish', async () => Buffer.from('not an image'), 422, 'undecodable_image'],
     ['an empty file', async () => Buffer.alloc(0), 422, 'undecodable_image'],
     ['a JPEG that was cut off', cut, 422, 'undecodable_image'],
-    ['a JPEG whose Exif leads in circles', tangled, 422, 'undecodable_image'],
+    ['a JPEG whose Exif links form a circle', tangled, 422, 'undecodable_image'],
     [
       'SVG',
       async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'),

@@ -25,7 +25,7 @@ export function listOf(text: string): string[] {
 /** A name, a name with `*.` before it, `*`, or an address (IPv6 in brackets). */
 export const HOST_PATTERN = /^(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/;
 
-/** Parts that no browser and no proxy writes in another way; none that means another folder. */
+/** Segments that browsers and proxies leave as they are; no `.` or `..`, which would name another folder. */
 export const BASE_PATH_PATTERN = /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)*$/;
 
 export function isOrigin(text: string): boolean {

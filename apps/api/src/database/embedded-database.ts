@@ -57,7 +57,7 @@ export async function openEmbedded(dataFolder: string): Promise<Database> {
   };
 }
 
-/** Makes an empty database beside its place and moves it there: a start that is cut off leaves none, not half of one. */
+/** Makes an empty database beside its place and moves it there: a start that is killed leaves no database rather than half of one. */
 async function initialise(folder: string): Promise<void> {
   const parent = dirname(folder);
   await makeFolder(parent);
@@ -71,7 +71,7 @@ async function initialise(folder: string): Promise<void> {
   await rename(temporary, folder);
 }
 
-/** Whether there is no such folder, or nothing in it. A file in its place is something. */
+/** Whether there is no such folder, or nothing in it. A file of that name counts as something. */
 async function isAbsentOrEmpty(folder: string): Promise<boolean> {
   try {
     return (await readdir(folder)).length === 0;

@@ -26,7 +26,7 @@ const settings = workerData as EncoderWorkerData;
 const encoder = await ClipEncoder.load(settings.folder, {
   maxImageBytes: settings.maxImageBytes,
   maxImagePixels: settings.maxImagePixels,
-  // What may come in was checked before; what was stored once is decoded whatever the settings are now.
+  // Uploads were checked before; a stored image is decoded whatever formats are accepted now.
   imageFormats: [...IMAGE_FORMATS, ...OPTIONAL_IMAGE_FORMATS],
   intraOpThreads: settings.intraOpThreads,
   batchSize: settings.batchSize,

@@ -35,7 +35,7 @@ export interface DescribedRoute {
   describe: (limits: Config) => RouteDescription;
   tag: string;
   need: Need;
-  /** The route asks the database, which may be away. */
+  /** The route needs the database, which may be unavailable. */
   needsDatabase: boolean;
 }
 

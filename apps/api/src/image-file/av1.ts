@@ -1,13 +1,13 @@
 /**
  * The size of the frames that AV1 data asks its decoder for (AV1 Bitstream and Decoding Process Specification, 5.3 and
- * 5.5): what the container says of an image does not bound them. Timing, which still images have none of, is not read.
+ * 5.5): the size that the container states does not bound them. Timing, which still images lack, is not read.
  */
 
 const SEQUENCE_HEADER = 1;
 /** Data units of one image; a still image has a handful. */
 const MOST_UNITS = 1000;
 
-/** Width × height of the largest frame; undefined when the data is built in a way that no still image is. */
+/** Width × height of the largest frame; undefined for data that no still image has. */
 export function largestFrame(data: Buffer): number | undefined {
   let largest: number | undefined;
   let units = 0;

@@ -1,7 +1,7 @@
 /**
  * What an AVIF file (AV1 Image File Format 1.1; ISO/IEC 14496-12 and 23008-12) asks its decoder for, from its boxes and
- * the headers of its AV1 data. Taken are single images, with or without alpha. Grids, overlays, sequences and whatever
- * else composes an image are not: what they take is not bounded by what is shown.
+ * the headers of its AV1 data. Single images are accepted, with or without alpha. Grids, overlays, sequences and whatever
+ * else composes an image are not: the size of the result does not bound what they cost.
  */
 import { largestFrame } from './av1.js';
 
@@ -65,7 +65,8 @@ function boxes(bytes: Buffer, from: number, to: number): Box[] {
 
 function only(parts: readonly Box[], type: string): Box {
   const [box, ...others] = parts.filter((part) => part.type === type);
-  if (box === undefined || others.length > 0) throw new UnsupportedAvif(`has not one box ${type}`);
+  if (box === undefined || others.length > 0)
+    throw new UnsupportedAvif(`does not have exactly one box ${type}`);
   return box;
 }
 
@@ -76,7 +77,7 @@ function itemTypes(bytes: Buffer, { body, end }: Box): Map<number, string> {
   if (entries.length > MOST_ITEMS) throw new UnsupportedAvif(`holds ${entries.length} items`);
   for (const { type, body: at } of entries) {
     const version = bytes[at]!;
-    if (type !== 'infe' || version < 2) throw new UnsupportedAvif('describes its items in an old way');
+    if (type !== 'infe' || version < 2) throw new UnsupportedAvif('has a box infe of an old version');
     const isLong = version > 2;
     const id = isLong ? bytes.readUInt32BE(at + 4) : bytes.readUInt16BE(at + 4);
     const name = at + (isLong ? 10 : 8);
@@ -85,12 +86,12 @@ function itemTypes(bytes: Buffer, { body, end }: Box): Map<number, string> {
   return types;
 }
 
-/** Where the data of items lies that is in one piece of the file (14496-12, 8.11.3: box `iloc`). */
+/** Positions of the items whose data is one piece of the file (14496-12, 8.11.3: box `iloc`). */
 function itemPlaces(bytes: Buffer, { body, end }: Box): Map<number, { start: number; end: number }> {
   const places = new Map<number, { start: number; end: number }>();
   let at = body;
   const read = (size: number): number => {
-    if (at + size > end) throw new UnsupportedAvif('says too little of where its items lie');
+    if (at + size > end) throw new UnsupportedAvif('has a box iloc that ends too early');
     const value = size === 0 ? 0 : size > 6 ? Number(bytes.readBigUInt64BE(at)) : bytes.readUIntBE(at, size);
     at += size;
     return value;
@@ -100,7 +101,7 @@ function itemPlaces(bytes: Buffer, { body, end }: Box): Map<number, { start: num
   const sizes = read(2);
   const [offset, length, base, index] = [12, 8, 4, 0].map((shift) => (sizes >> shift) & 15) as Four;
   if ([offset, length, base, index].some((size) => ![0, 4, 8].includes(size)))
-    throw new UnsupportedAvif('says where its items lie in numbers of odd sizes');
+    throw new UnsupportedAvif('gives the positions of its items in numbers of an unsupported size');
   const count = read(version < 2 ? 2 : 4);
   for (let n = 0; n < count; n++) {
     const id = read(version < 2 ? 2 : 4);

@@ -1,6 +1,6 @@
 /**
  * When a photo was taken, as the camera wrote it into Exif (2.32, tables 7 and 8): DateTimeOriginal by the clock of the
- * place, OffsetTimeOriginal for what that clock is ahead of UTC. Two directories are read and no link twice.
+ * place, OffsetTimeOriginal for its offset from UTC. Two directories are read, and no link is followed twice.
  */
 import { directoryAt, firstDirectory, openTiff } from './tiff.js';
 import type { Tiff, TiffEntry } from './tiff.js';
@@ -24,7 +24,7 @@ const FIRST_YEAR = 1826;
 /** Largest offset of any clock, in minutes. */
 const MOST_OFFSET = 14 * 60;
 
-/** From a block of Exif, with or without the name before it; null where it says no date that there is. */
+/** From a block of Exif, with or without its prefix `Exif\0\0`; null without a valid date. */
 export function takenOf(exif: Buffer | undefined): Taken | null {
   if (exif === undefined) return null;
   const tiff = openTiff(exif.subarray(0, PREFIX.length).equals(PREFIX) ? exif.subarray(PREFIX.length) : exif);

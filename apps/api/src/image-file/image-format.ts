@@ -81,10 +81,10 @@ export async function inspectImage(bytes: Buffer, limits: ImageLimits): Promise<
   if (hasTangledExif(bytes)) {
     throw new Problem(
       'undecodable_image',
-      'The Exif of the image leads in circles, or holds far more than a camera writes. Send it without Exif.',
+      'The links in the Exif of the image form a circle, or it holds far more than a camera writes. Send it without Exif.',
     );
   }
-  // Before anything of libheif or libtiff reads the file.
+  // Before libheif or libtiff reads any of the file.
   if (['image/avif', 'image/tiff'].includes(mediaType)) checkStructure(bytes, mediaType);
   const header = await readHeader(bytes);
   const { width, height } = header.shown;
@@ -141,7 +141,7 @@ export async function memoryOfStored(bytes: Buffer): Promise<number> {
     .catch(() => Infinity);
 }
 
-/** When a stored file was taken, which was accepted once; null also where its header cannot be read, or leads in circles. */
+/** When a stored file was taken, which was accepted once; null also where its header cannot be read, or its links form a circle. */
 export async function takenOfStored(bytes: Buffer): Promise<Taken | null> {
   if (hasTangledExif(bytes)) return null;
   return readHeader(bytes).then(

@@ -52,7 +52,7 @@ describe('what decoding a TIFF page holds', () => {
     ['a width in eighths', /field 256/, async () => set(await tiff(), 256, 300, 5)],
     [
       'fewer bits than samples',
-      /of each of 4 samples/,
+      /for each of its 4 samples/,
       () => tiff({ compression: 'lzw' }).then((bytes) => set(bytes, 277, 4, 3)),
     ],
     [

@@ -1,6 +1,6 @@
 /**
  * What a TIFF file (TIFF 6.0) asks its decoder for, from its directories: strips and tiles are held whole, and their
- * size is a field of its own. Taken are pages as scanners and cameras write them: 1, 8 or 16 bits a sample, uncompressed
+ * size is a field of its own. Pages as scanners and cameras write them are accepted: 1, 8 or 16 bits a sample, uncompressed
  * or without loss. The first page is decoded; all directories are read by the decoder.
  */
 import { directoryAt, firstDirectory, openTiff } from './tiff.js';
@@ -64,14 +64,14 @@ function checkDirectories(tiff: Tiff): void {
   const seen = new Set<number>();
   let values = 0;
   for (let at = firstDirectory(tiff); at !== 0;) {
-    if (seen.has(at)) throw new UnsupportedTiff('has directories that lead in a circle');
+    if (seen.has(at)) throw new UnsupportedTiff('has directories that form a circle');
     seen.add(at);
     if (seen.size > MOST_PAGES) throw new UnsupportedTiff(`has more than ${MOST_PAGES} pages`);
     const { entries, next } = directoryAt(tiff, at);
     if (entries.length === 0) throw new UnsupportedTiff('has an empty directory');
     // No type is smaller than a byte.
     values += entries.reduce((sum, { count }) => sum + count, 0);
-    if (values > tiff.bytes.length) throw new UnsupportedTiff('says that it has more values than bytes');
+    if (values > tiff.bytes.length) throw new UnsupportedTiff('claims more values than it has bytes');
     at = next;
   }
 }
@@ -92,7 +92,7 @@ function sameOf(tiff: Tiff, entries: readonly TiffEntry[], tag: number, samples:
   if (entry === undefined) return 1;
   const isWhole = entry.type === SHORT && entry.count === samples && others.length === 0;
   if (!isWhole || samples > MOST_SAMPLES || entry.at + 2 * samples > tiff.bytes.length)
-    throw new UnsupportedTiff(`does not say its field ${tag} of each of ${samples} samples`);
+    throw new UnsupportedTiff(`does not give field ${tag} for each of its ${samples} samples`);
   const values = Array.from({ length: samples }, (_, n) => tiff.u16(entry.at + 2 * n));
   if (new Set(values).size !== 1) throw new UnsupportedTiff(`has samples that differ in field ${tag}`);
   return values[0]!;

@@ -1,6 +1,6 @@
 /**
  * TIFF structures (TIFF 6.0; Exif 2.32, section 4.6), as Exif and TIFF files are built: numbers in the structure's own
- * order of bytes, and directories of entries. Nothing is read beyond the bytes, whatever they say.
+ * byte order, and directories of entries. Nothing is read beyond the end, whatever the entries say.
  */
 
 /** One entry of a directory. */
@@ -23,7 +23,7 @@ export interface Tiff {
   readonly u32: (at: number) => number;
 }
 
-/** Both orders of bytes. A structure begins so, in whatever part of a file it lies. */
+/** How a structure begins, in either byte order. */
 export const TIFF_STARTS: readonly Buffer[] = [
   Buffer.from('II*\0', 'latin1'),
   Buffer.from('MM\0*', 'latin1'),

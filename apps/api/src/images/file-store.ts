@@ -136,7 +136,7 @@ export class FileStore {
     const path = this.thumbnailPath(id);
     if (await exists(path)) return path;
     // The header would say less, but reading it here would hold the files of all who wait in line.
-    // Of these formats the pixels say too little: all of the budget.
+    // The cost of these formats does not follow from their pixels: they get the whole budget.
     const isOptional = encodedType(mediaType) !== mediaType;
     await this.memory.run(isOptional ? this.memory.total : MOST_BYTES_PER_PIXEL * pixels, async () => {
       // A request that waited for the same one finds it made.
@@ -163,7 +163,7 @@ export class FileStore {
       if (await exists(path)) return;
       const image = sharp(bytes, { failOn: 'error', limitInputPixels: false }).autoOrient().keepIccProfile();
       const format = type.replace('image/', '') as 'jpeg' | 'png' | 'webp' | 'gif';
-      // PNG takes a quality as the wish for a palette; someone waits for it, so it is compressed in a hurry.
+      // For PNG, sharp takes a quality to ask for a palette. Someone is waiting, so the fastest compression is used.
       const options = format === 'png' ? { compressionLevel: 2 } : { quality: 95 };
       await writeFileAtomic(path, await image.toFormat(format, options).toBuffer());
     });

@@ -30,10 +30,10 @@ export const filterFields = {
   from: timeSchema.describe('Only images that were added at this time or later; a day begins in UTC'),
   to: timeSchema.describe('Only images that were added at this time or earlier; a day ends in UTC'),
   takenFrom: localTimeSchema.describe(
-    'Only images that were taken at this time or later, by the clock of the place; none whose file does not say',
+    'Only images that were taken at this time or later, by the clock of the place; not those whose file gives no date',
   ),
   takenTo: localTimeSchema.describe(
-    'Only images that were taken at this time or earlier, by the clock of the place; none whose file does not say',
+    'Only images that were taken at this time or earlier, by the clock of the place; not those whose file gives no date',
   ),
 };
 export type FilterFields = { [Name in keyof typeof filterFields]?: z.infer<(typeof filterFields)[Name]> };
@@ -61,7 +61,7 @@ export function timesOf({ from, to, takenFrom, takenTo }: FilterFields): FilterT
 }
 
 const isDay = (time: string): boolean => !time.includes('T');
-/** Clocks of places are kept as if they were UTC. */
+/** Local times are stored as if they were UTC. */
 const asUtc = (time: string): string => (isDay(time) ? time : `${time}Z`);
 const startOf = (time: string): number => Math.max(YEAR_1, Date.parse(time));
 const endOf = (time: string): number => Math.max(YEAR_1, Date.parse(time) + (isDay(time) ? DAY - 1 : 0));

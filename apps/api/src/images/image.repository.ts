@@ -194,7 +194,7 @@ export class ImageRepository {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** Up to `limit` images whose files have not been asked when they were taken. */
+  /** Up to `limit` images whose files have not been read for the date of taking. */
   withoutDates(limit: number): Promise<ImageRow[]> {
     return this.client.image.findMany({ where: { takenRead: false }, take: limit });
   }
@@ -237,7 +237,7 @@ function whereOf(filter: FilterFields): Prisma.ImageWhereInput {
   };
 }
 
-/** Both ends included; nothing without an end. */
+/** Both ends included; no condition without either. */
 function within(column: 'createdAt' | 'takenAt', from?: number, to?: number): Prisma.ImageWhereInput {
   if ((from ?? to) === undefined) return {};
   const ends = {

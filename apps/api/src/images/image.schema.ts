@@ -24,7 +24,7 @@ export const imageSchema = z
       .string()
       .nullable()
       .describe(
-        'When it was taken, by the clock of the place and with its offset from UTC where the camera says that: ' +
+        'When it was taken, by the clock of the place and with its offset from UTC where the camera wrote that: ' +
           '2026-06-12T18:32:05+02:00',
       ),
   })
@@ -58,7 +58,7 @@ export const listQuerySchema = z
     order: z
       .enum(ORDERS)
       .default('newest')
-      .describe('By when they were added, or taken: then those whose file does not say that come last'),
+      .describe('By when they were added, or taken: those whose file gives no date then come last'),
     ...filterFields,
     cursor: z
       .string()

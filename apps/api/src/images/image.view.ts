@@ -24,7 +24,7 @@ export function toView(row: ImageRow, basePath: string): ImageView {
   };
 }
 
-/** A clock that is kept as if it were UTC, as text, with its offset in minutes where that is known. */
+/** A local time that is stored as if it were UTC, as text, with its offset in minutes where that is known. */
 function localTime(clock: Date, offset: number | null): string {
   const text = clock.toISOString().slice(0, 'YYYY-MM-DDThh:mm:ss'.length);
   if (offset === null) return text;

@@ -1,6 +1,6 @@
 /**
- * Reads when images were taken that an earlier version stored, which did not ask. Once for each image, behind the
- * requests after the start; several services that share a database at worst read the same files.
+ * Reads the date of taking of images that an earlier version stored without it. Once for each image, in the background
+ * after the start; several services that share a database at worst read the same files.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
@@ -32,7 +32,7 @@ export class TakenDatesService implements OnApplicationBootstrap, BeforeApplicat
 
   onApplicationBootstrap(): void {
     this.work = this.run().catch((error: unknown) => {
-      if (!this.stop.signal.aborted) this.logger.warn(`goes on at the next start: ${String(error)}`);
+      if (!this.stop.signal.aborted) this.logger.warn(`continues at the next start: ${String(error)}`);
     });
   }
 
@@ -56,7 +56,7 @@ export class TakenDatesService implements OnApplicationBootstrap, BeforeApplicat
     }
   }
 
-  /** A file that is gone says nothing; when it comes again it is another upload. */
+  /** A missing file has no date; restoring it is a new upload. */
   private async read(row: ImageRow): Promise<Taken | null> {
     const bytes = await this.service.read(row).catch((error: unknown) => {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;

@@ -53,7 +53,7 @@ interface Parts {
 export class ClipEncoder {
   private readonly batchSize: number;
   private readonly splitSpecialTokens: boolean;
-  /** Of a batch that is done, for the next: a new one would be 10 MB of fresh pages each time. */
+  /** Of a finished batch, for the next one: a new buffer would be 10 MB of fresh pages each time. */
   private spare: Float32Array<ArrayBuffer> | undefined;
 
   private constructor(
@@ -95,7 +95,7 @@ export class ClipEncoder {
         session,
       );
       loaded.push(vision);
-      // ONNX Runtime would keep a plan of memory for each size of a batch of texts, and there are a thousand.
+      // ONNX Runtime would keep a memory plan for each size of a batch of texts, of which there are a thousand.
       const text = await OnnxModel.load(textModel, ['input_ids'], ['text_embeds', 'pooler_output'], {
         ...session,
         enableMemPattern: false,

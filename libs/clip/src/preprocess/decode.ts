@@ -23,7 +23,7 @@ sharp.cache(false);
 
 /** Formats that are decoded. SVG, PDF, HEIC and others are not: rarely used, and a large attack surface. */
 export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif'] as const;
-/** Formats that are decoded where a caller asks for it: what they take of memory is not bounded by their pixels. */
+/** Formats that are decoded where a caller asks for it: their pixels do not bound the memory they take. */
 export const OPTIONAL_IMAGE_FORMATS = ['avif', 'tiff'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS | typeof OPTIONAL_IMAGE_FORMATS)[number];
 
@@ -33,7 +33,7 @@ export interface ImageLimits {
   maxBytes: number;
   /** Width × height. */
   maxPixels: number;
-  /** Formats that are decoded; default IMAGE_FORMATS. Of a TIFF it is the first page. */
+  /** Formats that are decoded; default IMAGE_FORMATS; of a TIFF, the first page. */
   formats?: readonly ImageFormat[];
 }
 

@@ -17,7 +17,7 @@ export interface ValueAndGradients {
  * The value of a scalar function of the weights and its gradient with respect to the named ones.
  * Unlike `tf.grads`, parameters without influence are allowed. `f` runs inside a tidy: `tf.keep` what
  * must outlive it.
- * @param scale a scalar that the gradients come multiplied by
+ * @param scale a scalar factor of the returned gradients
  */
 export function valueAndGradients(
   f: (weights: Weights) => tf.Scalar,

@@ -6,7 +6,7 @@
 /** The input of a program's functions that gradients are multiplied by; 1 where all is float32. */
 export type LossScaleInput = 'loss_scale';
 
-/** Part of a checkpoint: a resumed run goes on with it. */
+/** Part of a checkpoint: a resumed run continues with it. */
 export interface LossScale {
   /** A power of two, so that scaling rounds nothing. */
   scale: number;
@@ -20,7 +20,7 @@ export const INITIAL_LOSS_SCALE: LossScale = { scale: 2 ** 16, steps: 0, skipped
 
 const GROWTH_INTERVAL = 2000;
 const LARGEST = 2 ** 24;
-/** Gradients that overflow even so are no matter of precision. */
+/** Where gradients overflow even at this scale, precision is not the cause. */
 export const SMALLEST_LOSS_SCALE = 2 ** -10;
 
 /** After a step. @param overflowed whether its gradients were not finite, so that it changed nothing */

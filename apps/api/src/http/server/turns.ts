@@ -26,7 +26,7 @@ export function startInTurns(listener: RequestListener): RequestListener {
   };
   return (request, response) => {
     const start = () => {
-      // Who left while waiting is not counted: nothing would say that it has ended.
+      // A client that left while waiting is not counted: no event would report the end of its request.
       if (!request.socket.destroyed) listener(request, response);
     };
     if (ALWAYS_ANSWERED.includes((request.url ?? '').split('?', 1)[0]!)) start();

@@ -1,4 +1,4 @@
-/** What mixed precision does after a step: it keeps the loss scale as high as the gradients let it be. */
+/** What mixed precision does after a step: it keeps the loss scale as high as the gradients allow. */
 import { nextLossScale, SMALLEST_LOSS_SCALE, type LossScale } from '@clip-ts/clip/train';
 import { TrainingError } from '../../errors.js';
 import type { StepResult } from './train-step.js';

@@ -1,4 +1,4 @@
-/** What the trainer adds to steps in float16: a loss scale that adapts, and that a checkpoint carries on. */
+/** What the trainer adds to steps in float16: a loss scale that adapts and is part of the checkpoint. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

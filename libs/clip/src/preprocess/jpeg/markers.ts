@@ -29,7 +29,7 @@ export interface JpegFrame {
   restartInterval: number;
   /** Where the entropy-coded data starts. */
   scanStart: number;
-  /** With the name before it. */
+  /** With its prefix, `Exif\0\0`. */
   exif: Uint8Array | undefined;
 }
 
