@@ -91,7 +91,7 @@ describe.skipIf(!canMount)(title, () => {
     expect(await storedFiles()).toEqual(before);
   });
 
-  it('lets an import wait, which then goes on by itself and loses nothing', async () => {
+  it('lets an import wait, which then resumes by itself and loses nothing', async () => {
     for (let n = 0; n < 5; n++) await writeFile(join(root, `${n}.png`), await noise(200 + n));
     const total = await totalImages(server);
     const said = server.output().length;
@@ -112,7 +112,7 @@ describe.skipIf(!canMount)(title, () => {
     expect(await totalImages(server)).toBe(total + 5);
   });
 
-  it('is told from a folder that cannot be written', async () => {
+  it('is distinguished from a folder that cannot be written', async () => {
     const total = await totalImages(server);
     execFileSync('mount', ['-o', 'remount,ro', images]);
     const problem = await server.problem('/images', formRequest({ image: await noise(300) }));

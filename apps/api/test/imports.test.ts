@@ -79,7 +79,7 @@ describe('an import', () => {
     expect(again).toMatchObject({ status: 'done', added: 0, duplicates: 3, failed: 2 });
   });
 
-  it('goes on where it was cut off by a kill, and adds each image once', async () => {
+  it('resumes where a kill interrupted it, and adds each image once', async () => {
     const count = 200;
     await writeFolder('killed', count);
     const before = await totalImages(server);
@@ -131,7 +131,7 @@ describe('control of an import', () => {
     server.fetch(`/imports/${id}/${action}`, { method: 'POST' });
   const state = async (id: string) => (await server.json<ImportView>(`/imports/${id}`)).status;
 
-  it('pauses, goes on, cancels and tries again, and counts each image once', async () => {
+  it('pauses, resumes, cancels and retries, and counts each image once', async () => {
     await writeFolder('controlled', 200);
     const before = await totalImages(server);
     const { id } = await startImport(server, { path: 'controlled' });

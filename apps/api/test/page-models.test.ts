@@ -52,7 +52,7 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     await page.locator('.tile').nth(23).scrollIntoViewIfNeeded();
     await page.locator('.tile').nth(47).waitFor();
     expect(await page.getByRole('button', { name: 'Show more' }).isVisible()).toBe(false);
-    // Who comes back finds as many of them, and the place.
+    // Coming back shows as many of them, at the same place.
     await page.locator('.tile').nth(47).click();
     await page.getByRole('button', { name: 'Find similar' }).click();
     await page.getByText(/^Images like/).waitFor();

@@ -77,7 +77,7 @@ describe.skipIf(!installed)(title, () => {
       expect(await readdir(join(folder, 'a'))).not.toContain('database');
     });
 
-    it('run an import once; the other goes on with it when the first is killed, and a restart finds the rows', async () => {
+    it('run an import once; the other resumes it when the first is killed, and a restart finds the rows', async () => {
       const count = 400;
       const source = join(root, 'import');
       await mkdir(source);
@@ -206,7 +206,7 @@ describe.skipIf(!installed)(title, () => {
       expect((await server.fetch('/images', formRequest({ image }))).status).toBeLessThan(300);
     });
 
-    it('that hangs is said within two seconds on every route, and an import goes on afterwards', async () => {
+    it('that hangs is reported within two seconds on every route, and an import resumes afterwards', async () => {
       const count = 150;
       await mkdir(join(root, 'hang'));
       for (let n = 0; n < count; n++) {

@@ -34,7 +34,7 @@ describe('a service behind a proxy', () => {
     RATE_LIMIT: '40',
   });
 
-  it('limits each key and each address apart, and says when to come back', async () => {
+  it('limits each key and each address separately, and says when to retry', async () => {
     const burst = async (headers: Record<string, string>) => {
       const answers = [];
       for (let index = 0; index < 45; index++)

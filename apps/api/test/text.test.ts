@@ -1,4 +1,4 @@
-/** Text that is none: half of a surrogate pair, NUL, bytes that are not UTF-8. On both databases it costs nobody anything. */
+/** Text that is not valid text: half of a surrogate pair, NUL, bytes that are not UTF-8. Neither database loses anything by it. */
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -62,7 +62,7 @@ describe.skipIf(process.platform === 'win32')('a data folder that may no longer 
     expect((await server.fetch('/images', formRequest({ image }))).status).toBe(201);
   });
 
-  it('is told from an image that is gone when it may not be read either', async () => {
+  it('is distinguished from a missing image when it may not be read either', async () => {
     const id = await upload('green');
     await chmod(images, 0o000);
     for (const path of [`/images/${id}/file`, `/images/${id}/thumbnail`]) {

@@ -91,7 +91,7 @@ describe('pretrain and evaluate', () => {
     expect(stdout.trim().split('\n').at(-1)).toContain('"zero_shot":[{"name":"val","classes":2');
   });
 
-  it('refuse to go on with data that has changed', async () => {
+  it('refuse to resume on data that has changed', async () => {
     await imagesInto('changing');
     const write = (rows: [string, string][]) =>
       writeFile(

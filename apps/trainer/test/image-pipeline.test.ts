@@ -173,7 +173,7 @@ describe('the pipeline', () => {
     expect(await shown()).toEqual(expected);
   });
 
-  it('goes on while the thread that asked is busy, with all batches that are under way', async () => {
+  it('continues all requested batches while the thread that asked is busy', async () => {
     const started: Worker[] = [];
     const note = (worker: Worker) => started.push(worker);
     process.on('worker', note);
@@ -217,7 +217,7 @@ describe('the pipeline', () => {
     await pipeline.close();
   });
 
-  it('names the first of several images that cannot be shown, and goes on with the next batch', async () => {
+  it('names the first of several images that cannot be shown, and continues with the next batch', async () => {
     const pipeline = open(2);
     const use = { threads: 2, keep: true };
     const some = await tasks();

@@ -51,7 +51,7 @@ const TINY_RESNET = {
 };
 
 describe('a run', () => {
-  it('has its folder to itself, saves itself on SIGINT, and goes on after that and after a kill', async () => {
+  it('has its folder to itself, writes a checkpoint on SIGINT, and resumes after that and after a kill', async () => {
     const args = await pretrainArguments('long', {
       model: { vision_backbone: TINY_RESNET },
       heads: { epochs: 0 },

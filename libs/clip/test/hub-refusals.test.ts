@@ -8,7 +8,7 @@ import { type FILES, useHub } from './use-hub.js';
 const at = useHub();
 
 describe('resolveModelFolder', () => {
-  it('tells apart what is not there, not allowed and out of order', async () => {
+  it('distinguishes a missing model, a refused one and a hub that fails', async () => {
     await expect(resolveModelFolder('owner/other')).rejects.toMatchObject({ code: 'HUB_NOT_FOUND' });
     await expect(resolveModelFolder('owner/name', { revision: 'v2' })).rejects.toThrow('at revision v2');
     for (const status of [401, 403]) {

@@ -88,7 +88,7 @@ describe('resolveModelFolder', () => {
     });
   });
 
-  it('goes on with what an earlier run left, and starts over when that is damaged', async () => {
+  it('resumes what an earlier run left, and starts over when that is damaged', async () => {
     at.hub.cuts = Array<number>(5).fill(0);
     at.hub.cuts[0] = 1000;
     const stopped = resolveModelFolder('owner/name');

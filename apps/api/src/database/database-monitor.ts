@@ -28,7 +28,7 @@ export class DatabaseMonitor {
     this.schedule();
   }
 
-  /** The problem to answer with while the database is away, or undefined. */
+  /** The problem to answer with while the database is unavailable, or undefined. */
   get problem(): Problem | undefined {
     return this.away ? databaseUnavailable() : undefined;
   }

@@ -1,6 +1,6 @@
 /**
- * Answers `database_unavailable` at once while the database is away, and ends the wait of requests that it leaves
- * without an answer, all of them or one by one. What they had asked of it may still happen when it comes back.
+ * Answers `database_unavailable` at once while the database is unavailable, and ends the wait of requests that it leaves
+ * without an answer, all of them or one by one. Their changes may still take effect when it is back.
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';

@@ -55,7 +55,7 @@ describe('the micro-batcher', () => {
     }
   });
 
-  it('goes on with a large request while small ones keep coming', async () => {
+  it('continues with a large request while small ones keep coming', async () => {
     const model = slowModel();
     const batcher = new MicroBatcher({ ...options(), maxBatch: 1, run: model.run });
     void batcher.texts(many(20, 'large '), scope('a'));

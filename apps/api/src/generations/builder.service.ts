@@ -7,7 +7,7 @@
  * 3. The next generation takes over when no image lacks its embedding, checked under the lock that every change takes.
  * 4. An image that cannot be read or encoded does not hold that up, as long as there are few: many are a sign of a
  *    folder
- *    that is away.
+ *    that is unavailable.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -76,7 +76,7 @@ export class GenerationController {
     summary: 'Activate another model',
     description:
       'At once when it was complete before: images that came since are encoded in the background. Else it is built ' +
-      'first, and the model that answers goes on until then.',
+      'first, and the current model answers until then.',
     params: generationParamsSchema,
     responses: {
       200: { description: 'It answers', schema: activationSchema },

@@ -1,5 +1,5 @@
 /**
- * What an uploaded file is, judged by its first bytes and its header, never by its name or claimed type.
+ * What an uploaded file is, judged by its magic bytes and its header, never by its name or claimed type.
  * Nothing is decoded here beyond the header: the limits hold before memory for pixels is taken.
  */
 import { IMAGE_FORMATS, OPTIONAL_IMAGE_FORMATS, imageFormat, plainJpegHeader } from '@clip-ts/clip';

@@ -74,7 +74,7 @@ export class ImportEvents implements BeforeApplicationShutdown {
         job = await this.imports.get(job.id);
       }
     } catch {
-      // The service ends, or the database is away: the client connects again and is told.
+      // The service ends, or the database is unavailable: the client connects again and is told.
     }
     response.end();
   }

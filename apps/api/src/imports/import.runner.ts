@@ -4,7 +4,7 @@
  * 1. A job's position is saved after every batch; a job that was interrupted resumes from there at the next start.
  * 2. Doing a batch twice adds nothing twice: images are known by the hash of their bytes.
  * 3. Services that share a database share its jobs: each job is run by the one that holds its lease.
- * 4. A full disk or a database that is away does not fail a job: it waits and resumes.
+ * 4. A full disk or an unreachable database does not fail a job: it waits and resumes.
  * 5. A batch that was cut off is done again and counted right: each image says which batch added it.
  * 6. Who pauses or cancels a job takes it from its runner, which finds that when it writes its progress down.
  * 7. A file that cannot be taken is counted and named; it does not stop the job.

@@ -8,7 +8,7 @@ import { Problem } from '../problems/problem.js';
 import { DATABASE } from '../providers.js';
 import type { LabelSetChange, LabelSetSummary, LabelSetView, NewLabelSet } from './label-set.schema.js';
 
-/** More would be a burden of the database that nobody looks through. */
+/** More would burden the database, and nobody could look through them. */
 const MAX_SETS = 1000;
 /** Held while the number of sets grows: a number for pg_advisory_xact_lock. */
 const LOCK = 4_200_016;
@@ -41,7 +41,7 @@ export class LabelSetRepository {
     return row === null ? undefined : toView(row);
   }
 
-  /** The set of a name. Throws label_set_not_found, or database_unavailable at once while the database is away. */
+  /** The set of a name. Throws label_set_not_found, or database_unavailable at once while the database is unavailable. */
   async named(name: string): Promise<LabelSetView> {
     if (this.database.monitor.problem !== undefined) throw this.database.monitor.problem;
     const row = await this.client.labelSet.findUnique({ where: { name } });

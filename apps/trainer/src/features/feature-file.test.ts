@@ -36,7 +36,7 @@ describe('a feature file', () => {
     expect(await readdir(path.dirname(file))).toEqual(['key.safetensors']);
   });
 
-  it('is not there until it is whole, and goes on from what was noted', async () => {
+  it('does not exist until it is complete, and resumes from what was noted', async () => {
     const killed = await UnfinishedFeatures.open(file, SHAPES);
     killed.write('image_features', [0, 1], new Float32Array([0, 0, 0, 1, 1, 1]));
     await killed.note({ image_features: 2, text_features: 0 });

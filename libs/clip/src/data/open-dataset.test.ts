@@ -27,7 +27,7 @@ describe('a table', () => {
   it.each([
     ['commas.csv', 'image,caption\na.jpg,two dogs ; one is asleep\n', 'two dogs ; one is asleep'],
     ['semicolons.csv', 'image;caption\na.jpg;two dogs, one asleep\n', 'two dogs, one asleep'],
-  ])('%s is told by its header, whatever stands in captions', async (name, content, caption) => {
+  ])('%s is recognised by its header, whatever captions contain', async (name, content, caption) => {
     await folder.put(name, content);
     await folder.put('a.jpg');
     expect(captionsOf(await folder.read('all', join(folder.root, name)))).toEqual({ 'a.jpg': [caption] });

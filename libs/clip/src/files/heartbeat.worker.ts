@@ -26,7 +26,7 @@ function touch(): void {
   }
 }
 
-/** The file was removed, which gives the folder to nobody else. */
+/** The file was removed, which gives the folder to no other process. */
 function restore(): void {
   if (Atomics.load(flag, 0) !== 0) return;
   try {

@@ -130,7 +130,7 @@ describe('decodeImage', () => {
 });
 
 describe('imageFormat', () => {
-  it('tells the allowed formats by their first bytes', async () => {
+  it('recognises the allowed formats by their magic bytes', async () => {
     for (const format of ['jpeg', 'png', 'webp', 'gif'] as const) {
       expect(imageFormat(await picture().toFormat(format).toBuffer())).toBe(format);
     }

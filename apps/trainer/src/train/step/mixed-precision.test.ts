@@ -58,7 +58,7 @@ const batchAt = (step: number) => ({
 });
 
 describe.skipIf(!hasNativeAddon())('training in mixed precision', () => {
-  it('goes on from a checkpoint as if it had not been interrupted, steps that were left out included', async () => {
+  it('resumes from a checkpoint as if it had not been interrupted, skipped steps included', async () => {
     await selectBackend('onnxruntime');
     const createRunner = await deviceRunners(await openComputeDevice({ kind: 'cpu' }));
     const folder = await mkdtemp(path.join(tmpdir(), 'mixed-precision-'));
