@@ -1,7 +1,9 @@
 /** Imports from the server's disk: folders, COCO datasets, progress, failures, going on after a kill. */
+import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ImportView } from '../src/imports/import.schema.js';
 import { totalImages } from './support/collection.js';
@@ -19,7 +21,8 @@ const root = join(folder, 'root');
 beforeAll(async () => {
   await mkdir(join(root, 'empty'), { recursive: true });
 });
-const server = useServer(folder, { IMPORT_ROOT: root });
+// One of the formats that are off by default is on, and one that is on by default is off.
+const server = useServer(folder, { IMPORT_ROOT: root, IMAGE_FORMATS: 'jpeg,png,webp,avif' });
 
 let made = 0;
 /** Writes `count` images that no other test has into a folder of the root, half of them into a folder below. */
@@ -77,6 +80,34 @@ describe('an import', () => {
     ]);
     const again = await runImport(server, { path: join(root, 'coco') });
     expect(again).toMatchObject({ status: 'done', added: 0, duplicates: 3, failed: 2 });
+  });
+
+  it('takes the formats of IMAGE_FORMATS, from folders, tables and shards, and names each file of another', async () => {
+    const series = ++made;
+    const picture = sharp(await rgbPng(1, 2, series));
+    const path = (...parts: string[]) => join(root, 'formats', ...parts);
+    await mkdir(path('photos'), { recursive: true });
+    const files = { 'a.avif': 'avif', 'b.tif': 'tiff', 'c.gif': 'gif', 'd.png': 'png' } as const;
+    for (const [name, format] of Object.entries(files))
+      await writeFile(path('photos', name), await picture.clone().toFormat(format).toBuffer());
+    // What it is counts, not what it is called.
+    await writeFile(path('photos/e.png'), await picture.clone().tiff().toBuffer());
+    const refused = (file: string) => ({
+      file,
+      code: 'unsupported_image_format',
+      detail: expect.stringMatching(/jpeg, .*png.*setting IMAGE_FORMATS/) as string,
+    });
+    const inFolder = await runImport(server, { path: 'formats/photos' });
+    expect(inFolder).toMatchObject({ status: 'done', total: 5, added: 2, failed: 3 });
+    expect(inFolder.failures).toEqual(['b.tif', 'c.gif', 'e.png'].map(refused));
+
+    await writeFile(path('photos.csv'), 'image,caption\nphotos/a.avif,an image\nphotos/b.tif,a scan\n');
+    const inTable = await runImport(server, { path: 'formats/photos.csv' });
+    expect(inTable).toMatchObject({ status: 'done', duplicates: 1, failures: [refused('photos/b.tif')] });
+
+    execFileSync('tar', ['-cf', path('set-0.tar'), '-C', path('photos'), 'a.avif', 'b.tif']);
+    const inShard = await runImport(server, { path: 'formats/set-0.tar' });
+    expect(inShard).toMatchObject({ duplicates: 1, failures: [refused('set-0.tar#b.tif')] });
   });
 
   it('resumes where a kill interrupted it, and adds each image once', async () => {

@@ -1,9 +1,11 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { IMAGE_FORMATS } from '@clip-ts/clip';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isBelow, resolveImportPath } from './import-root.js';
-import { readSource, type SourceItem } from './import-source.js';
+
+import { readSource as readOf, type SourceItem, type SourceOptions } from './import-source.js';
 
 let root: string;
 const at = (...parts: string[]) => join(root, ...parts);
@@ -72,6 +74,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
+const readSource = (path: string, options: Omit<SourceOptions, 'formats'>) =>
+  readOf(path, { formats: IMAGE_FORMATS, ...options });
 const files = (items: readonly SourceItem[]) => items.map(({ file }) => file);
 
 describe('reading what to import', () => {
@@ -99,7 +103,11 @@ describe('reading what to import', () => {
 
   it('finds images that lie in another folder than their split, and keeps those that are missing as failures', async () => {
     expect(await readSource(at('odd'), { format: 'coco' })).toEqual([
-      { file: 'gone.png', failure: expect.stringContaining('images/train2017') as string },
+      {
+        file: 'gone.png',
+        code: 'import_unreadable',
+        failure: expect.stringContaining('images/train2017') as string,
+      },
       { file: 'val2017/7.png', location: at('odd/val2017/7.png'), captions: [], tags: [] },
     ]);
   });
@@ -109,8 +117,12 @@ describe('reading what to import', () => {
     expect(files(items)).toEqual(['a/1.webp', 'a/5.png', 'b/2.PNG', 'out', 'scan.tiff', 'train/4.jpg']);
     const failed = items.filter((item) => 'failure' in item);
     expect(failed).toEqual([
-      { file: 'out', failure: 'it leads out of the dataset.' },
-      { file: 'scan.tiff', failure: expect.stringContaining('.webp') as string },
+      { file: 'out', code: 'import_unreadable', failure: 'it leads out of the dataset.' },
+      {
+        file: 'scan.tiff',
+        code: 'unsupported_image_format',
+        failure: expect.stringMatching(/jpeg, png, webp, gif .setting IMAGE_FORMATS/) as string,
+      },
     ]);
     expect(await readSource(at('plain'), { format: 'folder', limit: 1 })).toHaveLength(1);
   });
@@ -118,7 +130,7 @@ describe('reading what to import', () => {
   it('tells files of one name apart by their path, in a table as well', async () => {
     expect(await readSource(at('table'), { format: 'auto' })).toEqual([
       { file: '1.jpg', location: at('table/1.jpg'), captions: ['a cat'], tags: [] },
-      { file: '2.jpg', failure: expect.any(String) as string },
+      { file: '2.jpg', code: 'import_unreadable', failure: expect.any(String) as string },
       { file: 'x/1.jpg', location: at('table/x/1.jpg'), captions: ['a dog'], tags: ['pet'] },
     ]);
   });

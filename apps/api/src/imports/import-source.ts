@@ -3,7 +3,7 @@
  * is found are those of training.
  */
 import { stat } from 'node:fs/promises';
-import { ClipError } from '@clip-ts/clip/preprocess';
+import { ClipError, type ImageFormat } from '@clip-ts/clip/preprocess';
 import {
   openDataset,
   openImageFolder,
@@ -15,7 +15,12 @@ import { Problem } from '../problems/problem.js';
 import { cleanText } from '../text/clean-text.js';
 
 /** One image to import, or why one cannot be. */
-export type SourceItem = SourceImage | { file: string; failure: string };
+export type SourceItem = SourceImage | SourceFailure;
+export interface SourceFailure {
+  file: string;
+  code: 'import_unreadable' | 'unsupported_image_format';
+  failure: string;
+}
 export interface SourceImage {
   /** Its path below the folder of the import; its archive and name where it lies in one. */
   file: string;
@@ -28,6 +33,8 @@ export interface SourceOptions {
   format: 'auto' | 'coco' | 'folder';
   split?: string;
   limit?: number;
+  /** IMAGE_FORMATS: files that are named as of another format are failures. */
+  formats: readonly ImageFormat[];
 }
 
 /** Problems of a dataset with which an image, or several, cannot be taken. */
@@ -55,8 +62,8 @@ export async function readSource(path: string, options: SourceOptions): Promise<
   }
 }
 
-async function readItems(path: string, { format, split }: SourceOptions): Promise<SourceItem[]> {
-  const dataset = await openSource(path, format);
+async function readItems(path: string, { format, split, formats }: SourceOptions): Promise<SourceItem[]> {
+  const dataset = await openSource(path, format, formats);
   if (split !== undefined && !dataset.splits.includes(split)) {
     const there = dataset.splits.join(', ');
     throw unreadable(`There is no split ${split} in ${path}. It has ${there === '' ? 'none' : there}.`);
@@ -64,7 +71,7 @@ async function readItems(path: string, { format, split }: SourceOptions): Promis
   // Names of folders are no captions of what lies in them, unless someone says so.
   const described = dataset.format !== 'class-folders' && dataset.format !== 'images';
   const images = new Map<string, SourceImage>();
-  const failures = new Map<string, { file: string; failure: string }>();
+  const failures = new Map<string, SourceFailure>();
   for (const each of split === undefined ? dataset.splits : [split]) {
     const read = await dataset.read(each);
     for (const { name, location, captions, tags } of read.images) {
@@ -75,19 +82,29 @@ async function readItems(path: string, { format, split }: SourceOptions): Promis
       image.tags = joined(image.tags, tags);
     }
     for (const { code, name, detail } of read.problems)
-      if (FAILURES.includes(code)) failures.set(`${code} ${name}`, { file: name, failure: `${detail}.` });
+      if (FAILURES.includes(code)) failures.set(`${code} ${name}`, failureOf(code, name, detail));
   }
   const items = [...images.values(), ...failures.values()];
   return items.sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
-async function openSource(path: string, format: SourceOptions['format']): Promise<Dataset> {
+function failureOf(code: DatasetProblemCode, file: string, detail: string): SourceFailure {
+  return code === 'format_unsupported'
+    ? { file, code: 'unsupported_image_format', failure: `${detail} (setting IMAGE_FORMATS).` }
+    : { file, code: 'import_unreadable', failure: `${detail}.` };
+}
+
+async function openSource(
+  path: string,
+  format: SourceOptions['format'],
+  formats: readonly ImageFormat[],
+): Promise<Dataset> {
   const isFolder = (await stat(path)).isDirectory();
   if (format === 'folder') {
     if (!isFolder) throw unreadable(`${path} is not a folder.`);
-    return openImageFolder(path);
+    return openImageFolder(path, { formats });
   }
-  const dataset = await openDataset(path);
+  const dataset = await openDataset(path, { formats });
   if (format === 'coco' && dataset.format !== 'coco')
     throw unreadable(`There is no annotations/captions_*.json or instances_*.json in ${path}.`);
   return dataset;

@@ -156,6 +156,7 @@ export class ImportRunner implements OnApplicationBootstrap, BeforeApplicationSh
       format: job.format,
       split: job.split ?? undefined,
       limit: job.maxImages ?? undefined,
+      formats: this.config.IMAGE_FORMATS,
     };
     const source = await readSourceInThread(path, options, this.stop.signal).catch((error: unknown) => {
       throw this.stopped ? new Stopped() : error;
@@ -207,7 +208,7 @@ export class ImportRunner implements OnApplicationBootstrap, BeforeApplicationSh
     for (const item of batch) {
       const { file } = item;
       try {
-        if ('failure' in item) throw new Problem('import_unreadable', item.failure);
+        if ('failure' in item) throw new Problem(item.code, item.failure);
         images.push(await this.load(item));
         files.push(file);
       } catch (error) {

@@ -5,8 +5,9 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { IMAGE_FORMATS } from '../preprocess/image-format.js';
 import { byCodeUnits, imageFiles } from './file-index.js';
-import { cleanText, isImageName } from './names.js';
+import { cleanText, imageKind } from './names.js';
 import {
   ONLY_SPLIT,
   type Dataset,
@@ -23,7 +24,7 @@ const DEFAULT_TEMPLATES = ['a photo of a {}.'] as const;
 /** The images of a folder: by class where they lie in sub-folders, without captions where they do not. */
 export async function openImageFolder(
   folder: string,
-  { templates = DEFAULT_TEMPLATES, links = 'inside' }: DatasetOptions = {},
+  { templates = DEFAULT_TEMPLATES, links = 'inside', formats = IMAGE_FORMATS }: DatasetOptions = {},
 ): Promise<Dataset> {
   const entries = await readdir(folder, { withFileTypes: true });
   const folders: string[] = [];
@@ -32,7 +33,7 @@ export async function openImageFolder(
     if (isFolder && !entry.name.startsWith('.')) folders.push(entry.name);
   }
   // Images beside such folders belong to none of the splits.
-  const isSplit = !entries.some((entry) => entry.isFile() && isImageName(entry.name));
+  const isSplit = !entries.some((entry) => entry.isFile() && imageKind(entry.name, formats) === 'taken');
   const splits =
     isSplit && folders.length > 0 && folders.every((name) => SPLIT_NAME.test(name))
       ? folders.sort(byCodeUnits)
@@ -43,7 +44,7 @@ export async function openImageFolder(
   const images = new Map<string, DatasetImage[]>();
   const problems = new Map<string, DatasetProblem[]>();
   for (const [split, root] of roots) {
-    const { files, problems: found } = await imageFiles(root, links);
+    const { files, problems: found } = await imageFiles(root, { links, formats });
     problems.set(
       split,
       found.map((problem) => (splits ? { ...problem, name: `${split}/${problem.name}` } : problem)),

@@ -9,7 +9,7 @@ import { byCodeUnits, FileIndex } from './file-index.js';
 import { readElements } from './json-stream.js';
 import { locateImages, type AnnotatedImage } from './locate-images.js';
 import { cleanText, idKey, shown } from './names.js';
-import type { Dataset, DatasetProblem, DatasetSplit, LinkRule } from './types.js';
+import type { Dataset, DatasetProblem, DatasetSplit, FileRule } from './types.js';
 
 const ANNOTATIONS = 'annotations';
 const FILE_NAME = /^(?:captions|instances)_(.+)\.json$/;
@@ -18,24 +18,24 @@ const FILE_NAME = /^(?:captions|instances)_(.+)\.json$/;
 const splitOf = (fileName: string): string | undefined => FILE_NAME.exec(fileName)?.[1];
 
 /** The dataset in `folder`, or undefined when it has no annotation file of this format. */
-export async function openCoco(folder: string, links: LinkRule): Promise<Dataset | undefined> {
+export async function openCoco(folder: string, rule: FileRule): Promise<Dataset | undefined> {
   const names = await readdir(join(folder, ANNOTATIONS)).catch(() => []);
   const files = names.filter((name) => splitOf(name) !== undefined).sort(byCodeUnits);
   if (files.length === 0) return undefined;
   return cocoDataset(
     folder,
     files.map((name) => join(folder, ANNOTATIONS, name)),
-    links,
+    rule,
   );
 }
 
 /** The dataset of one annotation file. Its images lie below the file's folder, or the one above `annotations`. */
-export function openCocoFile(path: string, links: LinkRule): Dataset {
+export function openCocoFile(path: string, rule: FileRule): Dataset {
   const above = dirname(path);
-  return cocoDataset(basename(above) === ANNOTATIONS ? dirname(above) : above, [path], links);
+  return cocoDataset(basename(above) === ANNOTATIONS ? dirname(above) : above, [path], rule);
 }
 
-function cocoDataset(folder: string, files: readonly string[], links: LinkRule): Dataset {
+function cocoDataset(folder: string, files: readonly string[], rule: FileRule): Dataset {
   const bySplit = new Map<string, string[]>();
   for (const file of files) {
     const split = splitOf(basename(file)) ?? basename(file, '.json');
@@ -46,7 +46,7 @@ function cocoDataset(folder: string, files: readonly string[], links: LinkRule):
     format: 'coco',
     splits: [...bySplit.keys()].sort(byCodeUnits),
     read: async (split) => {
-      index ??= FileIndex.of(folder, links);
+      index ??= FileIndex.of(folder, rule);
       return readSplit(folder, split, bySplit.get(split) ?? [], await index);
     },
   };

@@ -7,13 +7,16 @@
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { baseName, isImageName, isOtherImageName, relativeName, withForwardSlashes } from './names.js';
-import type { DatasetProblem, LinkRule } from './types.js';
+import { baseName, imageKind, relativeName, unreadFormat, withForwardSlashes } from './names.js';
+import type { DatasetProblem, FileRule, LinkRule } from './types.js';
 
 /** A file, or why there is none. */
 export type Located =
   | { file: string; by: 'path' | 'name' }
-  | { problem: 'image_missing' | 'image_ambiguous' | 'name_invalid'; detail: string };
+  | {
+      problem: 'image_missing' | 'image_ambiguous' | 'name_invalid' | 'format_unsupported';
+      detail: string;
+    };
 
 /** Spellings under which a file is also found, from the strictest to the loosest. */
 const SPELLINGS: readonly ((name: string) => string)[] = [
@@ -30,7 +33,10 @@ export class FileIndex {
 
   private readonly known = new Set<string>();
 
-  private constructor(private readonly folder: string) {}
+  private constructor(
+    private readonly folder: string,
+    private readonly rule: FileRule,
+  ) {}
 
   private add({ path, real }: FoundFile): void {
     const isNew = !this.known.has(real);
@@ -42,11 +48,11 @@ export class FileIndex {
     });
   }
 
-  /** The index of all image files below a folder. */
-  static async of(folder: string, links: LinkRule): Promise<FileIndex> {
-    const index = new FileIndex(folder);
-    const { files } = await walk(folder, links, 'followed');
-    for (const file of files) if (isImageName(file.path)) index.add(file);
+  /** The index of all image files below a folder, those of formats that are not read too. */
+  static async of(folder: string, rule: FileRule): Promise<FileIndex> {
+    const index = new FileIndex(folder, rule);
+    const { files } = await walk(folder, rule.links, 'followed');
+    for (const file of files) if (imageKind(file.path, rule.formats) !== undefined) index.add(file);
     return index;
   }
 
@@ -67,18 +73,25 @@ export class FileIndex {
     for (const [i, spell] of SPELLINGS.entries()) {
       for (const path of paths) {
         const found = this.byPath[i]!.get(spell(path)) ?? [];
-        if (found.length === 1) return { file: found[0]!, by: 'path' };
+        if (found.length === 1) return this.taken(found[0]!, 'path');
         if (found.length > 1) return ambiguous(found);
       }
     }
     const bare = baseName(spellings.at(-1)!);
     for (const [i, spell] of SPELLINGS.entries()) {
       const found = this.byName[i]!.get(spell(bare)) ?? [];
-      if (found.length === 1) return { file: found[0]!, by: 'name' };
+      if (found.length === 1) return this.taken(found[0]!, 'name');
       if (found.length > 1) return ambiguous(found);
     }
     const places = prefixes.map((prefix) => (prefix === '' ? 'the dataset’s folder' : prefix)).join(', ');
     return { problem: 'image_missing', detail: `looked in ${places}, then for the bare name anywhere` };
+  }
+
+  private taken(file: string, by: 'path' | 'name'): Located {
+    const { formats } = this.rule;
+    return imageKind(file, formats) === 'taken'
+      ? { file, by }
+      : { problem: 'format_unsupported', detail: unreadFormat(file, formats) };
   }
 }
 
@@ -99,16 +112,17 @@ function ambiguous(files: readonly string[]): Located {
  */
 export async function imageFiles(
   folder: string,
-  links: LinkRule,
+  { links, formats }: FileRule,
 ): Promise<{ files: string[]; problems: DatasetProblem[] }> {
   const { files, problems } = await walk(folder, links, 'once');
   const paths = files.map(({ path }) => path);
-  const others = paths.filter(isOtherImageName).map((name) => ({
+  const ofKind = (kind: 'taken' | 'other') => paths.filter((path) => imageKind(path, formats) === kind);
+  const others = ofKind('other').map((name) => ({
     code: 'format_unsupported' as const,
     name,
-    detail: 'expected .jpg, .png, .webp or .gif',
+    detail: unreadFormat(name, formats),
   }));
-  return { files: paths.filter(isImageName).sort(byCodeUnits), problems: [...problems, ...others] };
+  return { files: ofKind('taken').sort(byCodeUnits), problems: [...problems, ...others] };
 }
 
 interface FoundFile {

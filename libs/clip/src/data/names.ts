@@ -1,13 +1,31 @@
 /** Names and texts as they come out of annotation files. */
-import { isAbsolute, relative, sep } from 'node:path';
+import { extname, isAbsolute, relative, sep } from 'node:path';
+import type { ImageFormat } from '../preprocess/image-format.js';
 
-/** Extensions of files that are taken for images. Their format is determined when they are decoded. */
-const IMAGE_NAME = /\.(?:jpe?g|png|webp|gif)$/i;
-export const isImageName = (name: string): boolean => IMAGE_NAME.test(name);
+/** Extensions by which files are taken for images. Their format is determined when they are decoded. */
+const EXTENSIONS: Readonly<Record<ImageFormat, readonly string[]>> = {
+  jpeg: ['.jpg', '.jpeg'],
+  png: ['.png'],
+  webp: ['.webp'],
+  gif: ['.gif'],
+  avif: ['.avif'],
+  tiff: ['.tif', '.tiff'],
+};
 
-/** Extensions of image formats that are not supported. */
-const OTHER_IMAGE_NAME = /\.(?:tiff?|bmp|heic|heif|avif|jxl|jp2|svg|ico|dng|cr2|nef|arw)$/i;
-export const isOtherImageName = (name: string): boolean => OTHER_IMAGE_NAME.test(name);
+/** Extensions of formats that are never read. */
+const OTHER_EXTENSIONS = /^\.(?:bmp|heic|heif|jxl|jp2|svg|ico|dng|cr2|nef|arw)$/;
+
+/** Whether a file is an image, by its name: `taken` when it is of one of the formats, `other` of a format that is not read. */
+export function imageKind(name: string, formats: readonly ImageFormat[]): 'taken' | 'other' | undefined {
+  const extension = extname(name).toLowerCase();
+  if (formats.some((format) => EXTENSIONS[format].includes(extension))) return 'taken';
+  const isImage = Object.values(EXTENSIONS).flat().includes(extension) || OTHER_EXTENSIONS.test(extension);
+  return isImage ? 'other' : undefined;
+}
+
+/** What is said of an image of a format that is not read. */
+export const unreadFormat = (name: string, formats: readonly ImageFormat[]): string =>
+  `it is named ${shown(extname(name))}; formats that are read are ${formats.join(', ')}`;
 
 /**
  * The name's path below the dataset's folder with `/` between its parts.

@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { ClipError, isSystemError } from '../errors.js';
+import { IMAGE_FORMATS } from '../preprocess/image-format.js';
 import { openImageFolder } from './class-folders.js';
 import { openCoco, openCocoFile } from './coco.js';
 import { isTable, openTable, openTables } from './table.js';
@@ -21,18 +22,19 @@ export async function openDataset(path: string, options: DatasetOptions = {}): P
       cause,
     });
   });
-  const { links = 'inside' } = options;
+  const { links = 'inside', formats = IMAGE_FORMATS } = options;
+  const rule = { links, formats };
   if (status.isDirectory()) {
     return (
-      (await openCoco(path, links)) ??
-      (await openShards(path)) ??
-      (await openTables(path, links)) ??
+      (await openCoco(path, rule)) ??
+      (await openShards(path, formats)) ??
+      (await openTables(path, rule)) ??
       openImageFolder(path, options)
     );
   }
-  if (isTable(path)) return openTable(path, links);
-  if (isShard(path)) return openShard(path);
-  if (extname(path).toLowerCase() === '.json') return openCocoFile(path, links);
+  if (isTable(path)) return openTable(path, rule);
+  if (isShard(path)) return openShard(path, formats);
+  if (extname(path).toLowerCase() === '.json') return openCocoFile(path, rule);
   throw new ClipError('DATASET_INVALID', `${path} is not a dataset`, {
     expected: 'a folder, or a .json (COCO), .csv, .tsv, .jsonl or .tar file',
     found: `the extension "${extname(path)}"`,

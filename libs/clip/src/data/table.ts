@@ -11,7 +11,7 @@ import { ClipError } from '../errors.js';
 import { byCodeUnits, FileIndex } from './file-index.js';
 import { locateImages } from './locate-images.js';
 import { cleanText, shown } from './names.js';
-import { ONLY_SPLIT, type Dataset, type DatasetProblem, type DatasetSplit, type LinkRule } from './types.js';
+import { ONLY_SPLIT, type Dataset, type DatasetProblem, type DatasetSplit, type FileRule } from './types.js';
 
 const EXTENSIONS = ['.csv', '.tsv', '.jsonl', '.ndjson'];
 const IMAGE_COLUMNS = [
@@ -43,7 +43,7 @@ interface TableFile {
  * The tables of a folder, one split a file (`metadata` and `captions` are not names of splits); undefined when there
  * are none.
  */
-export async function openTables(folder: string, links: LinkRule): Promise<Dataset | undefined> {
+export async function openTables(folder: string, rule: FileRule): Promise<Dataset | undefined> {
   const names = (await readdir(folder)).filter(isTable).sort(byCodeUnits);
   if (names.length === 0) return undefined;
   return tableDataset(
@@ -52,16 +52,16 @@ export async function openTables(folder: string, links: LinkRule): Promise<Datas
       const stem = basename(name, extname(name));
       return { path: join(folder, name), split: /^(?:metadata|captions)$/i.test(stem) ? ONLY_SPLIT : stem };
     }),
-    links,
+    rule,
   );
 }
 
 /** The dataset of one table; image names are relative to its folder. */
-export const openTable = (path: string, links: LinkRule): Promise<Dataset> =>
-  tableDataset(dirname(path), [{ path, split: ONLY_SPLIT }], links);
+export const openTable = (path: string, rule: FileRule): Promise<Dataset> =>
+  tableDataset(dirname(path), [{ path, split: ONLY_SPLIT }], rule);
 
-async function tableDataset(folder: string, files: readonly TableFile[], links: LinkRule): Promise<Dataset> {
-  const index = await FileIndex.of(folder, links);
+async function tableDataset(folder: string, files: readonly TableFile[], rule: FileRule): Promise<Dataset> {
+  const index = await FileIndex.of(folder, rule);
   const bySplit = new Map<string, TableReader>();
   for (const file of files) {
     for await (const { row, line } of readRows(file.path)) {

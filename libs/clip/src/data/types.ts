@@ -1,4 +1,5 @@
 /** What every dataset is read into, whatever its format. */
+import type { ImageFormat } from '../preprocess/image-format.js';
 
 /** Where an image's bytes are: the path of a file, or a range of bytes of an archive. */
 export type ImageLocation = string | { archive: string; offset: number; size: number };
@@ -24,7 +25,12 @@ export interface DatasetOptions {
   /** Captions of every image of a folder of classes, `{}` for the name of its class. */
   templates?: readonly string[];
   links?: LinkRule;
+  /** Formats of images that are taken, by their names; default IMAGE_FORMATS. */
+  formats?: readonly ImageFormat[];
 }
+
+/** Which files of a dataset are taken. */
+export type FileRule = Required<Pick<DatasetOptions, 'links' | 'formats'>>;
 
 /** What can be wrong with one image or annotation; the dataset is read all the same. */
 export const DATASET_PROBLEMS = {

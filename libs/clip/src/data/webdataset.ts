@@ -5,8 +5,9 @@
 import { open, readdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { ClipError } from '../errors.js';
+import type { ImageFormat } from '../preprocess/image-format.js';
 import { byCodeUnits } from './file-index.js';
-import { cleanText, isImageName, shown } from './names.js';
+import { cleanText, imageKind, shown, unreadFormat } from './names.js';
 import { tarMembers, type TarMember } from './tar-members.js';
 import {
   ONLY_SPLIT,
@@ -24,13 +25,21 @@ const CAPTION_FIELDS = ['caption', 'captions', 'text', 'txt', 'title'];
 export const isShard = (path: string): boolean => extname(path).toLowerCase() === '.tar';
 
 /** The shards of a folder; undefined when there are none. `train-000000.tar` belongs to the split `train`. */
-export async function openShards(folder: string): Promise<Dataset | undefined> {
+export async function openShards(
+  folder: string,
+  formats: readonly ImageFormat[],
+): Promise<Dataset | undefined> {
   const names = (await readdir(folder)).filter(isShard).sort(byCodeUnits);
-  return names.length === 0 ? undefined : shardDataset(names.map((name) => join(folder, name)));
+  if (names.length === 0) return undefined;
+  return shardDataset(
+    names.map((name) => join(folder, name)),
+    formats,
+  );
 }
 
 /** The dataset of one shard. */
-export const openShard = (path: string): Dataset => shardDataset([path]);
+export const openShard = (path: string, formats: readonly ImageFormat[]): Dataset =>
+  shardDataset([path], formats);
 
 /** A name without the number at its end and what joins the two: `train-00012` is `train`. */
 function withoutNumber(name: string): string {
@@ -40,7 +49,7 @@ function withoutNumber(name: string): string {
   return name.slice(0, end);
 }
 
-function shardDataset(paths: readonly string[]): Dataset {
+function shardDataset(paths: readonly string[], formats: readonly ImageFormat[]): Dataset {
   const bySplit = new Map<string, string[]>();
   for (const path of paths) {
     const stem = withoutNumber(basename(path, extname(path)));
@@ -52,14 +61,18 @@ function shardDataset(paths: readonly string[]): Dataset {
     splits: [...bySplit.keys()].sort(byCodeUnits),
     read: async (split) => {
       const result: DatasetSplit = { split, images: [], classes: [], problems: [] };
-      for (const path of bySplit.get(split) ?? []) await readShard(path, result);
+      for (const path of bySplit.get(split) ?? []) await readShard(path, result, formats);
       return { ...result, classes: [...new Set(result.images.flatMap(({ tags }) => tags))] };
     },
   };
 }
 
 /** Adds the samples of a shard. */
-async function readShard(path: string, { images, problems }: DatasetSplit): Promise<void> {
+async function readShard(
+  path: string,
+  { images, problems }: DatasetSplit,
+  formats: readonly ImageFormat[],
+): Promise<void> {
   const samples = new Map<string, Map<string, TarMember>>();
   for await (const member of tarMembers(path)) {
     if (basename(member.name).startsWith('.')) continue;
@@ -87,8 +100,15 @@ async function readShard(path: string, { images, problems }: DatasetSplit): Prom
       return bytes.toString('utf8').replace(/^\uFEFF/, '');
     };
     for (const [key, members] of samples) {
-      const image = [...members.values()].find(({ name }) => isImageName(name));
-      const name = `${basename(path)}#${image?.name ?? key}`;
+      const ofKind = (kind: 'taken' | 'other') =>
+        [...members.values()].find((member) => imageKind(member.name, formats) === kind);
+      const image = ofKind('taken');
+      const other = image === undefined ? ofKind('other') : undefined;
+      const name = `${basename(path)}#${(image ?? other)?.name ?? key}`;
+      if (other !== undefined) {
+        problems.push({ code: 'format_unsupported', name, detail: unreadFormat(name, formats) });
+        continue;
+      }
       if (image === undefined) {
         problems.push({
           code: 'image_missing',

@@ -12,6 +12,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { ClipError } from '../errors.js';
+import { IMAGE_FORMATS, imageFormat, type ImageFormat } from './image-format.js';
 import type { JpegDecoder } from './jpeg/decoder.js';
 import type { RgbImage } from './rgb-image.js';
 
@@ -20,12 +21,6 @@ import type { RgbImage } from './rgb-image.js';
  * for the process, and each thread that loads sharp turns it on again.
  */
 sharp.cache(false);
-
-/** Formats that are decoded. SVG, PDF, HEIC and others are not: rarely used, and a large attack surface. */
-export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif'] as const;
-/** Formats that are decoded where a caller asks for it: their pixels do not bound the memory they take. */
-export const OPTIONAL_IMAGE_FORMATS = ['avif', 'tiff'] as const;
-export type ImageFormat = (typeof IMAGE_FORMATS | typeof OPTIONAL_IMAGE_FORMATS)[number];
 
 /** Limits on an image. */
 export interface ImageLimits {
@@ -107,18 +102,6 @@ async function decodeBytes(bytes: Uint8Array, name: string, limits: ImageLimits)
 
 /** The path of an image that has one. */
 const nameInMessage = (source: ImageSource): string => (typeof source === 'string' ? ` ${source}` : '');
-
-/** The format of an image by its magic bytes; undefined for what is never decoded. */
-export function imageFormat(bytes: Uint8Array): ImageFormat | undefined {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 12)).toString('latin1');
-  if (head.startsWith('\xff\xd8\xff')) return 'jpeg';
-  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
-  if (head.startsWith('RIFF') && head.endsWith('WEBP')) return 'webp';
-  if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'gif';
-  if (head.endsWith('ftypavif')) return 'avif';
-  if (head.startsWith('II*\0') || head.startsWith('MM\0*')) return 'tiff';
-  return undefined;
-}
 
 async function readImageBytes(source: ImageSource, { maxBytes }: ImageLimits): Promise<Uint8Array> {
   let size: number;

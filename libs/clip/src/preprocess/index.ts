@@ -1,12 +1,5 @@
-export {
-  decodeImage,
-  IMAGE_FORMATS,
-  OPTIONAL_IMAGE_FORMATS,
-  imageFormat,
-  type ImageFormat,
-  type ImageLimits,
-  type ImageSource,
-} from './decode.js';
+export { decodeImage, type ImageLimits, type ImageSource } from './decode.js';
+export { IMAGE_FORMATS, OPTIONAL_IMAGE_FORMATS, imageFormat, type ImageFormat } from './image-format.js';
 export { plainJpegHeader } from './jpeg/markers.js';
 /** Image files → pixel_values. Loads neither ONNX Runtime nor tokenizers, for threads that do nothing else. */
 export { ImageProcessor } from './image-processor.js';
