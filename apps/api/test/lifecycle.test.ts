@@ -39,9 +39,12 @@ describe('the data', () => {
 });
 
 describe('stopping', () => {
-  it('finishes the requests that run, waits for no connection without one and leaves no lock behind', async () => {
+  it('finishes the requests that run, waits for no connection without one and leaves no lock behind, though nobody reads the log any more', async () => {
     const data = await freshDataFolder(join(folder, 'stopping'));
     const server = await TestServer.start({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data });
+    await server.closeOutput();
+    // Each writes a line of the log.
+    for (let n = 0; n < 3; n++) expect(await server.json<Found>('/search?q=red')).toMatchObject({ total: 0 });
     const running = Array.from({ length: 8 }, async (_, n) =>
       server.fetch('/images', formRequest({ image: await rgbPng(n, 2, 3) })),
     );

@@ -19,12 +19,9 @@ addExportCommand(program);
 for (const command of program.commands)
   command.exitOverride().showHelpAfterError(`(see: trainer ${command.name()} --help)`);
 
-// The reader may close the output early (`| head`), which must not end a run that takes hours.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+// The reader may close the output early (`| head`), or the disk that it is written to be full; neither may end a run that
+// takes hours.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 try {
   await program.parseAsync();

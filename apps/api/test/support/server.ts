@@ -123,6 +123,12 @@ export class TestServer {
     return problem;
   }
 
+  /** Reads no more of what the service writes, as a program that ended would. */
+  async closeOutput(): Promise<void> {
+    const streams = [this.child.stdout, this.child.stderr].filter((stream) => stream !== null);
+    await Promise.all(streams.map((stream) => once(stream.destroy(), 'close')));
+  }
+
   /** Sends a signal that does not end the service. */
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeImage, imageFormat } from './decode.js';
+import { decodeImage } from './decode.js';
+import { imageFormat } from './image-format.js';
 
 /** 4 × 2 pixels, left half red and right half blue. */
 const RED = [255, 0, 0];
