@@ -3,6 +3,7 @@ import { call, callJson } from './api.js';
 import { counted, timeText } from './adding.js';
 import { byId, create, showStatus } from './dom.js';
 import { eventsOf } from './event-stream.js';
+import { redraw } from './redraw.js';
 import { send } from './selection.js';
 
 /**
@@ -42,25 +43,17 @@ export function startImports(actions) {
   async function refresh() {
     /** @type {{ items: Job[] }} */
     const { items } = await callJson('imports');
-    rows.clear();
-    list.replaceChildren();
-    for (const job of items.slice(0, 20)) {
-      list.append(rowOf(job));
-      follow(job);
-    }
+    const jobs = items.slice(0, 20);
+    redraw(list, jobs.map(rowOf));
+    jobs.forEach(follow);
   }
 
-  /** The row of a job, rebuilt from its current state; the focus stays where it was. @param {Job} job */
+  /** The row of a job in its current state. @param {Job} job */
   function rowOf(job) {
     const row = rows.get(job.id) ?? create('li');
-    const focused =
-      document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
+    row.dataset.key = job.id;
     rows.set(job.id, row);
-    row.replaceChildren(...contents(job));
-    if (focused?.startsWith(job.id)) {
-      const again = row.querySelector(`[data-key="${focused}"]`) ?? row.querySelector('button');
-      if (again instanceof HTMLElement) again.focus();
-    }
+    redraw(row, contents(job));
     return row;
   }
 

@@ -1,6 +1,7 @@
 /** The models that have encoded the collection: how far each is, and the change from one to another. */
 import { call, callJson } from './api.js';
 import { byId, create, showStatus } from './dom.js';
+import { redraw } from './redraw.js';
 
 /**
  * @typedef {{ hash: string, name: string, state: 'active' | 'building' | 'ready' | 'partial', images: number,
@@ -25,22 +26,12 @@ export function startModels(actions) {
     /** @type {{ items: Model[] }} */
     const { items } = await callJson('models');
     if (mine !== turn || !dialog.open) return;
-    show(items);
+    redraw(list, items.map(row));
     const now = items.find(({ state }) => state === 'active')?.hash;
     if (answering !== undefined && now !== answering) actions.changed();
     answering = now;
     if (items.some(({ state, missing }) => state === 'building' || (state === 'active' && missing > 0)))
       setTimeout(() => mine === turn && dialog.open && refresh().catch(failed), INTERVAL);
-  }
-
-  /** Keeps the focus where it is, although the list is rebuilt. @param {Model[]} models */
-  function show(models) {
-    const focused = document.activeElement instanceof HTMLElement && document.activeElement.dataset.key;
-    list.replaceChildren(...models.map(row));
-    if (!focused) return;
-    const again = list.querySelector(`[data-key="${focused}"]`);
-    if (again instanceof HTMLElement) again.focus();
-    else dialog.focus();
   }
 
   /** @param {Model} model */
@@ -56,25 +47,29 @@ export function startModels(actions) {
       parts.push(progress);
     }
     if (problem !== null) parts.push(create('span', { class: 'status bad', text: problem }));
-    if (state === 'active') return create('li', {}, parts);
     const buttons = [];
-    if (available && state !== 'building') {
+    if (available && ['ready', 'partial'].includes(state)) {
       const text = state === 'ready' ? 'Go back to it' : 'Build and use';
-      buttons.push(action(`use-${hash}`, text, `models/${hash}/activate`, 'POST'));
+      buttons.push(action(text, `models/${hash}/activate`, 'POST'));
     }
-    const [text, question] =
-      state === 'building'
-        ? ['Cancel', 'Cancel this build and delete what it has encoded?']
-        : ['Delete', 'Delete the embeddings and files of this model?'];
-    buttons.push(action(`delete-${hash}`, text, `models/${hash}`, 'DELETE', question));
-    return create('li', {}, [...parts, create('div', { class: 'actions' }, buttons)]);
+    if (state !== 'active') {
+      const [text, question] =
+        state === 'building'
+          ? ['Cancel', 'Cancel this build and delete what it has encoded?']
+          : ['Delete', 'Delete the embeddings and files of this model?'];
+      buttons.push(action(text, `models/${hash}`, 'DELETE', question));
+    }
+    if (buttons.length > 0) parts.push(create('div', { class: 'actions' }, buttons));
+    const item = create('li', {}, parts);
+    item.dataset.key = hash;
+    return item;
   }
 
-  /** @param {string} key @param {string} text @param {string} path @param {string} method @param {string} [question] */
-  function action(key, text, path, method, question) {
+  /** @param {string} text @param {string} path @param {string} method @param {string} [question] */
+  function action(text, path, method, question) {
     const button = create('button', { class: 'button', text });
     button.type = 'button';
-    button.dataset.key = key;
+    button.dataset.key = `${text} ${path}`;
     button.addEventListener('click', async () => {
       if (question !== undefined && !confirm(question)) return;
       button.disabled = true;
