@@ -23,7 +23,7 @@ const MEDIA_TYPES: Record<string, string> = {
 const file = {
   summary: 'A file of a model',
   description:
-    'Only what running the model takes; not the weights of training. Needs the scope that DEMO names.',
+    'Only the files that running the model needs, not the training weights. Needs the scope that DEMO names.',
   params: demoFileParamsSchema,
   responses: {
     200: { description: 'The file', content: ['application/json', 'application/octet-stream'] },

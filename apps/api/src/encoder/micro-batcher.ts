@@ -112,7 +112,7 @@ export class MicroBatcher {
     const { maxQueue, maxBatch } = this.options;
     const room = count <= maxBatch ? maxQueue : maxQueue - Math.floor(maxQueue / 4);
     if (this.queued + count <= room) return;
-    const detail = `${this.queued} images and texts already wait. Try again in a moment.`;
+    const detail = `${this.queued} images and texts are already waiting. Try again in a moment.`;
     throw new Problem('overloaded', detail, { retryAfter: 1 });
   }
 

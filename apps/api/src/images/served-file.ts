@@ -61,7 +61,7 @@ function demandMatch(request: Request, response: Response): void {
   const tag = response.get('etag');
   if (expected.split(',').some((one) => one.trim() === tag)) return;
   for (const name of ['Cache-Control', 'Content-Disposition', 'ETag']) response.removeHeader(name);
-  throw new Problem('precondition_failed', 'The file is another than If-Match expects.');
+  throw new Problem('precondition_failed', 'The file is not the one that If-Match expects.');
 }
 
 /** The one range that was asked for; undefined for the whole file, also when several or none that makes sense were. */

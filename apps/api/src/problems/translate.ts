@@ -90,7 +90,7 @@ function fromDatabaseError(error: unknown): Problem | undefined {
   if (!(error instanceof Error) || !isOfDatabase(error)) return undefined;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (code === 'P2034') {
-    return new Problem('conflict', 'A change made at the same time was first.', {
+    return new Problem('conflict', 'Another change was made at the same time.', {
       cause: error,
       retryAfter: 1,
     });
@@ -139,7 +139,7 @@ function fromHttpError(error: unknown): Problem | undefined {
   if (error.status === 413) return new Problem('request_too_large', 'The body is larger than allowed.');
   if (error.status === 415) return new Problem('unsupported_media_type', error.message);
   if (error.status === 412)
-    return new Problem('precondition_failed', 'The file is another than the request expects.');
+    return new Problem('precondition_failed', 'The file is not the one that the request expects.');
   if (error.status === 416)
     return new Problem('range_not_satisfiable', 'The file has none of the bytes of the Range.');
   if (error.status === 400 && /decode param/.test(error.message))

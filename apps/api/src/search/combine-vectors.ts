@@ -1,4 +1,4 @@
-/** One question out of several: what images should show, each with a weight, and what they should not. Pure. */
+/** One query out of several texts: what images should show, each with a weight, and what they should not. Pure. */
 
 /** What images should not show counts for half: whole, it would cancel what most texts have in common. */
 const UNWANTED_SHARE = 0.5;

@@ -34,7 +34,7 @@ export class SearchController {
   @ApiRoute((limits) => ({
     summary: 'Search images by words',
     description:
-      'Several texts become one question: the mean of the embeddings of all `q` by their `weight`, less half the mean of ' +
+      'Several texts become one query: the mean of the embeddings of all `q` by their `weight`, less half the mean of ' +
       'those of all `not`, scaled to length 1. Scores are cosines with that.',
     query: searchQuerySchema(limits.MAX_TEXT_LENGTH),
     responses: { 200: { description: 'The nearest images, best first', schema: searchResultSchema } },

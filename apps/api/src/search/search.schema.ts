@@ -52,7 +52,7 @@ export const searchQuerySchema = (maxLength: number) =>
     });
 export type TextQuery = Omit<z.infer<ReturnType<typeof searchQuerySchema>>, keyof PageQuery>;
 
-/** Query of the searches whose body is the question. */
+/** Query string of the searches whose body holds what to look for. */
 export const pageQuerySchema = z.strictObject(page);
 export type PageQuery = z.infer<typeof pageQuerySchema>;
 

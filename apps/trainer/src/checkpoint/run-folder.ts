@@ -12,7 +12,7 @@ export const lastFolder = (output: string) => path.join(output, 'last');
 
 /** Said when the disk is full. */
 const ROOM_ADVICE =
-  'the checkpoints that are there stay whole: make room, and run the same command to go on from them';
+  'the checkpoints that are there stay whole: make room, and run the same command to resume from them';
 
 /** A run at one moment. */
 export interface Snapshot {

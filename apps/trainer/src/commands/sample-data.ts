@@ -55,7 +55,7 @@ async function runSampleData({ output, force, ...numbers }: SampleDataOptions): 
     });
   await whileRoomLasts(
     `--output ${output}`,
-    'nothing was left; make room, or name a folder on another disk',
+    'no partial dataset was kept; make room, or name a folder on another disk',
     draw,
   ).catch((error: unknown) => {
     if (!(error instanceof Error && 'syscall' in error)) throw error;

@@ -176,7 +176,7 @@ async function walk(
       const { path, real } = link;
       const target = await realpath(real).catch(() => undefined);
       if (target === undefined || (rule === 'inside' && !isInside(target, root))) {
-        const detail = target === undefined ? 'it leads to nothing' : 'it leads out of the dataset';
+        const detail = target === undefined ? 'its target does not exist' : 'it leads out of the dataset';
         problems.push({ code: 'link_outside', name: path, detail });
         continue;
       }

@@ -12,12 +12,8 @@ import { orderMarks } from './combining-marks.js';
 import type { TokenizerFiles } from './files.js';
 import { createPipeline, type Pipeline } from './pipeline.js';
 import { hasStep, portableTokenizer } from './portable.js';
-import {
-  addedTokenSplitter,
-  singleTextTemplate,
-  type AddedTokenSplitter,
-  type Template,
-} from './special-tokens.js';
+import { addedTokenSplitter, type AddedTokenSplitter } from './added-tokens.js';
+import { singleTextTemplate, type Template } from './post-processor.js';
 
 /** A model_max_length above this is a way of writing "none" (transformers writes 1e30). */
 const NO_MAX_LENGTH = 1e9;

@@ -16,7 +16,7 @@ import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import { keepsOnDevice, leaveOnDevice, type DeviceTensor } from '../session/device.js';
 import type { NativeRuntime } from 'ort-native';
-import { openSession } from '../session/native.js';
+import { openSession } from '../session/native-session.js';
 import type { HostArray, SessionOptions } from '../session/ort.js';
 import { profileModel, type ProfileEntry } from '../session/profile.js';
 import { hostTensor, type HostTensor } from './host-tensor.js';

@@ -7,7 +7,7 @@ import { sizeOf, type GraphNode, type TypedArray, type Value } from '../graph/va
 import { encodeModel } from '../onnx/encode.js';
 import { modelMessage } from '../onnx/model.js';
 import type { NativeRuntime } from 'ort-native';
-import { openSession } from '../session/native.js';
+import { openSession } from '../session/native-session.js';
 import type { HostArray, SessionOptions } from '../session/ort.js';
 import { threadsOf } from '../session/threads.js';
 

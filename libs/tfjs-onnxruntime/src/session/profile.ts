@@ -2,7 +2,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nativeRuntimeFor, openSession } from './native.js';
+import { nativeRuntimeFor } from './native.js';
+import { openSession } from './native-session.js';
 import type { HostArray, SessionOptions } from './ort.js';
 
 /** The time of all nodes of one op with the same shapes. */
