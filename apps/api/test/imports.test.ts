@@ -111,7 +111,7 @@ describe('an import', () => {
   });
 
   it('resumes where a kill interrupted it, and adds each image once', async () => {
-    const count = 200;
+    const count = 100;
     await writeFolder('killed', count);
     const before = await totalImages(server);
     const { id } = await startImport(server, { path: 'killed', format: 'folder' });
@@ -163,13 +163,14 @@ describe('control of an import', () => {
   const state = async (id: string) => (await server.json<ImportView>(`/imports/${id}`)).status;
 
   it('pauses, resumes, cancels and retries, and counts each image once', async () => {
-    await writeFolder('controlled', 200);
+    const count = 100;
+    await writeFolder('controlled', count);
     const before = await totalImages(server);
     const { id } = await startImport(server, { path: 'controlled' });
     await vi.waitFor(async () => expect(await state(id)).toBe('running'), { timeout: 20_000, interval: 5 });
     expect(await (await control(id, 'pause')).json()).toMatchObject({ status: 'paused' });
     const { processed } = await server.json<ImportView>(`/imports/${id}`);
-    expect(processed).toBeLessThan(200);
+    expect(processed).toBeLessThan(count);
     await delay(300);
     expect(await server.json(`/imports/${id}`)).toMatchObject({ status: 'paused', processed });
     // Asking for the same again gives the paused job; what does not fit its state is refused.
@@ -187,15 +188,15 @@ describe('control of an import', () => {
     expect(await (await control(id, 'cancel')).json()).toMatchObject({ status: 'cancelled' });
     expect((await control(id, 'retry')).status).toBe(200);
     const done = await endOfImport(server, id);
-    expect(done).toMatchObject({ status: 'done', processed: 200, added: 200, duplicates: 0 });
-    expect(await totalImages(server)).toBe(before + 200);
+    expect(done).toMatchObject({ status: 'done', processed: count, added: count, duplicates: 0 });
+    expect(await totalImages(server)).toBe(before + count);
     // A job that is done begins again: by now all are known.
     await control(id, 'retry');
-    expect(await endOfImport(server, id)).toMatchObject({ status: 'done', added: 0, duplicates: 200 });
+    expect(await endOfImport(server, id)).toMatchObject({ status: 'done', added: 0, duplicates: count });
   });
 
   it('tells its progress as events until it ends, and ends with the service’s patience for streams', async () => {
-    await writeFolder('followed', 100);
+    await writeFolder('followed', 50);
     const { id } = await startImport(server, { path: 'followed' });
     const response = await server.fetch(`/imports/${id}/events`);
     expect(response.headers.get('content-type')).toBe('text/event-stream');
@@ -203,7 +204,7 @@ describe('control of an import', () => {
     const jobs = events.map(
       (event) => JSON.parse(event.replace(/^event: progress\ndata: /, '')) as ImportView,
     );
-    expect(jobs.at(-1)).toMatchObject({ id, status: 'done', added: 100 });
+    expect(jobs.at(-1)).toMatchObject({ id, status: 'done', added: 50 });
     expect(new Set(events).size).toBe(events.length);
     expect((await server.problem('/imports/nothing/events')).code).toBe('import_not_found');
 
