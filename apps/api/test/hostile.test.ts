@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 600_000, hookTimeout: 240_000 });
  * not make the service look blocked.
  */
 const LONGEST_WAIT = 1000;
-/** Most memory, in MiB. */
+/** Maximum memory, in MiB. */
 const MEMORY = 1024;
 
 // As its users start it, since its speed is judged.

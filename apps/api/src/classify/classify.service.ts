@@ -21,7 +21,7 @@ import type { ClassifyParameters, LabelsInTemplates } from './classify.schema.js
 
 /** Sets of templates whose background is remembered: clients use few, and each costs one run over the reference labels. */
 const REMEMBERED_CENTERS = 32;
-/** Embeddings of label sets that are remembered: sets, and values in all, which are 64 MB. */
+/** Limits of the cached embeddings of label sets: sets, and values in all, which are 64 MB. */
 const REMEMBERED_SETS = 1000;
 const REMEMBERED_VALUES = 16_000_000;
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { pageOf, pageQuery, storableText } from '../http/fields.js';
 
-/** Most images that one request puts into a collection or takes out. */
+/** Maximum number of images that one request puts into a collection or takes out. */
 export const MAX_CHANGES = 1000;
 
 const nameSchema = storableText.trim().min(1).max(200);

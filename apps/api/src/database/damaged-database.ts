@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '../start-error.js';
 
-/** How to have the pictures in `images` again when there is no backup of their rows. */
+/** How to restore the pictures in `images` when there is no backup of their rows. */
 export function importAgain(images: string): string {
   return (
     `move the files away (mv ${images} ${images}.lost), start with IMPORT_ROOT=${images}.lost, ` +

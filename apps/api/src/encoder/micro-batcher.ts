@@ -33,9 +33,9 @@ interface MicroBatcherOptions {
   run: (task: EncodeTask) => Promise<EncodeOutcome[]>;
   /** Batches that may run at the same time. */
   concurrency: number;
-  /** Most items in one batch. */
+  /** Maximum number of items in one batch. */
   maxBatch: number;
-  /** Most items of requests that may wait. */
+  /** Maximum number of items of requests that may wait. */
   maxQueue: number;
   /** Memory for images that are decoded, which others use too. */
   decodeBudget: DecodeBudget;

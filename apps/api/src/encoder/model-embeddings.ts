@@ -15,9 +15,9 @@ import type { DecodeBudget } from './decode-budget.js';
 import type { RequestScope } from './scope.js';
 
 interface ModelEmbeddingsSettings {
-  /** Most items in one batch. */
+  /** Maximum number of items in one batch. */
   batchSize: number;
-  /** Most items of requests that may wait. */
+  /** Maximum number of items of requests that may wait. */
   maxQueue: number;
   /** Text embeddings that are kept; 0: none. */
   cacheSize: number;

@@ -85,7 +85,7 @@ export class GenerationRepository {
   }
 
   /**
-   * Makes the next generation answer when no image that changed after revision `checked` lacks its embedding. Nothing
+   * Activates the next generation when no image that changed after revision `checked` lacks its embedding. Nothing
    * is written to the collection meanwhile. Returns whether it was done.
    */
   async finish(model: string, checked: number): Promise<boolean> {

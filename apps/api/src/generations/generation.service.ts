@@ -175,7 +175,7 @@ export class GenerationService implements OnModuleInit {
     return completedAt === null ? 'partial' : 'ready';
   }
 
-  /** Has the active model answer, unless it does or cannot. */
+  /** Directs requests to the active model, unless they go there already or it cannot be used. */
   private async answer({ active }: Choice): Promise<void> {
     if (active === this.embeddings.model.hash || !(await this.isLoaded(active))) return;
     const { model } = this.embeddings.get(active)!;

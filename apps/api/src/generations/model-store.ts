@@ -14,7 +14,7 @@ import type { PrecisionChoice } from '@clip-ts/clip';
 import { makeFolder, writeFolderAtomic } from '@clip-ts/clip/files';
 import type { Encoder } from '../encoder/encoder.js';
 
-/** Most of a model card that is shown, in bytes. */
+/** Maximum length of a model card that is shown, in bytes. */
 const LONGEST_CARD = 64 * 1024;
 const HASH = /^[0-9a-f]{64}$/;
 

@@ -10,7 +10,7 @@ import { Problem } from '../problems/problem.js';
 const nameOf = (key: string): string =>
   key.replace(/\[\]$/, '').replace(/^-([a-z])/, (_, letter: string) => `not${letter.toUpperCase()}`);
 
-/** Most parameters of one query. */
+/** Maximum number of parameters of one query. */
 const MAX_PARAMETERS = 100;
 
 /**

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { storableText, stringListSchema } from '../http/fields.js';
 
-/** Most tags, and most collections, of one request. */
+/** Maximum number of tags, and of collections, of one request. */
 const MAX_VALUES = 20;
 
 const valuesSchema = stringListSchema(MAX_VALUES)

@@ -111,7 +111,7 @@ export class ImageIntake {
     const ids: string[] = [];
     for (const { bytes } of incoming) {
       ids.push(imageId(bytes));
-      // Hashing many large files in one go would hold up everybody else.
+      // Hashing many large files in one go would delay all other requests.
       await nextTurn();
     }
     const rows = await this.images.findMany(ids);

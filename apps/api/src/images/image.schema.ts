@@ -93,7 +93,7 @@ export type FileQuery = z.infer<typeof fileQuerySchema>;
 export const imageParamsSchema = z.object({ id: z.string().describe('SHA-256 of the file') });
 export type ImageParams = z.infer<typeof imageParamsSchema>;
 
-/** Most captions, and most tags, of one upload. */
+/** Maximum number of captions, and of tags, of one upload. */
 export const MAX_LIST = 100;
 const shortText = storableText.trim().min(1).max(1000);
 

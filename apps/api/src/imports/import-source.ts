@@ -68,7 +68,7 @@ async function readItems(path: string, { format, split, formats }: SourceOptions
     const there = dataset.splits.join(', ');
     throw unreadable(`There is no split ${split} in ${path}. It has ${there === '' ? 'none' : there}.`);
   }
-  // Names of folders are no captions of what lies in them, unless someone says so.
+  // Names of folders are not captions of what they hold, unless the request says so.
   const described = dataset.format !== 'class-folders' && dataset.format !== 'images';
   const images = new Map<string, SourceImage>();
   const failures = new Map<string, SourceFailure>();

@@ -39,7 +39,7 @@ export class ImportService {
     return (await this.jobs.list(100)).map(toView);
   }
 
-  /** Has a job wait where it is. Throws `import_state`. */
+  /** Pauses a job. Throws `import_state`. */
   pause(id: string): Promise<ImportView> {
     return this.move(id, ['queued', 'running'], { status: 'paused' });
   }

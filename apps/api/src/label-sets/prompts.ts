@@ -9,7 +9,7 @@ export interface TextLimits {
   MAX_COMPUTE: number;
 }
 
-/** Most templates of one request: as many as the largest set has, and some more. */
+/** Maximum number of templates of one request: as many as the largest set has, and some more. */
 export const MAX_TEMPLATES = 100;
 
 export const DEFAULT_TEMPLATE = '{}';

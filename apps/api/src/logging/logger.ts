@@ -12,7 +12,7 @@ export interface LogSettings {
   LOG_FORMAT: 'auto' | 'json' | 'text';
 }
 
-/** Fields that are blotted out wherever a caller should pass them: the serializers leave them out already. */
+/** Fields that are redacted wherever a caller should pass them: the serializers leave them out already. */
 const REDACTED = [
   'authorization',
   '["x-api-key"]',

@@ -12,7 +12,7 @@ interface ProblemDetails {
   cause?: unknown;
 }
 
-/** Most field errors that one answer lists. */
+/** Maximum number of field errors that one answer lists. */
 const MAX_FIELD_ERRORS = 20;
 /** Longest message, and longest name or path of the client's that an answer repeats, in characters. */
 const MAX_DETAIL = 1000;

@@ -22,7 +22,7 @@ const VERSION = 1;
 const MODEL_BYTES = 8;
 /** Version, model, largest key, whether there is a place, its score and its key. */
 const HEAD = 1 + MODEL_BYTES + 4 + 1 + 4 + 4;
-/** Most images of a first page. */
+/** Maximum number of images of a first page. */
 const MOST_SHOWN = 100;
 /** Characters of the longest cursor: its head and so many keys in base64. */
 export const LONGEST_CURSOR = Math.ceil(((HEAD + 4 * MOST_SHOWN) * 4) / 3) + 4;

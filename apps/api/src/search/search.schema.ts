@@ -5,7 +5,7 @@ import { LONGEST_CURSOR } from './search-cursor.js';
 import { filterFields } from '../images/filter.schema.js';
 import { imageSchema } from '../images/image.schema.js';
 
-/** Most texts of one search that images should show, and most that they should not. */
+/** Maximum number of texts of one search that images should show, and of those that they should not. */
 const MAX_TEXTS = 10;
 
 const page = {

@@ -19,7 +19,7 @@ export interface Stage {
 
 export interface RunSettings {
   data: string;
-  /** Absent: the one with a usual name. */
+  /** Absent: the one with a default name. */
   trainSplit?: string;
   validationSplit?: string;
   /** The run's folder. */

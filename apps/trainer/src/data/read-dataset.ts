@@ -58,7 +58,7 @@ export async function openData(path: string): Promise<Dataset> {
 
 /**
  * Both splits of a run. Where neither is named and the dataset has one split, some of its images are kept for validation.
- * @throws InputError when a split is not there, or an image of it cannot be told
+ * @throws InputError when a split is missing, or an image of it is ambiguous
  */
 export async function readTrainingData(
   path: string,
@@ -113,7 +113,7 @@ function pickSplit(
 
 /**
  * @param uncaptioned 'kept' for what needs classes alone
- * @throws InputError when an image cannot be told, or none is left
+ * @throws InputError when an image is ambiguous, or none is left
  */
 export async function readCaptioned(
   dataset: Dataset,

@@ -16,7 +16,7 @@ import {
 } from '@clip-ts/clip';
 import type { DatasetImage } from '@clip-ts/clip/data';
 
-/** Nouns of the reference labels that captions name when they are to be seen, unlike "sky" or "face". */
+/** Nouns of the reference labels that captions name when they are visible, unlike "sky" or "face". */
 const NOUNS = [
   ...[
     'baby',

@@ -26,7 +26,7 @@ const FREE_PIECES = 4096;
 const MIN_PIECE = 64;
 
 interface ReadOptions {
-  /** Most bytes of the body. */
+  /** Maximum number of bytes of the body. */
   maxBytes: number;
   /** The account that the bytes are counted in. */
   lease: ByteLease;

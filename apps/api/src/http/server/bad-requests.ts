@@ -9,7 +9,7 @@ import type { ProblemCode } from '../../problems/catalogue.js';
 import { Problem } from '../../problems/problem.js';
 import { requestsUnderWay, stopParsing } from './pipelining.js';
 
-/** Most header fields of a request, as in Apache; browsers and proxies send a quarter of it. */
+/** Maximum number of header fields of a request, as in Apache; browsers and proxies send a quarter of it. */
 const MAX_FIELDS = 100;
 
 /** Refuses requests with more than {@link MAX_FIELDS} header fields. */

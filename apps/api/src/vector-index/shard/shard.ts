@@ -20,7 +20,7 @@ export interface KeyedVectors {
 export interface ShardQuery {
   /** [E], L2-normalised. */
   vector: Float32Array;
-  /** Most matches to return of a comparison with every vector. */
+  /** Maximum number of matches to return of a comparison with every vector. */
   limit: number;
   /** Only these keys may match; unknown ones are no error. */
   among?: KeySet;
