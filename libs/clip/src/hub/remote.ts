@@ -1,5 +1,4 @@
 /** Lists a repository's files through `@huggingface/hub`, whose failures become errors of the catalogue. */
-import { HubApiError, listFiles, modelInfo } from '@huggingface/hub';
 import { ClipError } from '../errors.js';
 import type { HubEnvironment } from './environment.js';
 import { isHashName, isRelativePath, type Repository } from './repository.js';
@@ -41,6 +40,8 @@ export async function readRepository(
 ): Promise<RemoteRepository> {
   const { id, revision } = repository;
   const shared = { hubUrl: environment.endpoint, fetch: authorizedFetch(environment) };
+  // Loaded only now: most programs open a local folder, and need not wait for it.
+  const { HubApiError, listFiles, modelInfo } = await import('@huggingface/hub');
   try {
     const { sha } = await modelInfo({ ...shared, name: id, revision, additionalFields: ['sha'] });
     if (typeof sha !== 'string' || !isHashName(sha)) throw new Error('the hub did not name a commit');
@@ -62,18 +63,19 @@ export async function readRepository(
     }
     return { commit: sha, files };
   } catch (error) {
-    throw hubError(error, repository, environment);
+    const status = error instanceof HubApiError ? error.statusCode : undefined;
+    throw hubError(error, status, repository, environment);
   }
 }
 
-/** Translates a failure of a request to the hub. */
+/** Translates a failure of a request to the hub, answered with `status` if at all. */
 function hubError(
   error: unknown,
+  status: number | undefined,
   { id, revision }: Repository,
   { endpoint, token }: HubEnvironment,
 ): ClipError {
   if (error instanceof ClipError) return error;
-  const status = error instanceof HubApiError ? error.statusCode : undefined;
   if (status === 401 || status === 403) return unauthorized(id, endpoint, token, error);
   if (status === 404) {
     return new ClipError(
