@@ -73,8 +73,8 @@ function endOnSignal(service: Service, timeoutSeconds: number, logger: Logger): 
   process.on('SIGTERM', onSignal);
 }
 
-// Who reads the log may go away (`| head`, a collector that ends), and the disk that it is written to may be full: the
-// lines are lost then, and the service goes on.
+// The reader of the log may end (`| head`, a collector), and the disk that it is written to may be full: lines are lost
+// then, and the service keeps running.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 main().catch((error: unknown) => {

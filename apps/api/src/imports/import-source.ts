@@ -16,7 +16,7 @@ import { cleanText } from '../text/clean-text.js';
 
 /** One image to import, or why one cannot be. */
 export type SourceItem = SourceImage | SourceFailure;
-export interface SourceFailure {
+interface SourceFailure {
   file: string;
   code: 'import_unreadable' | 'unsupported_image_format';
   failure: string;
