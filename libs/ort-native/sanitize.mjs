@@ -1,12 +1,13 @@
 /**
  * Runs the tests of the fused ops and of replayed steps with the addon built for AddressSanitizer and UndefinedBehaviorSanitizer (GCC or Clang on
- * Linux). Reads and writes outside a buffer, and undefined arithmetic, end the test process. Then LeakSanitizer looks at what
+ * Linux), and then all ops on random shapes for some seconds. Reads and writes outside a buffer, and undefined arithmetic, end the test process. Then LeakSanitizer looks at what
  * processes leave that make few and many sessions: the libraries leave a few bytes of their own, which do not grow.
  *   npm run native:sanitize -w libs/ort-native
  */
 import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 
+const FUZZ_SECONDS = '10';
 const root = resolve(import.meta.dirname, '../..');
 const compiler = process.env.CXX ?? 'c++';
 
@@ -66,6 +67,10 @@ run(
   // The test runner leaks memory of its own.
   { ...environment, ASAN_OPTIONS: 'detect_leaks=0' },
 );
+run(process.execPath, ['libs/tfjs-onnxruntime/test/native/fuzz.mjs', FUZZ_SECONDS], {
+  ...environment,
+  ASAN_OPTIONS: 'detect_leaks=0',
+});
 const [few, many] = [allocationsLeft(2), allocationsLeft(20)];
 console.log(`allocations left by 2 sessions: ${few.allocations}, by 20: ${many.allocations}`);
 if (many.allocations > few.allocations) {

@@ -259,6 +259,19 @@ CLONES void SumRows(size_t begin, size_t end, size_t D, size_t count, const floa
   }
 }
 
+CLONES double SumOfSquares(const float* __restrict x, size_t n) {
+  constexpr size_t kSums = 4 * kLanes;
+  float sums[kSums] = {};
+  const size_t whole = n - n % kSums;
+  for (size_t i = 0; i < whole; i += kSums) {
+    for (size_t l = 0; l < kSums; l++) sums[l] += x[i + l] * x[i + l];
+  }
+  for (size_t i = whole; i < n; i++) sums[i - whole] += x[i] * x[i];
+  double sum = 0;
+  for (const float each : sums) sum += each;
+  return sum;
+}
+
 CLONES void AdamW(size_t begin, size_t end, const AdamWFactors& factors, float* __restrict param, float* __restrict m,
                   float* __restrict v, const float* __restrict grad) {
   const AdamWFactors f = factors;

@@ -47,6 +47,9 @@ void RectifierGradient(Rows, const float* dy, const float* y, float highest, flo
 /** Adds `count` rows [count, D] of `parts` from column `begin` to `end` into `sums` [D], in order. */
 void SumRows(size_t begin, size_t end, size_t D, size_t count, const float* parts, float* sums);
 
+/** Σ x² of n elements, in 64 sums side by side. */
+double SumOfSquares(const float* x, size_t n);
+
 struct AdamWFactors {
   float clip, beta1, one_minus_beta1, beta2, one_minus_beta2, correction2, epsilon;
   /** lr·correction1 */

@@ -30,6 +30,9 @@ inline size_t Size(Table api, const ort::KernelInfo* info, const char* name) {
   return static_cast<size_t>(value);
 }
 
+/** Inputs of an op that takes any number of them, from one on. */
+constexpr size_t kAnyNumber = 0;
+
 /** All tensors are float32 and required. */
 struct Op : ort::CustomOp {
   const char* name;
@@ -43,13 +46,15 @@ struct Op : ort::CustomOp {
     GetName = [](const ort::CustomOp* op) { return self(op).name; };
     GetExecutionProviderType = [](const ort::CustomOp*) -> const char* { return nullptr; };
     GetInputType = [](const ort::CustomOp*, size_t) { return ort::kFloat; };
-    GetInputTypeCount = [](const ort::CustomOp* op) { return self(op).inputs; };
+    GetInputTypeCount = [](const ort::CustomOp* op) { return std::max<size_t>(1, self(op).inputs); };
     GetOutputType = [](const ort::CustomOp*, size_t) { return ort::kFloat; };
     GetOutputTypeCount = [](const ort::CustomOp* op) { return self(op).outputs; };
-    GetInputCharacteristic = [](const ort::CustomOp*, size_t) { return ort::kRequired; };
+    GetInputCharacteristic = [](const ort::CustomOp* op, size_t) {
+      return self(op).inputs == kAnyNumber ? ort::kVariadic : ort::kRequired;
+    };
     GetOutputCharacteristic = [](const ort::CustomOp*, size_t) { return ort::kRequired; };
     GetInputMemoryType = [](const ort::CustomOp*, size_t) { return ort::kMemDefault; };
-    GetVariadicInputMinArity = [](const ort::CustomOp*) { return 0; };
+    GetVariadicInputMinArity = [](const ort::CustomOp*) { return 1; };
     GetVariadicInputHomogeneity = [](const ort::CustomOp*) { return 0; };
     GetVariadicOutputMinArity = [](const ort::CustomOp*) { return 0; };
     GetVariadicOutputHomogeneity = [](const ort::CustomOp*) { return 0; };

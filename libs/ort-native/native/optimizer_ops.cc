@@ -1,8 +1,32 @@
-/** The update of parameters. */
+/** The norm of gradients, and the update of parameters. */
 #include "ops.h"
 
 namespace custom_ops {
 namespace {
+
+/** The sum over all elements of all inputs, of which blocks are summed by themselves. */
+void SumOfSquares(const Call& call, size_t inputs) {
+  struct Block {
+    const float* data;
+    size_t size;
+  };
+  std::vector<Block> blocks;
+  for (size_t i = 0; i < inputs; i++) {
+    const auto x = call.Input(i);
+    for (size_t begin = 0; begin < x.size; begin += kBlockElements)
+      blocks.push_back({x.data + begin, std::min(kBlockElements, x.size - begin)});
+  }
+  std::vector<double> sums(blocks.size());
+  call.Parallel(blocks.size(), [&](size_t i) { sums[i] = kernels::SumOfSquares(blocks[i].data, blocks[i].size); });
+  double sum = 0;
+  for (const double each : sums) sum += each;
+  *call.Output(0, {}) = static_cast<float>(sum);
+}
+
+std::function<void(const Call&)> PrepareSumOfSquares(Table api, const ort::KernelInfo* info) {
+  const size_t inputs = Size(api, info, "inputs");
+  return [inputs](const Call& call) { SumOfSquares(call, inputs); };
+}
 
 struct AdamWAttributes {
   float beta1, one_minus_beta1, beta2, one_minus_beta2, epsilon, weight_decay;
@@ -38,7 +62,7 @@ std::function<void(const Call&)> PrepareAdamW(Table api, const ort::KernelInfo* 
   return [attributes](const Call& call) { AdamW(call, attributes); };
 }
 
-const Op kOps[] = {{"AdamW", 8, 1, PrepareAdamW}};
+const Op kOps[] = {{"SumOfSquares", kAnyNumber, 1, PrepareSumOfSquares}, {"AdamW", 8, 1, PrepareAdamW}};
 
 }  // namespace
 

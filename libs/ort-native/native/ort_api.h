@@ -41,7 +41,7 @@ struct ApiBase {
 /** TensorProto.DataType's numbers where the two agree; ONNXTensorElementDataType. */
 enum ElementType : int { kFloat = 1, kUint8 = 2, kInt32 = 6, kInt64 = 7, kBool = 9, kFloat16 = 10 };
 enum ErrorCode : int { kFail = 1, kInvalidArgument = 2 };
-enum Characteristic : int { kRequired = 0 };
+enum Characteristic : int { kRequired = 0, kVariadic = 2 };
 enum MemType : int { kMemDefault = 0 };
 
 /** OrtCustomOp up to the fields of version 17, which `version` declares. */

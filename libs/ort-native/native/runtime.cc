@@ -44,12 +44,15 @@ const char* Open(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw std::runtime_error(dlerror());
   auto base = reinterpret_cast<const ort::ApiBase* (*)()>(dlsym(library, "OrtGetApiBase"));
-  if (base == nullptr) throw std::runtime_error(path + " does not export OrtGetApiBase.");
-  api = base()->GetApi(ort::kApiVersion);
-  version = base()->GetVersionString();
+  const ort::ApiBase* functions = base == nullptr ? nullptr : base();
+  if (functions == nullptr) throw std::runtime_error(path + " is not ONNX Runtime: it has no OrtGetApiBase.");
+  version = functions->GetVersionString();
+  if (version == nullptr) version = "of an unknown version";
+  api = functions->GetApi(ort::kApiVersion);
   if (api == nullptr) {
-    throw std::runtime_error("ONNX Runtime " + std::string(version) + " does not have version " +
-                             std::to_string(ort::kApiVersion) + " of its C API (1.18 and later do).");
+    throw std::runtime_error("ONNX Runtime " + std::string(version) + " (" + path + ") does not offer version " +
+                             std::to_string(ort::kApiVersion) +
+                             " of its C API, as 1.18 to 1.30 do: install the onnxruntime-node that ort-native names.");
   }
   Check(ort::CreateEnv::call(api, kWarning, "ort-native", &env));
   Check(ort::CreateCpuMemoryInfo::call(api, kArenaAllocator, ort::kMemDefault, &cpu_memory));

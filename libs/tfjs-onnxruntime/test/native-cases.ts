@@ -61,7 +61,7 @@ export function closeTo(found: HostTensor, expected: HostTensor, name: string, t
   let worst = 0;
   wanted.forEach((e, i) => {
     const x = found.data[i] as number;
-    if (Number.isNaN(e) && Number.isNaN(x)) return;
+    if (x === e || (Number.isNaN(e) && Number.isNaN(x))) return;
     const error = Math.abs(x - e) / scale;
     worst = error <= worst ? worst : error;
   });

@@ -41,6 +41,7 @@ interface Moments {
 }
 
 const FUSED = 'FusedAdamW';
+const FUSED_SUM = 'FusedSumOfSquares';
 
 /**
  * New parameter and moments.
@@ -72,8 +73,14 @@ export function adamw(
 }
 
 /** √ of the sum of squares over all tensors, a scalar. */
-export const globalNorm = (gradients: readonly tf.Tensor[]): tf.Scalar =>
-  tf.sqrt<tf.Scalar>(tf.addN(gradients.map((gradient) => tf.sum<tf.Scalar>(tf.square(gradient)))));
+export const globalNorm = (gradients: readonly tf.Tensor[]): tf.Scalar => tf.sqrt(sumOfSquares(gradients));
+
+function sumOfSquares(tensors: readonly tf.Tensor[]): tf.Scalar {
+  if (tf.getKernel(FUSED_SUM, tf.getBackend()) === undefined)
+    return tf.addN(tensors.map((tensor) => tf.sum<tf.Scalar>(tf.square(tensor))));
+  const inputs = Object.fromEntries(tensors.map((tensor, i) => [i, tensor]));
+  return tf.engine().runKernel<tf.Scalar>(FUSED_SUM, inputs);
+}
 
 /** Factor that brings a norm down to `maximum`, as PyTorch's clip_grad_norm_: min(1, maximum / (norm + 1e-6)). */
 export const clipFactor = (norm: tf.Scalar, maximum: number): tf.Scalar =>

@@ -7,6 +7,7 @@ import { dropoutGradientConfig, dropoutKernels } from './dropout.js';
 import { geluGradientConfig, geluKernels } from './gelu.js';
 import { layerNormGradientConfig, layerNormKernels } from './layer-norm.js';
 import { rectifierGradientConfig, rectifierKernels } from './rectifier.js';
+import { sumOfSquaresKernels } from './sum-of-squares.js';
 
 export const fusedKernels: readonly KernelDefinition[] = [
   ...layerNormKernels,
@@ -14,6 +15,7 @@ export const fusedKernels: readonly KernelDefinition[] = [
   ...rectifierKernels,
   ...attentionKernels,
   ...dropoutKernels,
+  ...sumOfSquaresKernels,
   ...adamWKernels,
 ];
 

@@ -116,6 +116,29 @@ agreesWithComposedOps('the fused ops of the native addon', {
   'ReLU of no rows': rectifierOfSum(0, 9, Infinity),
 });
 
+/** One node for tensors of these sizes, of which some are computed and reshaped. */
+function sumOfSquares(sizes: number[], odd?: number): NativeCase {
+  const inputs = Object.fromEntries(sizes.map((n, i) => [`x${i}`, numbers([1, n], i)]));
+  if (odd !== undefined) inputs.x0!.data[0] = odd;
+  return {
+    inputs,
+    f: (t) => {
+      const shaped = Object.values(t).map((x, i) => (i % 2 ? tf.reshape(tf.mul(x, 2), [-1]) : x));
+      const map = Object.fromEntries(shaped.map((x, i) => [i, x]));
+      return { sum: kernel('FusedSumOfSquares', map, {}) };
+    },
+    results: { sum: [] },
+  };
+}
+
+agreesWithComposedOps('the sum of squares of the native addon', {
+  'one number': sumOfSquares([1]),
+  'tensors with and without tails, and empty ones': sumOfSquares([3, 0, 64, 65, 16_384, 16_385, 100_003]),
+  'nothing but empty tensors': sumOfSquares([0, 0]),
+  NaN: sumOfSquares([70, 5], NaN),
+  infinity: sumOfSquares([70, 5], -Infinity),
+});
+
 describe.skipIf(native.runtime === undefined)(`steps with the native addon${reason}`, () => {
   it('AdamW takes the same steps as the WebAssembly kernel, for lengths with and without a tail', async () => {
     const lengths = [1, 3, 16, 16_384, 16_385, 100_003];

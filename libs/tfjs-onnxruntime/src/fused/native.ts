@@ -107,3 +107,9 @@ export function nativeBiasGeluGradient(
   dx!.companions = { columnSum: columnSum! };
   return reshape(dx!, x.shape);
 }
+
+/** Σ x² over all of them, whatever their shapes. */
+export function nativeSumOfSquares(values: readonly Value[]): Value {
+  const inputs = values.map((x) => (x.producer?.op === 'Reshape' ? x.producer.inputs[0]! : x));
+  return record('SumOfSquares', inputs, [float([])], { inputs: inputs.length })[0]!;
+}

@@ -32,16 +32,16 @@ export function define<K extends string, A = unknown>(
   };
 }
 
-/** A kernel whose inputs are a list (Concat, Pack, AddN, Einsum). */
+/** A kernel whose inputs are a list (Concat, Pack, AddN, …). */
 export function defineList<A = unknown>(
   name: string,
-  record: (inputs: Value[], attrs: A) => Result,
+  record: (inputs: Value[], attrs: A, backend: OnnxRuntimeBackend) => Result,
 ): KernelDefinition {
   return {
     name,
     run(infos, attrs, backend) {
       const inputs = (Object.values(infos) as tf.TensorInfo[]).map((info) => backend.graphValue(info, name));
-      return finish(name, inputs, backend, () => record(inputs, attrs as A));
+      return finish(name, inputs, backend, () => record(inputs, attrs as A, backend));
     },
   };
 }

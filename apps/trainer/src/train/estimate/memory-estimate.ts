@@ -13,7 +13,7 @@ const ARENA = {
   /** Gaps in an arena that all sessions share, before it grows. */
   shared: 1.35,
   /** Without the addon; convolutions have workspace then, and copies in another layout. */
-  own: { transformers: 2.2, convolutions: 2.8 },
+  own: { transformers: 2.2, convolutions: 2.5 },
 };
 /** Of a compiled step: its graph, its plan, its packed constants. */
 const SESSION_BYTES = 80e6;
