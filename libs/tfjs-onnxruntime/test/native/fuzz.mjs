@@ -13,8 +13,7 @@ import { modelMessage } from '../../dist/onnx/model.js';
 import * as reference from './reference.mjs';
 
 const [seconds = '10', seed = String(Date.now() % 1e9)] = process.argv.slice(2);
-const { runtime } = loadNative();
-assert(runtime, 'the native addon has not been built');
+const runtime = loadNative().runtime ?? assert.fail('the native addon has not been built');
 
 let random = Number(seed) >>> 0;
 /** In [0, 1); mulberry32. */
