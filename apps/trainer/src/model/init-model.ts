@@ -2,18 +2,17 @@
  * The model of a run that starts from a whole dual encoder: a published CLIP or SigLIP, a VisionTextDualEncoder of
  * Python's transformers, or a checkpoint of this trainer. It keeps its layout, so that what opened it opens the result.
  */
-import { ImageProcessor, loadTokenizer } from '@clip-ts/clip';
+import { loadTokenizer } from '@clip-ts/clip';
 import { createDualEncoder, dualEncoderSpecs, loadWeights, readConfig } from '@clip-ts/clip/model';
 import { numberOf, type HostTensors, type LossKind } from '@clip-ts/clip/train';
 import type { InitModelConfig } from '../config/model-config.js';
 import { InputError } from '../errors.js';
 import type { AssembledModel } from './assembled-model.js';
-import { captionLength, captionLimit } from './caption-length.js';
-import { PROCESSOR_FILE } from './image-processor.js';
+import { captionLimit } from './caption-length.js';
+import { folderParts } from './folder-parts.js';
 import { assertNoConflict } from './init-conflicts.js';
 import { measureCaptions, tokenizeTexts } from './measure-captions.js';
-import { pretrainedFolder, readAssets } from './tower-parts.js';
-import { TOKENIZER_FILES } from './tokenizer.js';
+import { pretrainedFolder } from './tower-parts.js';
 
 /** SigLIP's initial value. */
 const LOGIT_BIAS_START = -10;
@@ -60,10 +59,7 @@ export async function initModel(options: InitOptions): Promise<AssembledModel> {
     specs,
     configJson,
     weights,
-    tokenizer,
-    processor: await ImageProcessor.load(folder),
-    ...captionLength(model, tokenizer, policy),
-    assets: await readAssets(folder, [...TOKENIZER_FILES, PROCESSOR_FILE]),
+    ...(await folderParts(folder, model, tokenizer, policy)),
     corpus,
   };
 }

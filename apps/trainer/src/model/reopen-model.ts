@@ -1,15 +1,13 @@
 /** The model of a checkpoint folder of this trainer, as it was saved. */
 import { access } from 'node:fs/promises';
 import path from 'node:path';
-import { ImageProcessor, loadTokenizer } from '@clip-ts/clip';
+import { loadTokenizer } from '@clip-ts/clip';
 import { dualEncoderSpecs, loadDualEncoder, readConfig } from '@clip-ts/clip/model';
 import { InputError } from '../errors.js';
 import type { AssembledModel } from './assembled-model.js';
-import { captionLength, captionLimit } from './caption-length.js';
-import { PROCESSOR_FILE } from './image-processor.js';
+import { captionLimit } from './caption-length.js';
+import { folderParts } from './folder-parts.js';
 import { measureCaptions, tokenizeTexts } from './measure-captions.js';
-import { readAssets } from './tower-parts.js';
-import { TOKENIZER_FILES } from './tokenizer.js';
 
 /** As `assembleModel` takes them; captions are as long as tower and tokenizer take without. */
 export interface ReopenCaptions {
@@ -33,10 +31,7 @@ export async function reopenModel(folder: string, training?: ReopenCaptions): Pr
     specs: dualEncoderSpecs(model),
     configJson,
     weights,
-    tokenizer,
-    processor: await ImageProcessor.load(folder),
-    ...captionLength(model, tokenizer, policy),
-    assets: await readAssets(folder, [...TOKENIZER_FILES, PROCESSOR_FILE]),
+    ...(await folderParts(folder, model, tokenizer, policy)),
     ...(corpus && { corpus }),
   };
 }
