@@ -10,7 +10,16 @@
  * and other architectures' code is zeros.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -29,8 +38,14 @@ cd "$(dirname "$0")" && exec ./bin/node scripts/gpu/check.mjs "$@"
 
 /** @param {string} command @param {string[]} args @param {string} [cwd] */
 function run(command, args, cwd) {
-  const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
-  if (status !== 0) throw new Error(`${command} failed${error ? `: ${error.message}` : ''}`);
+  const { status, signal, error } = spawnSync(command, args, {
+    cwd,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0)
+    throw new Error(
+      `${command} failed: ${error?.message ?? (signal ? `ended by ${signal}` : `status ${status}`)}`,
+    );
 }
 
 /** Node.js itself, without its symbols where `strip` is there. @param {string} target */
@@ -74,10 +89,18 @@ function copyCuda(folder, architecture) {
 /** @param {string} output @param {string} name @param {string} member */
 function archive(output, name, member) {
   const file = path.join(output, name);
-  run('tar', ['--create', '--xz', '--file', file, '--owner=0', '--group=0', member], output);
-  const megabytes = statSync(file).size / 1e6;
-  console.log(`gpu:pack: ${file}: ${megabytes.toFixed(1)} MB`);
-  if (megabytes >= LIMIT_MB) throw new Error(`${name} is not below ${LIMIT_MB} MB`);
+  const partial = `${file}.partial`;
+  try {
+    run('tar', ['--create', '--xz', '--file', partial, '--owner=0', '--group=0', member], output);
+    run('xz', ['--test', '--format=xz', partial]);
+    const megabytes = statSync(partial).size / 1e6;
+    if (megabytes >= LIMIT_MB)
+      throw new Error(`${name} would take ${megabytes.toFixed(1)} MB, and must be below ${LIMIT_MB} MB`);
+    renameSync(partial, file);
+    console.log(`gpu:pack: ${file}: ${megabytes.toFixed(1)} MB`);
+  } finally {
+    rmSync(partial, { force: true });
+  }
 }
 
 const { values } = parseArgs({
