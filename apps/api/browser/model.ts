@@ -58,7 +58,7 @@ export async function loadModel(
   const files = await readModelFiles(source, address, readJson);
   const open = (device: Device) => openTowers(source, address, files, device, report);
   let [device, note]: [Device, string | undefined] = [gpu === undefined ? 'wasm' : 'webgpu', undefined];
-  let towers: Towers;
+  let towers: Towers & { note?: string };
   try {
     towers = await open(device);
   } catch (error) {
@@ -72,7 +72,7 @@ export async function loadModel(
     name,
     device,
     threads: device === 'wasm' ? threads : 1,
-    note,
+    note: [note, towers.note].filter(Boolean).join(' ') || undefined,
     scoring,
     labelCalibration,
     ...encoders(towers, files),
@@ -140,6 +140,35 @@ async function readJson(url: string): Promise<unknown> {
   return response.json();
 }
 
+/** How the names of a precision's files end, before .onnx. */
+const SUFFIX: Record<Precision, string> = {
+  fp32: '',
+  fp16: '_fp16',
+  q8: '_quantized',
+  int8: '_int8',
+  uint8: '_uint8',
+};
+
+/** The first of `precisions` in which both towers are published; the first of all where none is. */
+async function publishedPrecision(url: string, precisions: readonly Precision[]): Promise<Precision> {
+  for (const precision of precisions) {
+    const files = ['vision_model', 'text_model'].map((name) => `${url}onnx/${name}${SUFFIX[precision]}.onnx`);
+    if ((await Promise.all(files.map(isThere))).every(Boolean)) return precision;
+  }
+  return precisions[0]!;
+}
+
+/** Only a clear 404 is a no: whatever else is wrong, loading the file says it better. */
+async function isThere(url: string): Promise<boolean> {
+  try {
+    const response = (await env.fetch(url, { headers: { Range: 'bytes=0-0' } })) as Response;
+    await response.body?.cancel();
+    return response.status !== 404;
+  } catch {
+    return true;
+  }
+}
+
 interface Towers {
   vision: PreTrainedModel;
   text: PreTrainedModel;
@@ -147,13 +176,14 @@ interface Towers {
 
 async function openTowers(
   source: ModelSource,
-  { id }: ModelAddress,
+  { id, url }: ModelAddress,
   { config }: ModelFiles,
   device: Device,
   report: ReportProgress,
-): Promise<Towers> {
+): Promise<Towers & { note?: string }> {
   const isSiglip = config.model_type === 'siglip';
-  const dtype: Precision = source.precision ?? (device === 'wasm' ? 'q8' : 'fp32');
+  const preferred: readonly Precision[] = device === 'wasm' ? ['q8', 'fp32', 'fp16'] : ['fp32', 'fp16', 'q8'];
+  const dtype = source.precision ?? (await publishedPrecision(url, preferred));
   const files = new Map<string, { loaded: number; total: number }>();
   const options = {
     dtype,
@@ -169,7 +199,11 @@ async function openTowers(
     ? [SiglipVisionModel, SiglipTextModel]
     : [CLIPVisionModelWithProjection, CLIPTextModelWithProjection];
   const [vision, text] = await Promise.all(classes.map((one) => one.from_pretrained(id, options)));
-  return { vision: vision!, text: text! };
+  const towers = { vision: vision!, text: text! };
+  if (source.precision !== undefined || dtype === preferred[0]) return towers;
+  const bytes = [...files.values()].reduce((all, { total }) => all + total, 0);
+  const note = `It is not published as ${preferred[0]!}; its ${dtype} files are used (${(bytes / 1e6).toFixed(1)} MB).`;
+  return { ...towers, note };
 }
 
 function encoders({ vision, text }: Towers, { config, processor, tokenizer }: ModelFiles) {

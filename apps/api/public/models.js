@@ -8,8 +8,8 @@ import { redraw } from './redraw.js';
  *   missing: number, available: boolean, problem: string | null }} Model
  */
 
-/** Milliseconds between two looks at a build. */
-const INTERVAL = 1000;
+/** Milliseconds between two looks at a build, and at a list in which nothing is being built. */
+const [INTERVAL, IDLE_INTERVAL] = [1000, 5000];
 
 /** @param {{ changed: () => void }} actions `changed`: another model may answer now */
 export function startModels(actions) {
@@ -19,19 +19,30 @@ export function startModels(actions) {
   /** The hash of the model that answered when the list was last read. @type {string | undefined} */
   let answering;
   let turn = 0;
+  let lost = false;
 
-  /** Reads the list, and again as long as it is open and a model is being built. */
+  /** Reads the list, and again as long as it is open: after an error too, as when the service restarts. */
   async function refresh() {
     const mine = ++turn;
+    const again = (/** @type {number} */ wait) =>
+      setTimeout(() => mine === turn && dialog.open && refresh().catch(failed), wait);
     /** @type {{ items: Model[] }} */
-    const { items } = await callJson('models');
+    const { items } = await callJson('models').catch((error) => {
+      again(IDLE_INTERVAL);
+      lost = true;
+      throw error;
+    });
     if (mine !== turn || !dialog.open) return;
+    if (lost) showStatus(status, '');
+    lost = false;
     redraw(list, items.map(row));
     const now = items.find(({ state }) => state === 'active')?.hash;
     if (answering !== undefined && now !== answering) actions.changed();
     answering = now;
-    if (items.some(({ state, missing }) => state === 'building' || (state === 'active' && missing > 0)))
-      setTimeout(() => mine === turn && dialog.open && refresh().catch(failed), INTERVAL);
+    const builds = items.some(
+      ({ state, missing }) => state === 'building' || (state === 'active' && missing > 0),
+    );
+    again(builds ? INTERVAL : IDLE_INTERVAL);
   }
 
   /** @param {Model} model */

@@ -198,8 +198,12 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the demo page'), () => {
       const headers = { 'Access-Control-Allow-Origin': '*' };
       await route.fulfill({ status: body === undefined ? 404 : 200, body: body ?? '', headers });
     });
-    await page.goto(`${allowing.url}/demo/?model=someone/tiny-clip&precision=fp32`);
+    await page.goto(`${allowing.url}/demo/?model=someone/tiny-clip`);
     await page.getByText('someone/tiny-clip runs on').waitFor();
+    // It has no quantised files, which are the default on a processor.
+    expect(await page.locator('#model-status').textContent()).toMatch(
+      /It is not published as q8; its fp32 files are used \(\d+[.]\d MB\)[.]$/,
+    );
     expect(asked).toContain('/someone/tiny-clip/resolve/main/onnx/vision_model.onnx');
     const file = await fileOf('hub.png', picture(70, 50).png());
     await page.locator('#labels').fill('red, blue');
