@@ -167,21 +167,19 @@ function unreadBodies() {
     hostile('100 MB with a GET', () => ({
       parts: [head('GET', '/search?q=a', { 'Content-Length': large.length }), large],
     })),
-    hostile('20 half-sent forms of 60 MB', () =>
-      texts(20, () => '').map(() => ({
-        parts: [
-          head('POST', '/images', {
-            'Content-Type': 'multipart/form-data; boundary=b',
-            'Content-Length': 63 * MIB,
-          }),
-          formPart('image', large.subarray(0, 19 * MIB), IMAGE),
-          formPart('image', large.subarray(0, 19 * MIB), IMAGE),
-          formPart('image', large.subarray(0, 19 * MIB), IMAGE),
-        ],
+    hostile('20 half-sent forms of 60 MB', () => {
+      const start = head('POST', '/images', {
+        'Content-Type': 'multipart/form-data; boundary=b',
+        'Content-Length': 63 * MIB,
+      });
+      // All of them send the same bytes: 1.2 GB of copies would cost more than the service does.
+      const image = formPart('image', large.subarray(0, 19 * MIB), IMAGE);
+      return texts(20, () => '').map(() => ({
+        parts: [start, image, image, image],
         unfinished: true,
         patience: 3000,
-      })),
-    ),
+      }));
+    }),
     hostile('200 bodies that never come', () =>
       texts(200, () => '').map(() => ({
         parts: [head('POST', '/classify', { ...type, 'Content-Length': 27 * MIB }), '{"inputs": "'],
