@@ -1,6 +1,6 @@
 /** `node decode.mjs FILE` decodes an image as the service does, and prints by how many bytes the peak memory rose. */
 import { readFileSync } from 'node:fs';
-import { decodeImage } from '@clip-ts/clip';
+import { IMAGE_FORMATS, OPTIONAL_IMAGE_FORMATS, decodeImage } from '@clip-ts/clip';
 import sharp from 'sharp';
 
 const kilobytes = (/** @type {string} */ field) =>
@@ -14,5 +14,9 @@ await decodeImage(
     .toBuffer(),
 );
 const before = kilobytes('VmRSS');
-await decodeImage(file);
+await decodeImage(file, {
+  maxBytes: 2 ** 31,
+  maxPixels: 1e9,
+  formats: [...IMAGE_FORMATS, ...OPTIONAL_IMAGE_FORMATS],
+});
 console.log(1024 * (kilobytes('VmHWM') - before));

@@ -2,7 +2,7 @@
  * Memory that decoding one image takes, per pixel, beside the upper bound that the service computes from the header
  * (apps/api/src/image-file/decode-memory.ts).
  *
- *   npm run bench -- decode-memory [--megapixels 16]
+ *   npm run bench -- decode-memory [--megapixels 16] [--kinds jpeg_cmyk,tiff]
  *
  * Prints `decode_memory.KIND: BYTES bytes/pixel (bound BYTES)`. Each file is decoded in a process of its own (decode.mjs);
  * Linux only.
@@ -16,7 +16,10 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { decodeMemory } from '../../apps/api/build/image-file/decode-memory.js';
 
-const { values } = parseArgs({ options: { megapixels: { type: 'string', default: '16' } } });
+const { values } = parseArgs({
+  options: { megapixels: { type: 'string', default: '16' }, kinds: { type: 'string' } },
+});
+const wanted = values.kinds?.split(',');
 const side = Math.floor(Math.sqrt(Number(values.megapixels) * 1e6));
 const decoder = fileURLToPath(new URL('decode.mjs', import.meta.url));
 
@@ -29,6 +32,7 @@ const progressive = { progressive: true, quality: 40 };
 const full = { ...progressive, chromaSubsampling: '4:4:4' };
 const interlaced = { progressive: true, compressionLevel: 1 };
 const turned = { orientation: 6 };
+const tiles = { tile: true, tileWidth: 1024, tileHeight: 1024 };
 
 /** @type {Record<string, () => import('sharp').Sharp>} */
 const kinds = {
@@ -50,11 +54,26 @@ const kinds = {
   webp_lossless: () => flat(4).webp({ lossless: true, effort: 0 }),
   webp_turned: () => flat(3).webp({ effort: 0 }).withMetadata(turned),
   gif: () => flat(3).gif({ effort: 1 }),
+  avif: () => flat(3).avif({ effort: 0 }),
+  avif_444_12_bit_rgba: () => flat(4).avif({ effort: 0, bitdepth: 12, chromaSubsampling: '4:4:4' }),
+  avif_turned: () => flat(3).avif({ effort: 0 }).withMetadata(turned),
+  tiff: () => flat(3).tiff({ compression: 'none' }),
+  tiff_lzw: () => flat(3).tiff({ compression: 'lzw' }),
+  tiff_1_bit: () => flat(3).toColourspace('b-w').tiff({ bitdepth: 1, compression: 'ccittfax4' }),
+  tiff_cmyk: () => flat(3).toColourspace('cmyk').tiff({ compression: 'lzw' }),
+  tiff_tiles: () => flat(4).tiff({ ...tiles, compression: 'deflate' }),
+  tiff_16_bit_rgba: () => flat(4).toColourspace('rgb16').tiff({ compression: 'lzw' }),
+  tiff_16_bit_rgba_tiles: () =>
+    flat(4)
+      .toColourspace('rgb16')
+      .tiff({ ...tiles, compression: 'lzw' }),
+  tiff_turned: () => flat(3).tiff({ compression: 'lzw' }).withMetadata(turned),
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'decode-memory-'));
 try {
   for (const [kind, draw] of Object.entries(kinds)) {
+    if (wanted?.includes(kind) === false) continue;
     const path = join(folder, kind);
     writeFileSync(path, await draw().toBuffer());
     const held = Number(execFileSync(process.execPath, [decoder, path], { encoding: 'utf8' })) / side ** 2;

@@ -19,7 +19,8 @@ const { values } = parseArgs({
   },
 });
 
-await withService(values.checkpoint, async (url, pid) => {
+const settings = { IMAGE_FORMATS: 'jpeg,png,webp,gif,avif,tiff' };
+const work = async (/** @type {string} */ url, /** @type {number} */ pid) => {
   const worst = { wait: 0, blocked: 0, memory: 0, faults: 0 };
   for await (const result of attack(url, pid, { floodFor: 1000 * Number(values.flood), largest: true })) {
     add(worst, result);
@@ -31,7 +32,8 @@ await withService(values.checkpoint, async (url, pid) => {
   for await (const result of fuzz(url, pid, options)) add(generated, result);
   summary('hostile', worst);
   summary('hostile.generated', generated);
-});
+};
+await withService(values.checkpoint, work, settings);
 
 /** @typedef {{ wait: number, blocked: number, memory: number, faults: number }} Worst */
 /** @typedef {import('../../apps/api/hostile/attack.mjs').Result} Result */

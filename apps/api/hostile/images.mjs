@@ -30,6 +30,16 @@ export function hostileImages() {
     hostile('a GIF of 1,000 frames', async () =>
       form('/search/image', [formPart('image', await frames(1000), IMAGE)]),
     ),
+    ...[1, 4, 240].map((height) =>
+      hostile(`16-bit PNGs of few long rows, ${height}`, async () => {
+        const width = Math.floor(32_000_000 / height);
+        const png = await sharp({ create: { width, height, channels: 3, background: 'white' } })
+          .toColourspace('rgb16')
+          .png()
+          .toBuffer();
+        return texts(4, () => '').map(() => form('/search/image', [formPart('image', png, IMAGE)]));
+      }),
+    ),
     hostile('a PNG with a compressed profile of 256 MB', () =>
       form('/search/image', [
         formPart('image', withChunk('iCCP', Buffer.concat([bytes('p\0\0'), bomb()])), IMAGE),
@@ -70,15 +80,18 @@ export function largestImages() {
     JPEG: () => flat(3, 3.5).jpeg({ quality: 40 }),
     'turned JPEG': () => flat(3, 6.5).jpeg({ quality: 40 }).withMetadata({ orientation: 6 }),
     'progressive JPEG': () => flat(3, 9.5).jpeg(jpeg),
-    'progressive CMYK JPEG': () => flat(3, 12.5).toColourspace('cmyk').jpeg(jpeg),
+    'progressive CMYK JPEG': () => flat(3, 13).toColourspace('cmyk').jpeg(jpeg),
     'turned progressive JPEG': () => flat(3, 9.5).jpeg(jpeg).withMetadata({ orientation: 6 }),
     'interlaced PNG': () => flat(4, 7.5).png(png),
-    'interlaced 16-bit PNG': () => flat(4, 11.5).toColourspace('rgb16').png(png),
+    'interlaced 16-bit PNG': () => flat(4, 12).toColourspace('rgb16').png(png),
     'turned interlaced 16-bit PNG': () =>
-      flat(4, 16.5).toColourspace('rgb16').png(png).withMetadata({ orientation: 6 }),
-    'lossless WebP': () => flat(4, 11.5).webp({ lossless: true, effort: 0 }),
-    WebP: () => flat(4, 11.5).webp({ quality: 20, effort: 0 }),
+      flat(4, 17).toColourspace('rgb16').png(png).withMetadata({ orientation: 6 }),
+    'lossless WebP': () => flat(4, 12).webp({ lossless: true, effort: 0 }),
+    WebP: () => flat(4, 12).webp({ quality: 20, effort: 0 }),
     GIF: () => flat(3, 11.5).gif({ effort: 1 }),
+    AVIF: () => flat(4, 26.5).avif({ effort: 0 }),
+    'turned TIFF': () => flat(3, 7).tiff({ compression: 'lzw' }).withMetadata({ orientation: 6 }),
+    '16-bit TIFF': () => flat(4, 7).toColourspace('rgb16').tiff({ compression: 'lzw' }),
   };
   return Object.entries(kinds).map(([name, draw]) =>
     hostile(`8 of the largest images, ${name}`, async () => {

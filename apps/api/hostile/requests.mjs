@@ -3,6 +3,7 @@
  * large for the service. Their group says what they have in common.
  */
 import { deflateSync } from 'node:zlib';
+import { hostileAvifAndTiff } from './avif-and-tiff.mjs';
 import { hostileImages } from './images.mjs';
 import { IMAGE, MIB, bytes, hostile, pixel, texts } from './parts.mjs';
 import { bare, form, formPart, head, json } from './wire.mjs';
@@ -250,6 +251,7 @@ export function hostileRequests() {
     ...unreadBodies(),
     ...protocol(),
     ...hostileImages(),
+    ...hostileAvifAndTiff(),
   ];
 }
 

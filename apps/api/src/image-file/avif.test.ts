@@ -29,6 +29,12 @@ describe('the largest frame of an AVIF file', () => {
     expect(largestAvifFrame(bytes)).toBe(210_000);
   });
 
+  it('is refused where the container says more than AV1 has', async () => {
+    const bytes = await avif(picture(40, 20));
+    bytes.writeUInt32BE(0x7fff_ffff, bytes.indexOf('ispe') + 8);
+    expect(() => largestAvifFrame(bytes)).toThrow('more than 65536 pixels');
+  });
+
   it('is refused where images compose another, or none is where it should be', async () => {
     const whole = await avif(picture(40, 20));
     for (const [from, to] of [

@@ -20,6 +20,8 @@ interface Box {
 const MOST_IMAGES = 4;
 const MOST_ITEMS = 32;
 const MOST_BOXES = 256;
+/** Of AV1, whose frame headers have 16 bits for it. */
+const LONGEST_SIDE = 65_536;
 /** Items beside images: metadata, which no decoder of pixels reads. */
 const METADATA = new Set(['Exif', 'mime', 'uri ']);
 
@@ -33,6 +35,7 @@ export function largestAvifFrame(bytes: Buffer): number {
   if (top[0]?.type !== 'ftyp' || meta === undefined || others.length > 0)
     throw new UnsupportedAvif('has no description of one image');
   const parts = boxes(bytes, meta.body + 4, meta.end);
+  checkSizes(bytes, only(parts, 'iprp'));
   const types = itemTypes(bytes, only(parts, 'iinf'));
   const images = [...types].filter(([, type]) => !METADATA.has(type));
   const composed = images.find(([, type]) => type !== 'av01');
@@ -68,6 +71,14 @@ function only(parts: readonly Box[], type: string): Box {
   if (box === undefined || others.length > 0)
     throw new UnsupportedAvif(`does not have exactly one box ${type}`);
   return box;
+}
+
+/** What the boxes say of sizes (23008-12, 6.5.3: `ispe`) must be sizes that AV1 has. */
+function checkSizes(bytes: Buffer, { body, end }: Box): void {
+  const { body: from, end: to } = only(boxes(bytes, body, end), 'ipco');
+  for (const { type, body: at } of boxes(bytes, from, to))
+    if (type === 'ispe' && Math.max(bytes.readUInt32BE(at + 4), bytes.readUInt32BE(at + 8)) > LONGEST_SIDE)
+      throw new UnsupportedAvif(`has a side of more than ${LONGEST_SIDE} pixels`);
 }
 
 /** Types of the items by their ids (23008-12, 9.2: boxes `infe`). */

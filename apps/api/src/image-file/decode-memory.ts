@@ -1,7 +1,8 @@
 /**
  * How much memory libvips takes at most while it decodes an image file, from its header alone.
  *
- * Rows of a plain JPEG or PNG go through in strips, and only the pixels that come out are held. Other files are held
+ * Rows of a plain JPEG or PNG go through in strips, some hundred rows at a time, and only the pixels that come out are
+ * held: of a single row of millions of pixels that is many times the image. Other files are held
  * whole by their decoder first: the coefficients of a JPEG in several scans (libjpeg), interlaced PNG, GIF and WebP.
  * An image that is turned is held once more. `npm run bench -- decode-memory` measures it; see docs/decisions/023.
  */
@@ -11,39 +12,55 @@ import { heldByTiff } from './tiff-page.js';
 
 /** What the header of a file says about decoding it. */
 export type Header = Pick<Metadata, 'format' | 'channels' | 'depth' | 'isProgressive' | 'orientation'> & {
+  space?: string;
   width: number;
   height: number;
 };
 
-/** Bytes a pixel that strips and tables take beside what is held. */
-const STRIPS = 0.5;
+/** Rows that libvips holds at most beside what comes out; images of fewer rows are held whole, and the spare rows besides. */
+const STRIP_ROWS = 700;
+const SPARE_ROWS = 8;
+/** Rows that libjpeg and its strips take more of a wide image. */
+const JPEG_ROWS = 128;
+/** Bytes a pixel of those rows beside its samples, where they have 16 bits. */
+const NARROWED = 2;
 /** A coefficient of libjpeg. */
 const COEFFICIENT = 2;
 /** A pixel of a frame, RGBA. */
 const FRAME = 4;
-/** What libheif takes for a pixel of AVIF in all: planes of 16 bits, with alpha, and the image in one piece. */
-const AVIF = 26.5;
-/** What wider strips of 16-bit TIFF take more. */
-const WIDE_STRIPS = 2;
-
-/** Most bytes a pixel that any file takes: a turned, interlaced PNG of 16-bit RGBA. */
-export const MOST_BYTES_PER_PIXEL = 16 + STRIPS;
+/** What libheif takes for a pixel of AVIF: planes of 16 bits, with alpha, and the image in one piece. */
+const AVIF = 25;
+/** Most bytes a pixel that any other file takes beside strips: a turned, interlaced PNG of 16-bit RGBA. */
+const MOST = 16;
+const DEEP_RGBA = 8;
 
 /**
  * Bytes of memory for decoding the file, an upper bound.
  * @throws UnsupportedAvif, UnsupportedTiff, RangeError: a file of these formats whose memory is not known
  */
 export function decodeMemory(bytes: Buffer, header: Header): number {
-  const pixels = header.width * header.height;
-  if (header.format === 'heif') return Math.ceil(Math.max(pixels, largestAvifFrame(bytes)) * AVIF);
-  const decoded = header.channels * (header.depth === 'ushort' ? 2 : 1);
+  const { format, width, height, channels, depth } = header;
+  const pixels = width * height;
+  const isDeep = depth === 'ushort';
+  const decoded = channels * (isDeep ? 2 : 1);
+  const strips = stripsOf(width, height + (format === 'jpeg' ? JPEG_ROWS : 0), decoded, isDeep);
+  if (format === 'heif') return Math.ceil(Math.max(pixels, largestAvifFrame(bytes)) * AVIF) + strips;
   const held = heldByDecoder(bytes, header, decoded);
-  const out = header.format === 'jpeg' ? header.channels : 3;
+  const out = format === 'jpeg' || header.space === 'cmyk' ? channels : 3;
   const isTurned = (header.orientation ?? 1) > 1;
   const perPixel = isTurned ? Math.max(held + decoded, decoded + out) : held + out;
-  const strips = header.format === 'tiff' && header.depth === 'ushort' ? STRIPS + WIDE_STRIPS : STRIPS;
-  const blocks = header.format === 'tiff' ? heldByTiff(bytes) : 0;
-  return Math.ceil(pixels * (perPixel + strips)) + blocks;
+  const blocks = format === 'tiff' ? heldByTiff(bytes) : 0;
+  return Math.ceil(pixels * perPixel) + strips + blocks;
+}
+
+/** Most memory that decoding any file of this size takes, AVIF and TIFF aside. */
+export const mostMemory = (width: number, height: number): number =>
+  MOST * width * height +
+  Math.max(stripsOf(width, height, DEEP_RGBA, true), stripsOf(height, width, DEEP_RGBA, true));
+
+/** Bytes of the rows that go through. They are all of the image where it is wide and low. */
+function stripsOf(width: number, height: number, decoded: number, isDeep: boolean): number {
+  return (Math.min(height, STRIP_ROWS) + SPARE_ROWS) * width * (decoded + (isDeep ? NARROWED : 0));
 }
 
 /** Bytes a pixel of what the decoder holds whole before the first row comes out. */

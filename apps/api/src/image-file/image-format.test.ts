@@ -8,7 +8,7 @@ import { takenOf } from './exif-date.js';
 import { inspectImage } from './image-format.js';
 
 const limits = {
-  ...{ MAX_IMAGE_BYTES: 1_000_000, MAX_IMAGE_PIXELS: 10_000, MAX_DECODE_BYTES: 70_000 },
+  ...{ MAX_IMAGE_BYTES: 1_000_000, MAX_IMAGE_PIXELS: 10_000, MAX_DECODE_BYTES: 126_000 },
   IMAGE_FORMATS,
 };
 const all = { ...limits, IMAGE_FORMATS: [...IMAGE_FORMATS, ...OPTIONAL_IMAGE_FORMATS] };

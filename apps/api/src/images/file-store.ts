@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '@clip-ts/clip/files';
 import sharp from 'sharp';
 import { DecodeBudget } from '../encoder/decode-budget.js';
-import { MOST_BYTES_PER_PIXEL } from '../image-file/decode-memory.js';
+import { mostMemory } from '../image-file/decode-memory.js';
 import { extensionOf } from '../image-file/image-format.js';
 
 /** Longer side of a thumbnail, in pixels. */
@@ -131,14 +131,18 @@ export class FileStore {
     await rm(this.locate('reencoded', id, extensionOf(encodedType(mediaType))), { force: true });
   }
 
-  /** Path of the WebP thumbnail, made when it is not there yet. `pixels` of the image: width × height. */
-  async thumbnail(id: string, mediaType: string, pixels: number): Promise<string> {
+  /** Path of the WebP thumbnail, made when it is not there yet. */
+  async thumbnail(
+    id: string,
+    mediaType: string,
+    { width, height }: { width: number; height: number },
+  ): Promise<string> {
     const path = this.thumbnailPath(id);
     if (await exists(path)) return path;
     // The header would say less, but reading it here would hold the files of all who wait in line.
     // The cost of these formats does not follow from their pixels: they get the whole budget.
     const isOptional = encodedType(mediaType) !== mediaType;
-    await this.memory.run(isOptional ? this.memory.total : MOST_BYTES_PER_PIXEL * pixels, async () => {
+    await this.memory.run(isOptional ? this.memory.total : mostMemory(width, height), async () => {
       // A request that waited for the same one finds it made.
       if (!(await exists(path))) await this.makeThumbnail(path, id, mediaType);
     });

@@ -72,7 +72,7 @@ export class ImageService {
   /** Path of the WebP thumbnail. */
   async thumbnail(id: string): Promise<string> {
     const { mediaType, width, height } = await this.row(id);
-    return orFileGone(this.files.thumbnail(id, mediaType, width * height));
+    return orFileGone(this.files.thumbnail(id, mediaType, { width, height }));
   }
 
   /** Bytes of the original file of a row. */
