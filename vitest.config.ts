@@ -61,20 +61,17 @@ export default defineConfig({
       },
       {
         extends: true,
-        // What is under test runs in processes of its own: these only send requests, and share their modules as well.
-        test: { name: 'service', include: ['apps/api/test/**/*.test.ts'], isolate: false },
+        // What is under test runs in processes of its own: these only start it and look at it, and share their modules.
+        test: {
+          name: 'programs',
+          include: ['apps/*/test/**/*.test.ts', '{bench,scripts}/**/*.test.ts'],
+          isolate: false,
+        },
       },
       {
         extends: true,
-        // Whole programs.
-        test: {
-          name: 'isolated',
-          include: [
-            '{libs/tfjs-onnxruntime,apps/trainer}/test/**/*.test.ts',
-            '{bench,scripts}/**/*.test.ts',
-            FIRST_USE,
-          ],
-        },
+        // Whole programs that set up a backend of their own.
+        test: { name: 'isolated', include: ['libs/tfjs-onnxruntime/test/**/*.test.ts', FIRST_USE] },
       },
     ],
   },

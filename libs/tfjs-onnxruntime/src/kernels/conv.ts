@@ -5,11 +5,11 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { reshape, slice, transpose } from '../graph/layout.js';
-import { add, op } from '../graph/ops.js';
+import { add } from '../graph/ops.js';
 import { matMul } from '../graph/products.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Value } from '../graph/value.js';
-import { convolve } from './convolve.js';
+import { convolve, convolveTransposed } from './convolve.js';
 import { define, type KernelDefinition } from './define.js';
 import { activate } from './matmul.js';
 import {
@@ -141,7 +141,7 @@ function inputGradient(dy: Value, weight: Value, i: Info, group: number): Value 
     pads: [...symmetric, ...symmetric],
     output_padding: axes.map(({ extra }) => extra),
   };
-  const full = op('ConvTranspose', [toChannelsFirst(dy), weight], shape, 'float32', attributes);
+  const full = convolveTransposed(toChannelsFirst(dy), weight, shape, attributes);
   return toChannelsLast(
     slice(
       full,

@@ -4,9 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { slice, transpose } from '../graph/layout.js';
-import { op } from '../graph/ops.js';
 import type { Value } from '../graph/value.js';
-import { convolve } from './convolve.js';
+import { convolve, convolveTransposed } from './convolve.js';
 import { define, type KernelDefinition } from './define.js';
 
 interface ConvAttrs {
@@ -72,10 +71,9 @@ function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], 
     (n, k) => n + g.before[k]! + g.after[k]! - g.reach[k]! - (g.out[k]! - 1) * g.strides[k]!,
   );
   const attributes = { strides: g.strides, dilations: g.dilations, pads: pads(g), output_padding: extra };
-  const inputs = [toChannelsFirst(dy), transpose(filter, [4, 3, 0, 1, 2])];
-  return toChannelsLast(
-    op('ConvTranspose', inputs, [g.batch, g.inChannels, ...g.size], 'float32', attributes),
-  );
+  const weight = transpose(filter, [4, 3, 0, 1, 2]);
+  const shape = [g.batch, g.inChannels, ...g.size];
+  return toChannelsLast(convolveTransposed(toChannelsFirst(dy), weight, shape, attributes));
 }
 
 /** A convolution of x [C,N,D,H,W] with dy [K,N,…] with stride and dilation swapped, cut to the size of the filter. */

@@ -54,7 +54,7 @@ describe('elementwise kernels in edge cases', () => {
   });
 });
 
-describe('convolutions and pooling over nothing', () => {
+describe('sums over nothing', () => {
   const images = (N: number, C: number) => tf.ones<tf.Rank.R4>([N, 6, 6, C]);
   const filter = (...shape: [number, number, number, number]) => tf.ones<tf.Rank.R4>(shape);
   const volumes = (N: number, C: number) => tf.ones<tf.Rank.R5>([N, 4, 4, 4, C]);
@@ -93,6 +93,23 @@ describe('convolutions and pooling over nothing', () => {
       [2, 2, 2, 2, 3],
     ],
     'volumes without channels': [() => conv3d(volumes(1, 0), tf.ones([2, 2, 2, 0, 3])), [1, 4, 4, 4, 3]],
+    'the input gradient of volumes without channels in the result': [
+      () => tf.grad((x) => conv3d(x, tf.ones([2, 2, 2, 2, 0])))(volumes(1, 2)),
+      [1, 4, 4, 4, 2],
+    ],
+    'products of matrices over no columns': [() => tf.matMul(tf.ones([5, 0]), tf.ones([0, 7])), [5, 7]],
+    'products of transposed matrices over no columns': [
+      () => tf.matMul(tf.ones([0, 5]), tf.ones([7, 0]), true, true),
+      [5, 7],
+    ],
+    'products of batches over no columns': [
+      () => tf.matMul(tf.ones([2, 5, 0]), tf.ones([2, 0, 7])),
+      [2, 5, 7],
+    ],
+    'products of transposed batches over no columns': [
+      () => tf.matMul(tf.ones([2, 0, 5]), tf.ones([2, 7, 0]), true, true),
+      [2, 5, 7],
+    ],
     'the largest of no images': [
       () => tf.grad((x) => tf.maxPool(x as tf.Tensor4D, 2, 2, 'same'))(images(0, 3)),
       [0, 6, 6, 3],
@@ -105,6 +122,9 @@ describe('convolutions and pooling over nothing', () => {
 
   // One run computes all that is pending, so each case is read before the next is recorded.
   it.each(Object.entries(cases))('%s: zeros, and the run returns', (_, [result, shape]) => {
+    // What is left in the memory that the result may lie in.
+    const noise = tf.fill([tf.util.sizeFromShape(shape)], NaN);
+    contents(tf.addN(Array.from({ length: 8 }, (_, k) => tf.mul(noise, k))));
     const found = result();
     expect(found.shape).toEqual(shape);
     expect(contents(found)).toEqual(new Array<number>(found.size).fill(0));

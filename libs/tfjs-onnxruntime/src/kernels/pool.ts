@@ -7,6 +7,7 @@ import { filled, pad, reshape, transpose } from '../graph/layout.js';
 import { add, binary, div, mul, op, sub, unary, where } from '../graph/ops.js';
 import { range, sameShape, sizeOf } from '../graph/shape.js';
 import { constant, materialised, node, scalar, type Value } from '../graph/value.js';
+import { convolveTransposed } from './convolve.js';
 import { define, type KernelDefinition } from './define.js';
 
 interface PoolAttrs {
@@ -131,7 +132,7 @@ function averagePoolGradient(dy: Value, w: Windows): Value {
   );
   const ones = filled(1, 'float32', [w.channels, 1, ...kernel]);
   const attributes = { strides, pads, output_padding: extra, group: w.channels };
-  return toChannelsLast(op('ConvTranspose', [share, ones], inputShape(w), 'float32', attributes));
+  return toChannelsLast(convolveTransposed(share, ones, inputShape(w), attributes));
 }
 
 /** Maximum and, as ONNX gives it, its flat position in the input with channels first. */
