@@ -2,20 +2,24 @@
  * One measurement of gpu:check, in a process of its own, so that a crash costs one row. Argument: a job as JSON. The last
  * line of output is the answer as JSON.
  *
- *   { task: 'trajectory', engine, steps }           an engine beside the CPU reference, on a small model
- *   { task: 'timing', shape, kind, tf32, steps }    steps of bench/train-step on a device
+ *   { task: 'trajectory', engine, mixed, steps }           an engine beside the CPU reference, on a small model
+ *   { task: 'timing', shape, kind, tf32, mixed, steps }    steps of bench/train-step on a device
  *
  * The answer { absent } says why an engine is not there.
  *
- * engine: 'cuda', 'device-cpu' (the same path on the CPU provider), 'webgpu', 'tfjs-node', 'tfjs-node-gpu'.
+ * engine: 'cuda', 'device-cpu' (the same path on the CPU provider), 'webgpu', 'tfjs-node', 'tfjs-node-gpu'. mixed: products in
+ * float16 with a scale of the loss, on the first two; the reference computes in float32.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import {
   asOneFunction,
   createEagerRunner,
   createReplayedRunner,
+  INITIAL_LOSS_SCALE,
   inputsOf,
+  nextLossScale,
   numberOf,
+  SMALLEST_LOSS_SCALE,
 } from '@clip-ts/clip/train';
 import { DeviceFunction, openComputeDevice, ReplayedFunction } from 'tfjs-onnxruntime';
 import { InputError } from '../../apps/trainer/build/errors.js';
@@ -47,8 +51,11 @@ function smallShape() {
 const asState = (state) =>
   /** @type {Record<string, import('tfjs-onnxruntime').HostTensor>} */ (/** @type {unknown} */ (state));
 
-/** @param {Engine} engine @param {ReturnType<typeof createSubject>} subject */
-async function runnerOf(engine, { program, state }) {
+/** What a device function does in mixed precision: a step whose gradients overflow changes nothing. */
+const MIXED = /** @type {const} */ ({ precision: 'mixed', overflow: 'grad_norm' });
+
+/** @param {Engine} engine @param {boolean} mixed @param {ReturnType<typeof createSubject>} subject */
+async function runnerOf(engine, mixed, { program, state }) {
   if (engine === 'tfjs-node' || engine === 'tfjs-node-gpu') {
     const { reason } = await selectBackend(engine);
     if (engine === 'tfjs-node-gpu' && !reason.endsWith('GPU')) throw new InputError(reason);
@@ -62,7 +69,27 @@ async function runnerOf(engine, { program, state }) {
   const device = await openComputeDevice(
     engine === 'cuda' ? { kind: 'cuda', folders: cudaFolders() } : { kind: 'cpu' },
   );
-  return createReplayedRunner(program, new DeviceFunction(device, asOneFunction(program), asState(state)));
+  const options = mixed ? MIXED : {};
+  return createReplayedRunner(
+    program,
+    new DeviceFunction(device, asOneFunction(program), asState(state), options),
+  );
+}
+
+/**
+ * Makes steps with the loss scale that they need: after an overflow the same step is made again with half of it.
+ * @param {Awaited<ReturnType<typeof runnerOf>>} runner @param {ReturnType<typeof createSubject>} subject @param {boolean} mixed
+ */
+function stepsOf(runner, subject, mixed) {
+  let scale = mixed ? INITIAL_LOSS_SCALE : { ...INITIAL_LOSS_SCALE, scale: 1 };
+  return async (/** @type {number} */ step) => {
+    for (;;) {
+      const found = await runner.run.step(subject.inputsAt(step, scale.scale));
+      if (!mixed || Number.isFinite(numberOf(found.grad_norm))) return found;
+      scale = nextLossScale(scale, true);
+      if (scale.scale < SMALLEST_LOSS_SCALE) throw new Error('the gradients overflow at any loss scale');
+    }
+  };
 }
 
 /**
@@ -82,10 +109,11 @@ function difference(found, expected, prefix) {
   return largest / scale;
 }
 
-/** @param {{ engine: Engine, steps: number }} job */
-async function trajectory({ engine, steps }) {
+/** @param {{ engine: Engine, mixed: boolean, steps: number }} job */
+async function trajectory({ engine, mixed, steps }) {
   const subject = createSubject(smallShape());
-  const runner = await runnerOf(engine, subject);
+  const runner = await runnerOf(engine, mixed, subject);
+  const stepOf = stepsOf(runner, subject, mixed);
   const replayed = new ReplayedFunction(asOneFunction(subject.program), asState(subject.state), {
     native: false,
     sessionOptions: { executionProviders: ['cpu'] },
@@ -95,9 +123,8 @@ async function trajectory({ engine, steps }) {
   let loss = 0;
   let gradients = 0;
   for (let step = 0; step < steps; step++) {
-    const inputs = subject.inputsAt(step);
-    const found = await runner.run.step(inputs);
-    const expected = await reference.run.step(inputs);
+    const found = await stepOf(step);
+    const expected = await reference.run.step(subject.inputsAt(step));
     loss = Math.max(loss, Math.abs(numberOf(found.loss) - numberOf(expected.loss)));
     // The first moments after the first step are the clipped gradients times 1 − β₁.
     if (step === 0)
@@ -106,18 +133,19 @@ async function trajectory({ engine, steps }) {
   return { gradients, loss, steps };
 }
 
-/** @param {{ shape: string, batch?: number, kind: 'cuda' | 'cpu', tf32: boolean, steps: number }} job */
-async function timing({ shape, batch, kind, tf32, steps }) {
+/** @param {{ shape: string, batch?: number, kind: 'cuda' | 'cpu', tf32: boolean, mixed: boolean, steps: number }} job */
+async function timing({ shape, batch, kind, tf32, mixed, steps }) {
   await tf.setBackend('onnxruntime');
   const named = shapeNamed(shape);
   const subject = createSubject({ ...named, batch: batch ?? named.batch });
   const device = await openComputeDevice({ kind, tf32, folders: cudaFolders() });
-  const fn = new DeviceFunction(device, asOneFunction(subject.program), asState(subject.state));
-  const runner = createReplayedRunner(subject.program, fn);
+  const options = mixed ? MIXED : {};
+  const fn = new DeviceFunction(device, asOneFunction(subject.program), asState(subject.state), options);
+  const stepOf = stepsOf(createReplayedRunner(subject.program, fn), subject, mixed);
   let step = 0;
   let loss = 0;
   const run = async () => {
-    loss = numberOf((await runner.run.step(subject.inputsAt(step++))).loss);
+    loss = numberOf((await stepOf(step++)).loss);
   };
   // The first steps compile, search for convolutions and record the graph.
   const [first] = await timeRuns(1, run);

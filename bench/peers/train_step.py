@@ -5,7 +5,7 @@ Protocol: a line `run N` on standard input is answered by one line of JSON with 
 texts of T tokens instead of the shape's.
 The shape's "fused" asks for AdamW's fused kernel, "compile" for torch.compile of forward pass and loss (and so of the backward pass).
 "device" names another device than the CPU, to which each step copies its batch; "tf32" lets matrix products and convolutions round to
-TensorFloat-32.
+TensorFloat-32; "mixed" computes under autocast in float16 with a GradScaler.
 Usage: train_step.py '<shape as JSON>'
 """
 
@@ -62,6 +62,9 @@ optimizer = torch.optim.AdamW(
     fused=shape.get("fused", False),
 )
 
+mixed = shape.get("mixed", False)
+scaler = torch.amp.GradScaler(device, enabled=mixed)
+
 B, T, size = shape["batch"], shape["tokens"], shape["image"]
 pixels = (torch.arange(B * 3 * size * size) * 7919 % 2003 / 1001.5 - 1).reshape(B, 3, size, size)
 
@@ -91,10 +94,13 @@ if shape.get("compile"):
 
 
 def step(ids, mask):
-    loss = loss_of(ids, mask)
-    loss.backward()
+    with torch.autocast(device, dtype=torch.float16, enabled=mixed):
+        loss = loss_of(ids, mask)
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
     torch.nn.utils.clip_grad_norm_(trainable, settings["maxGradNorm"])
-    optimizer.step()
+    scaler.step(optimizer)
+    scaler.update()
     optimizer.zero_grad()
     return loss.item()
 

@@ -79,8 +79,12 @@ export function createSubject(shape) {
     program,
     // Whoever takes the state is the only one to hold the weights.
     state: initialState(initWeights(specs, 1), trainable, false),
-    /** Inputs of `step`, the step counted from 0. @param {number} step */
-    inputsAt: (step) => ({ ...pairs, seed: intScalar(step), ...updateInputs(learningRate, step, OPTIMIZER) }),
+    /** Inputs of `step`, the step counted from 0. @param {number} step @param {number} [lossScale] */
+    inputsAt: (step, lossScale) => ({
+      ...pairs,
+      seed: intScalar(step),
+      ...updateInputs(learningRate, step, OPTIMIZER, lossScale),
+    }),
     /** How many numbers learn. */
     parameters: countOf(specs, trainable),
   };

@@ -5,19 +5,17 @@
  *
  * Exit codes: 0 when no row failed, 1 when one did, 2 when it could not start.
  */
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cudaFolders } from '../../apps/trainer/build/backend/native-folder.js';
-import { OPTIMIZER, shapeNamed } from '../../bench/train-step/shapes.mjs';
-import { median } from '../../bench/shared/measure.mjs';
+import { shapeNamed } from '../../bench/train-step/shapes.mjs';
 import { OLDEST_CUDA13_DRIVER } from '../native/cuda-wheels.mjs';
 import { checkDriver, readDriver } from '../native/driver.mjs';
 import { formatCheck } from '../native/requirements.mjs';
-import { pythonCudaFolders } from './python-libraries.mjs';
+import { findPython, pythonCudaFolders } from './python-libraries.mjs';
+import { timingRow, torchRow, trainRow, trajectoryRow } from './rows.mjs';
 
 const HELP = `Usage: npm run gpu:check [-- options]
 
@@ -26,21 +24,17 @@ const HELP = `Usage: npm run gpu:check [-- options]
   --shapes a,b,d      steps of bench/train-step that are timed; empty: none
   --batch N           instead of the shapes' batch sizes
   --steps N           timed steps of each (default: 20)
-  --minutes N         no row begins later than this (default: 5)
-  --no-torch          without PyTorch (PYTHON names the interpreter, default python3)
+  --minutes N         no row begins later than this, and none takes more than half of what is left (default: 5)
+  --no-torch          without PyTorch (PYTHON names the interpreter; default: python3, else python)
   --no-train          without training the sample dataset
   --help              show this text`;
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const here = (/** @type {string} */ name) => path.join(ROOT, name);
 
-/**
- * @typedef {object} Row
- * @property {string} what
- * @property {string} found
- * @property {'ok' | 'absent' | 'FAILED'} outcome  absent: an optional engine that this machine does not have
- */
-/** @typedef {Omit<Row, 'what'>} Result */
+/** @typedef {import('./rows.mjs').Row} Row */
+/** @typedef {import('./rows.mjs').Result} Result */
+/** @typedef {import('./rows.mjs').Precision} Precision */
+/** Measures a row until its deadline, in milliseconds since 1970. @typedef {(deadline: number) => Promise<Result>} Measure */
 
 function readOptions() {
   const { values } = parseArgs({
@@ -70,7 +64,8 @@ function readOptions() {
   const shapes = values.shapes.split(',').filter(Boolean);
   for (const shape of shapes) shapeNamed(shape);
   return {
-    device: values.device,
+    device: /** @type {'cuda' | 'cpu'} */ (values.device),
+    python: findPython(),
     output: path.resolve(values.output),
     shapes,
     batch: values.batch === undefined ? undefined : positive('batch'),
@@ -81,166 +76,41 @@ function readOptions() {
   };
 }
 
-/** A program's standard output; its failure or a time-out is an error that ends with its last words. */
-const run = (
-  /** @type {string} */ command,
-  /** @type {string[]} */ args,
-  /** @type {number} */ deadline,
-  /** @type {string} */ input = '',
-) =>
-  new Promise((/** @type {(output: string) => void} */ resolve, reject) => {
-    const left = deadline - Date.now();
-    if (left <= 0) return reject(new Error('not run: the time was up'));
-    const child = spawn(command, args, { cwd: ROOT, stdio: 'pipe', timeout: left, killSignal: 'SIGKILL' });
-    let output = '';
-    let errors = '';
-    child.stdout.on('data', (/** @type {Buffer} */ text) => (output += String(text)));
-    child.stderr.on('data', (/** @type {Buffer} */ text) => (errors += String(text)));
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code === 0) return resolve(output);
-      const lines = errors.split('\n').filter((line) => line.trim() && !/^\s+at |^Node\.js v/.test(line));
-      const said = lines.find((line) => /Error: /.test(line)) ?? lines.at(-1) ?? 'nothing';
-      reject(new Error(signal ? `ended by ${signal} (time-out?): ${said}` : said.trim()));
-    });
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
-  });
-
-/** The JSON object on the last line that is one. @param {string} output */
-const answerOf = (output) =>
-  JSON.parse(
-    output
-      .trim()
-      .split('\n')
-      .findLast((line) => line.startsWith('{')) ?? '{}',
-  );
-
-const side = async (/** @type {object} */ job, /** @type {number} */ deadline) =>
-  answerOf(await run(process.execPath, [here('bench/gpu-check/side.mjs'), JSON.stringify(job)], deadline));
-
-const milliseconds = (/** @type {number[]} */ ms) =>
-  `median ${median(ms).toFixed(2)} ms, fastest ${Math.min(...ms).toFixed(2)} ms`;
-
-/** Largest differences that count as equal: gradients relative to the largest, losses absolute. */
-const TOLERANCE = { gradients: 1e-3, loss: 1e-3 };
-
-/** @param {string} engine @param {number} deadline @returns {Promise<Result>} */
-async function trajectoryRow(engine, deadline) {
-  const answer = await side({ task: 'trajectory', engine, steps: 10 }, deadline);
-  if (answer.absent) return { found: answer.absent, outcome: engine === 'cuda' ? 'FAILED' : 'absent' };
-  const { gradients, loss, steps } = answer;
-  const found = `gradients differ by ${gradients.toExponential(1)}, losses of ${steps} steps by ${loss.toExponential(1)}`;
-  if (gradients <= TOLERANCE.gradients && loss <= TOLERANCE.loss) return { found, outcome: 'ok' };
-  return { found: `${found}: more than ${TOLERANCE.loss}`, outcome: 'FAILED' };
-}
-
-/** @param {ReturnType<typeof readOptions>} options @param {string} shape @param {boolean} tf32 @returns {Promise<Result>} */
-async function timingRow({ device, batch, steps, deadline }, shape, tf32) {
-  const answer = await side({ task: 'timing', shape, batch, kind: device, tf32, steps }, deadline);
-  const { ms, first, stateBytesMoved, nodes, updateNodes, notCaptured } = answer;
-  const graph = device === 'cpu' ? '' : notCaptured ? `; no CUDA graph: ${notCaptured}` : '; as a CUDA graph';
-  const details = `first step ${(first / 1000).toFixed(1)} s; ${nodes} + ${updateNodes} nodes; ${stateBytesMoved} bytes of state moved`;
-  return {
-    found: `${milliseconds(ms)} (${details}${graph})`,
-    outcome: stateBytesMoved === 0 ? 'ok' : 'FAILED',
-  };
-}
-
-/** @param {ReturnType<typeof readOptions>} options @param {string} name @param {boolean} tf32 @returns {Promise<Result>} */
-async function torchRow({ device, batch, steps, deadline }, name, tf32) {
-  const shape = shapeNamed(name);
-  const job = { ...shape, batch: batch ?? shape.batch, optimizer: OPTIMIZER, device, tf32 };
-  const output = await run(
-    process.env.PYTHON ?? 'python3',
-    [here('bench/peers/train_step.py'), JSON.stringify(job)],
-    deadline,
-    `run 5\nrun ${steps}\n`,
-  );
-  return { found: milliseconds(answerOf(output).ms), outcome: 'ok' };
-}
-
-/** Few images and epochs: that it trains, not how well. @param {ReturnType<typeof readOptions>} options @returns {Promise<Result>} */
-async function trainRow({ device, deadline }) {
-  const folder = mkdtempSync(path.join(tmpdir(), 'gpu-check-'));
-  const trainer = (/** @type {string[]} */ args) =>
-    run(process.execPath, [here('apps/trainer/dist/main.js'), ...args], deadline);
-  try {
-    const data = path.join(folder, 'data');
-    const size = [
-      '--train',
-      device === 'cuda' ? '2000' : '64',
-      '--val',
-      device === 'cuda' ? '200' : '32',
-      '--held-out',
-      '8',
-    ];
-    await trainer(['sample-data', '--output', data, ...size]);
-    const config = (/** @type {string} */ name) => here(`input/sample/${name}.json`);
-    const started = performance.now();
-    await trainer([
-      'pretrain',
-      ...['--data', data, '--output', path.join(folder, 'run')],
-      ...['--model-config', config('model_config')],
-      ...['--freeze-training-config', config('freeze_training_config')],
-      ...['--training-config', config('training_config')],
-      ...['--feature-cache', path.join(folder, 'features')],
-      ...['--freeze-epochs', '1', '--epochs', device === 'cuda' ? '3' : '1'],
-      ...['--backend', device === 'cuda' ? 'onnxruntime-cuda' : 'onnxruntime'],
-    ]);
-    const seconds = (performance.now() - started) / 1000;
-    const checkpoint = path.join(folder, 'run/checkpoint');
-    const output = await trainer([
-      'evaluate',
-      '--checkpoint',
-      checkpoint,
-      '--data',
-      data,
-      '--json',
-      '--backend',
-      'onnxruntime',
-    ]);
-    const { text_to_image: found } = answerOf(output).retrieval;
-    return {
-      found: `${seconds.toFixed(0)} s; text to image R@1 ${found.r1.toFixed(3)}, R@10 ${found.r10.toFixed(3)}`,
-      outcome: 'ok',
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** @param {ReturnType<typeof readOptions>} options @returns {[what: string, row: () => Promise<Result>][]} */
+/** @param {ReturnType<typeof readOptions>} options @returns {[what: string, measure: Measure][]} */
 function plan(options) {
   const onGpu = options.device === 'cuda';
-  const precisions = onGpu ? [false, true] : [false];
-  const label = (/** @type {boolean} */ tf32) => (tf32 ? 'tf32' : 'fp32');
-  const engines = onGpu ? ['cuda', 'webgpu', 'tfjs-node-gpu'] : ['device-cpu', 'webgpu', 'tfjs-node'];
-  return [
-    ...engines.map(
+  /** @type {Precision[]} */
+  const precisions = onGpu ? ['fp32', 'tf32', 'fp16'] : ['fp32'];
+  const own = onGpu ? 'cuda' : 'device-cpu';
+  const others = onGpu ? ['webgpu', 'tfjs-node-gpu'] : ['webgpu', 'tfjs-node'];
+  /** @type {[what: string, measure: Measure][]} */
+  const checks = [
+    [`gradients and steps, ${own} beside the CPU`, (end) => trajectoryRow(own, 'fp32', end)],
+    [`gradients and steps in fp16, ${own} beside the CPU in fp32`, (end) => trajectoryRow(own, 'fp16', end)],
+    ...others.map(
       (engine) =>
-        /** @type {const} */ ([
+        /** @type {[string, Measure]} */ ([
           `gradients and steps, ${engine} beside the CPU`,
-          () => trajectoryRow(engine, options.deadline),
+          (end) => trajectoryRow(engine, 'fp32', end),
         ]),
     ),
-    ...(options.train
-      ? [/** @type {const} */ (['pretrain on the sample dataset', () => trainRow(options)])]
-      : []),
-    ...options.shapes.flatMap((shape) =>
-      precisions.flatMap((tf32) => [
-        /** @type {const} */ ([`step ${shape}, ${label(tf32)}, ours`, () => timingRow(options, shape, tf32)]),
-        ...(options.torch
-          ? [
-              /** @type {const} */ ([
-                `step ${shape}, ${label(tf32)}, PyTorch eager`,
-                () => torchRow(options, shape, tf32),
-              ]),
-            ]
-          : []),
-      ]),
-    ),
-  ].map(([what, row]) => [what, row]);
+  ];
+  if (options.train) checks.push(['pretrain on the sample dataset', (end) => trainRow(options, end)]);
+  const timings = options.shapes.flatMap((shape) =>
+    precisions.flatMap((precision) => {
+      /** @type {[string, Measure][]} */
+      const rows = [
+        [`step ${shape}, ${precision}, ours`, (end) => timingRow(options, shape, precision, end)],
+      ];
+      if (options.torch)
+        rows.push([
+          `step ${shape}, ${precision}, PyTorch eager`,
+          (end) => torchRow(options, shape, precision, end),
+        ]);
+      return rows;
+    }),
+  );
+  return [...checks, ...timings];
 }
 
 /** @param {string} device @param {readonly Row[]} rows */
@@ -257,7 +127,7 @@ function tableOf(device, rows) {
 
 /** @param {ReturnType<typeof readOptions>} options */
 async function check(options) {
-  process.env.CLIP_CUDA_PATH = [process.env.CLIP_CUDA_PATH, ...pythonCudaFolders(ROOT)]
+  process.env.CLIP_CUDA_PATH = [process.env.CLIP_CUDA_PATH, ...pythonCudaFolders(ROOT, options.python)]
     .filter(Boolean)
     .join(':');
   if (options.device === 'cuda') {
@@ -272,16 +142,19 @@ async function check(options) {
   }
   /** @type {Row[]} */
   const rows = [];
-  for (const [what, row] of plan(options)) {
+  const write = () => writeFileSync(options.output, tableOf(options.device, rows));
+  // A place that cannot be written to is found before there is anything to lose.
+  write();
+  for (const [what, measure] of plan(options)) {
     const started = Date.now();
-    const result = await row().catch((error) => ({
+    const result = await measure(started + (options.deadline - started) / 2).catch((error) => ({
       found: String(error.message ?? error),
       outcome: /** @type {const} */ ('FAILED'),
     }));
     rows.push({ what, ...result });
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     console.log(`${result.outcome.padEnd(6)}  ${what}: ${result.found} [${seconds} s]`);
-    writeFileSync(options.output, tableOf(options.device, rows));
+    write();
   }
   console.log(`\n${tableOf(options.device, rows)}`);
   return rows.some(({ outcome }) => outcome === 'FAILED') ? 1 : 0;

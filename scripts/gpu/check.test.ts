@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadNative } from 'ort-native';
 import { afterAll, describe, expect, it } from 'vitest';
+import { torchRow } from './rows.mjs';
 
 const CHECK = fileURLToPath(new URL('./check.mjs', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'gpu-check-test-'));
@@ -38,15 +39,17 @@ describe('gpu:check', () => {
         .slice(1);
       expect(rows.map((row) => row.split(' | ')[0])).toEqual([
         '| gradients and steps, device-cpu beside the CPU',
+        '| gradients and steps in fp16, device-cpu beside the CPU in fp32',
         '| gradients and steps, webgpu beside the CPU',
         '| gradients and steps, tfjs-node beside the CPU',
         '| pretrain on the sample dataset',
         '| step a, fp32, ours',
       ]);
       expect(rows[0]).toMatch(/ \| ok \| gradients differ by .*, losses of 10 steps by /);
-      for (const optional of [rows[1], rows[2]]) expect(optional).toMatch(/ \| (?:ok|absent) \| /);
-      expect(rows[3]).toMatch(/ \| ok \| \d+ s; text to image R@1 0\.\d+, R@10 0\.\d+ \|$/);
-      expect(rows[4]).toMatch(/ \| ok \| median .* ms.*; \d+ \+ 36 nodes; 0 bytes of state moved\) \|$/);
+      expect(rows[1]).toMatch(/ \| ok \| gradients differ by [1-9]/);
+      for (const optional of [rows[2], rows[3]]) expect(optional).toMatch(/ \| (?:ok|absent) \| /);
+      expect(rows[4]).toMatch(/ \| ok \| \d+ s; text to image R@1 0\.\d+, R@10 0\.\d+ \|$/);
+      expect(rows[5]).toMatch(/ \| ok \| median .* ms.*; \d+ \+ 36 nodes; 0 bytes of state moved\) \|$/);
     },
     180_000,
   );
@@ -54,7 +57,21 @@ describe('gpu:check', () => {
   it('begins no row when the time is up, and says so in the table', () => {
     const { status } = check('--device', 'cpu', '--shapes', '', '--no-train', '--minutes', '0.00001');
     expect(status).toBe(1);
-    expect(readFileSync(table, 'utf8')).toContain('| FAILED | not run: the time was up |');
+    expect(readFileSync(table, 'utf8')).toContain('| FAILED | not finished: its time was up |');
+  });
+
+  it('says of a machine without PyTorch that it is absent, which is no failure', async () => {
+    const options = { device: 'cpu', batch: 1, steps: 1, python: path.join(folder, 'python') } as const;
+    expect(await torchRow(options, 'a', 'fp32', Date.now() + 10_000)).toEqual({
+      outcome: 'absent',
+      found: expect.stringMatching(/has no PyTorch with transformers: .*ENOENT/) as string,
+    });
+  });
+
+  it('finds out first that its table cannot be written', () => {
+    const { status, stderr } = check('--device', 'cpu', '--output', path.join(folder, 'nowhere/table.md'));
+    expect(status).toBe(2);
+    expect(stderr).toContain('ENOENT');
   });
 
   it('refuses a machine without a GPU, and options that it does not know', () => {

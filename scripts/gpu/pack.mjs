@@ -33,7 +33,7 @@ const LIMIT_MB = 60;
 
 const CHECK = `#!/bin/sh
 # The CUDA libraries come from this folder and from PyTorch's wheels; PYTHON names the interpreter that has it.
-cd "$(dirname "$0")" && exec ./bin/node scripts/gpu/check.mjs "$@"
+here=$(cd "$(dirname "$0")" && pwd) && exec "$here/bin/node" "$here/scripts/gpu/check.mjs" "$@"
 `;
 
 /** @param {string} command @param {string[]} args @param {string} [cwd] */
@@ -127,9 +127,11 @@ try {
     copyCuda(path.join(folder, 'cuda'), architecture);
     archive(output, 'gpu-cuda.tar.xz', 'gpu-check');
   }
-  rmSync(folder, { recursive: true });
 } catch (error) {
   if (!(error instanceof Error)) throw error;
   console.error(`gpu:pack: ${error.message}`);
   process.exitCode = 1;
+} finally {
+  // What was packed is in the archives.
+  rmSync(path.resolve(values.output, 'gpu-check'), { recursive: true, force: true });
 }

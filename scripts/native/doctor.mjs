@@ -1,17 +1,17 @@
 /**
- * `npm run native:doctor [-- --gear NAME]`: reports for each gear what is installed, what is
+ * `npm run native:doctor [-- --backend NAME]`: reports for each backend what is installed, what is
  * missing and what to do about it.
- * Changes nothing. Exit code 0 when the named gear runs; without a name, when the default one does; 2 for an unknown name.
+ * Changes nothing. Exit code 0 when the named backend runs; without a name, when the default one does; 2 for an unknown name.
  */
 import { parseArgs } from 'node:util';
-import { GEARS } from './gears.mjs';
+import { BACKENDS } from './backends.mjs';
 import { formatCheck } from './requirements.mjs';
 
-const DEFAULT_GEAR = 'onnxruntime';
+const DEFAULT_BACKEND = 'onnxruntime';
 
-/** Prints the checks of a gear. Returns whether it runs. @param {string} name */
+/** Prints the checks of a backend. Returns whether it runs. @param {string} name */
 function report(name) {
-  const { title, required, optional } = /** @type {(typeof GEARS)[string]} */ (GEARS[name]);
+  const { title, required, optional } = /** @type {(typeof BACKENDS)[string]} */ (BACKENDS[name]);
   console.log(`${name}: ${title}`);
   const needed = required();
   for (const check of needed) console.log(formatCheck(check));
@@ -21,14 +21,14 @@ function report(name) {
   return missing === 0;
 }
 
-const { values } = parseArgs({ options: { gear: { type: 'string' } } });
-const { gear } = values;
-if (gear !== undefined && !Object.hasOwn(GEARS, gear)) {
+const { values } = parseArgs({ options: { backend: { type: 'string' } } });
+const { backend } = values;
+if (backend !== undefined && !Object.hasOwn(BACKENDS, backend)) {
   console.error(
-    `native:doctor: --gear must be one of ${Object.keys(GEARS).join(', ')}; found '${String(gear)}'`,
+    `native:doctor: --backend must be one of ${Object.keys(BACKENDS).join(', ')}; found '${String(backend)}'`,
   );
   process.exitCode = 2;
 } else {
-  const ready = new Map((gear ? [gear] : Object.keys(GEARS)).map((name) => [name, report(name)]));
-  process.exitCode = ready.get(gear ?? DEFAULT_GEAR) ? 0 : 1;
+  const ready = new Map((backend ? [backend] : Object.keys(BACKENDS)).map((name) => [name, report(name)]));
+  process.exitCode = ready.get(backend ?? DEFAULT_BACKEND) ? 0 : 1;
 }

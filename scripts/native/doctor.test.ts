@@ -48,7 +48,7 @@ const withDriver = (name: string): NodeJS.ProcessEnv => ({
 
 describe('native:doctor', () => {
   it('finds nothing wrong where libraries, driver and GPU fit', () => {
-    const { stdout } = doctor(['--gear', 'onnxruntime-cuda'], withDriver('hopper'));
+    const { stdout } = doctor(['--backend', 'onnxruntime-cuda'], withDriver('hopper'));
     expect(stdout).toMatch(/^ok {7}ONNX Runtime 1\.30\.0 for CUDA: /m);
     expect(stdout).toMatch(/^ok {7}CUDA 13 and cuDNN 9 libraries: all 14$/m);
     expect(stdout).toMatch(/^ok {7}NVIDIA driver: 580\.159\.04$/m);
@@ -57,16 +57,16 @@ describe('native:doctor', () => {
   });
 
   it('names a driver that is too old, and a GPU that the provider has no code for', () => {
-    const old = doctor(['--gear', 'onnxruntime-cuda'], withDriver('old'));
+    const old = doctor(['--backend', 'onnxruntime-cuda'], withDriver('old'));
     expect(old.status).toBe(1);
     expect(old.stdout).toMatch(/^MISSING {2}NVIDIA driver: 535\.54\.03\n +install .* version 580 or newer$/m);
-    const newer = doctor(['--gear', 'onnxruntime-cuda'], withDriver('blackwell'));
+    const newer = doctor(['--backend', 'onnxruntime-cuda'], withDriver('blackwell'));
     expect(newer.status).toBe(1);
     expect(newer.stdout).toMatch(/^MISSING {2}code for the GPU: .*; the GPU is sm_100$/m);
   });
 
   it('lists what is in no folder, says how to get it, and is not ready', () => {
-    const { status, stdout } = doctor(['--gear', 'onnxruntime-cuda'], { CLIP_CUDA_PATH: folder('cuda') });
+    const { status, stdout } = doctor(['--backend', 'onnxruntime-cuda'], { CLIP_CUDA_PATH: folder('cuda') });
     expect(status).toBe(1);
     expect(stdout).toMatch(/^MISSING {2}ONNX Runtime 1\.30\.0 for CUDA: not whole in any of /m);
     expect(stdout).toContain('npm run native:install -- --cuda');
@@ -74,7 +74,7 @@ describe('native:doctor', () => {
     expect(stdout).toMatch(/^not ready: \d of \d missing$/m);
   });
 
-  it('without a name reports every gear, and succeeds with the default one', () => {
+  it('without a name reports every backend, and succeeds with the default one', () => {
     const { status, stdout } = doctor([]);
     expect(status).toBe(0);
     for (const name of ['onnxruntime', 'onnxruntime-cuda', 'tfjs-node', 'tfjs-node-gpu'])
@@ -82,11 +82,11 @@ describe('native:doctor', () => {
     expect(stdout).toContain('onnxruntime-node: ');
   });
 
-  it('refuses a gear that it does not know', () => {
-    const { status, stderr } = doctor(['--gear', 'warp']);
+  it('refuses a backend that it does not know', () => {
+    const { status, stderr } = doctor(['--backend', 'warp']);
     expect(status).toBe(2);
     expect(stderr).toContain(
-      "--gear must be one of onnxruntime, onnxruntime-cuda, tfjs-node, tfjs-node-gpu; found 'warp'",
+      "--backend must be one of onnxruntime, onnxruntime-cuda, tfjs-node, tfjs-node-gpu; found 'warp'",
     );
   });
 });

@@ -1,5 +1,5 @@
 /**
- * `npm run native:install [-- --gpu | --cuda]`: the libraries of the optional gears. Nobody needs them: the trainer's own
+ * `npm run native:install [-- --gpu | --cuda]`: the libraries of the optional backends. Nobody needs them: the trainer's own
  * backend installs with npm alone. See README.md in this folder for what it does.
  */
 import { mkdir } from 'node:fs/promises';
@@ -57,7 +57,7 @@ async function installTensorFlow(flavour) {
   if (!ok) throw new InstallError(`the binding was built but does not run: ${detail}`);
   log(`@tensorflow/${flavour.npmPackage} runs (${detail}); use --backend ${flavour.npmPackage}`);
   if (flavour.npmPackage === 'tfjs-node-gpu' && !seesGpu)
-    log('it sees no GPU; npm run native:doctor -- --gear tfjs-node-gpu says why');
+    log('it sees no GPU; npm run native:doctor -- --backend tfjs-node-gpu says why');
 }
 
 async function installCuda() {
@@ -71,7 +71,9 @@ async function installCuda() {
       `${folder} is marked complete but lacks ${missing.join(', ')}; delete it and run the command again`,
     );
   }
-  log(`ONNX Runtime for CUDA lies in ${folder}; npm run native:doctor -- --gear onnxruntime-cuda says more`);
+  log(
+    `ONNX Runtime for CUDA lies in ${folder}; npm run native:doctor -- --backend onnxruntime-cuda says more`,
+  );
 }
 
 try {

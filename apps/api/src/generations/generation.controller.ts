@@ -5,7 +5,6 @@ import { Access } from '../access/scope.js';
 import { NeedsDatabase } from '../database/needs-database.interceptor.js';
 import { ApiRoute, ApiTag } from '../http/openapi.js';
 import { EmbeddingRepository } from '../images/embedding.repository.js';
-import { ImageRepository } from '../images/image.repository.js';
 import { BuilderService } from './builder.service.js';
 import {
   activationSchema,
@@ -24,7 +23,6 @@ export class GenerationController {
     @Inject(GenerationService) private readonly generations: GenerationService,
     @Inject(BuilderService) private readonly builder: BuilderService,
     @Inject(EmbeddingRepository) private readonly embeddings: EmbeddingRepository,
-    @Inject(ImageRepository) private readonly images: ImageRepository,
   ) {}
 
   @Get()
@@ -35,13 +33,12 @@ export class GenerationController {
     responses: { 200: { description: 'All of them', schema: generationListSchema } },
   })
   async list(): Promise<{ items: GenerationView[]; images: number }> {
-    const [states, counts, images] = await Promise.all([
+    const [states, { images, byModel }] = await Promise.all([
       this.generations.list(),
       this.embeddings.counts(),
-      this.images.count(),
     ]);
     const items = states.map(({ model, state, isCheckpoint, isAvailable, createdAt, completedAt }) => {
-      const encoded = counts.get(model.hash) ?? 0;
+      const encoded = byModel.get(model.hash) ?? 0;
       return {
         ...model,
         state,

@@ -134,6 +134,8 @@ export class GenerationService implements OnModuleInit {
 
   /** The generations, with the service's own checkpoint, which may have none. */
   async list(): Promise<GenerationState[]> {
+    // Read first: the choice is then at least as new, and what answers was chosen before it answered.
+    const answering = this.embeddings.model.hash;
     const choice = await this.generations.choice();
     const generations = await this.generations.list();
     return Promise.all(
@@ -144,7 +146,7 @@ export class GenerationService implements OnModuleInit {
           model: { hash: model, name, embeddingSize },
           createdAt,
           completedAt,
-          state: this.stateOf(model, choice, completedAt, isAvailable),
+          state: this.stateOf(model, answering, choice, completedAt, isAvailable),
           isCheckpoint: model === this.own.model.hash,
           isAvailable,
         };
@@ -164,11 +166,12 @@ export class GenerationService implements OnModuleInit {
 
   private stateOf(
     model: string,
+    answering: string,
     choice: Choice,
     completedAt: Date | null,
     isAvailable: boolean,
   ): GenerationState['state'] {
-    if (model === this.embeddings.model.hash) return 'active';
+    if (model === answering) return 'active';
     if (model === choice.next) return 'building';
     // Complete in the database, while this service still opens its index.
     if (model === choice.active && isAvailable && !this.unusable.has(model)) return 'building';

@@ -49,12 +49,15 @@ export class EmbeddingRepository {
   }
 
   /**
-   * How many embeddings each model made. Counting a large collection takes long: what was counted then is given again for
-   * a while, so that clients who ask again and again keep the database busy a twentieth of the time at most.
+   * How many images there are, and how many of them each model has embedded. Counting a large collection takes long: what
+   * was counted then is given again for a while, so that clients who ask again and again keep the database busy a
+   * twentieth of the time at most.
    */
-  readonly counts = reuseSlowResult(async (): Promise<Map<string, number>> => {
+  readonly counts = reuseSlowResult(async (): Promise<{ images: number; byModel: Map<string, number> }> => {
+    // Images first: one that comes between the counts must not seem to lack its embedding.
+    const images = await this.client.image.count();
     const groups = await this.client.embedding.groupBy({ by: ['model'], _count: { _all: true } });
-    return new Map(groups.map(({ model, _count }) => [model, _count._all]));
+    return { images, byModel: new Map(groups.map(({ model, _count }) => [model, _count._all])) };
   });
 
   /** Embeddings that `model` made of the rows that changed. */

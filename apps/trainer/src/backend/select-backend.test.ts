@@ -17,7 +17,7 @@ describe('selectBackend', () => {
     vi.stubEnv('CLIP_CUDA_PATH', '');
     const selected = selectBackend('onnxruntime-cuda');
     await expect(selected).rejects.toThrow('there is no cuda device: ');
-    await expect(selected).rejects.toThrow('npm run native:doctor -- --gear onnxruntime-cuda');
+    await expect(selected).rejects.toThrow('npm run native:doctor -- --backend onnxruntime-cuda');
     vi.unstubAllEnvs();
   });
 

@@ -44,7 +44,7 @@ async function selectCuda(): Promise<SelectedBackend> {
   const device = await openComputeDevice({ kind: 'cuda', folders: cudaFolders() }).catch((error: unknown) => {
     if (!(error instanceof EngineError)) throw error;
     throw new InputError(
-      `${error.message}\nFor a diagnosis run: npm run native:doctor -- --gear onnxruntime-cuda; --backend onnxruntime computes on the CPU`,
+      `${error.message}\nFor a diagnosis run: npm run native:doctor -- --backend onnxruntime-cuda; --backend onnxruntime computes on the CPU`,
     );
   });
   await setBackend('onnxruntime');
@@ -80,7 +80,7 @@ async function selectAutomatically(): Promise<SelectedBackend> {
     const { tensorflowVersion, usesGpu } = loadNativeTensorFlow('tfjs-node-gpu');
     if (!usesGpu)
       return await selectOnnxRuntime(
-        'tfjs-node-gpu loads but sees no GPU (npm run native:doctor -- --gear tfjs-node-gpu)',
+        'tfjs-node-gpu loads but sees no GPU (npm run native:doctor -- --backend tfjs-node-gpu)',
       );
     await setBackend('tensorflow');
     return { name: 'tfjs-node-gpu', reason: `TensorFlow ${tensorflowVersion} sees a GPU` };

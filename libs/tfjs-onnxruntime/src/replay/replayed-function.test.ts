@@ -52,9 +52,9 @@ beforeAll(async () => {
 });
 
 /** With and without the native addon, where it has been built. */
-const GEARS = loadNative().runtime ? [false, true] : [false];
+const RUNTIMES = loadNative().runtime ? [false, true] : [false];
 
-describe.each(GEARS)('ReplayedFunction, native: %s', (native) => {
+describe.each(RUNTIMES)('ReplayedFunction, native: %s', (native) => {
   const replay = (
     fn: StatefulFunction,
     state: Readonly<Record<string, HostTensor>>,

@@ -1,4 +1,4 @@
-/** For each gear that can run the trainer, the checks that say whether it is there. They change nothing. */
+/** For each backend that can run the trainer, the checks that say whether it is there. They change nothing. */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -40,7 +40,7 @@ function checkOnnxRuntime() {
   }
 }
 
-/** The addon that the faster half of the default gear runs in. @returns {Check} */
+/** The addon that the faster half of the default backend runs in. @returns {Check} */
 function checkAddon() {
   const found = loadNative();
   return {
@@ -142,10 +142,10 @@ function checkTrial(flavour) {
 }
 
 /**
- * By the name of the backend, the slowest that always works first. `optional` checks of a gear do not keep it from running.
+ * By the name of the backend, the slowest that always works first. `optional` checks of a backend do not keep it from running.
  * @type {Record<string, { title: string, required: () => Check[], optional?: () => Check[] }>}
  */
-export const GEARS = {
+export const BACKENDS = {
   onnxruntime: {
     title: 'the default: ONNX Runtime on the CPU, faster with the native addon',
     required: () => [checkOnnxRuntime()],
