@@ -35,8 +35,6 @@ export function startImports(actions) {
   const list = byId('import-list');
   const status = byId('import-status');
   const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (byId(`import-${name}`));
-  /** Rows by the id of their job. @type {Map<string, HTMLLIElement>} */
-  const rows = new Map();
   /** Ids of jobs whose events are followed. @type {Set<string>} */
   const followed = new Set();
 
@@ -44,17 +42,21 @@ export function startImports(actions) {
     /** @type {{ items: Job[] }} */
     const { items } = await callJson('imports');
     const jobs = items.slice(0, 20);
-    redraw(list, jobs.map(rowOf));
+    redraw(list, jobs.map(row));
     jobs.forEach(follow);
   }
 
-  /** The row of a job in its current state. @param {Job} job */
-  function rowOf(job) {
-    const row = rows.get(job.id) ?? create('li');
-    row.dataset.key = job.id;
-    rows.set(job.id, row);
-    redraw(row, contents(job));
-    return row;
+  /** @param {Job} job */
+  function row(job) {
+    const item = create('li', {}, contents(job));
+    item.dataset.key = job.id;
+    return item;
+  }
+
+  /** Shows the current state of a job that is in the list. @param {Job} job */
+  function update(job) {
+    const item = list.querySelector(`[data-key="${CSS.escape(job.id)}"]`);
+    if (item !== null) redraw(item, contents(job));
   }
 
   /** @param {Job} job */
@@ -99,7 +101,7 @@ export function startImports(actions) {
     showStatus(status, '');
     try {
       const job = await callJson(`imports/${id}/${route}`, { method: 'POST' });
-      rowOf(job);
+      update(job);
       follow(job);
     } catch (error) {
       failed(error);
@@ -115,7 +117,7 @@ export function startImports(actions) {
     try {
       const response = await call(`imports/${encodeURIComponent(id)}/events`, { signal: end.signal });
       for await (const job of eventsOf(response)) {
-        rowOf(job);
+        update(job);
         if (job.status === 'done') await actions.added();
       }
     } catch (error) {

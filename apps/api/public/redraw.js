@@ -24,7 +24,6 @@ function replaceContents(parent, children) {
     const same = [...left].find((old) => isSame(old, child));
     if (same === undefined) return child;
     left.delete(same);
-    if (same === child) return child;
     if (same instanceof Element && child instanceof Element) become(same, child);
     else same.textContent = child.textContent;
     return same;
