@@ -23,6 +23,7 @@ import {
 } from '@clip-ts/clip/train';
 import { DeviceFunction, openComputeDevice, ReplayedFunction } from 'tfjs-onnxruntime';
 import { InputError } from '../../apps/trainer/build/errors.js';
+import { precisionOptions } from '../../apps/trainer/build/backend/open-backend.js';
 import { selectBackend } from '../../apps/trainer/build/backend/select-backend.js';
 import { cudaFolders } from '../../apps/trainer/build/backend/native-folder.js';
 import { shapeNamed } from '../train-step/shapes.mjs';
@@ -51,9 +52,6 @@ function smallShape() {
 const asState = (state) =>
   /** @type {Record<string, import('tfjs-onnxruntime').HostTensor>} */ (/** @type {unknown} */ (state));
 
-/** What a device function does in mixed precision: a step whose gradients overflow changes nothing. */
-const MIXED = /** @type {const} */ ({ precision: 'mixed', overflow: 'grad_norm' });
-
 /** @param {Engine} engine @param {boolean} mixed @param {ReturnType<typeof createSubject>} subject */
 async function runnerOf(engine, mixed, { program, state }) {
   if (engine === 'tfjs-node' || engine === 'tfjs-node-gpu') {
@@ -69,7 +67,7 @@ async function runnerOf(engine, mixed, { program, state }) {
   const device = await openComputeDevice(
     engine === 'cuda' ? { kind: 'cuda', folders: cudaFolders() } : { kind: 'cpu' },
   );
-  const options = mixed ? MIXED : {};
+  const options = precisionOptions(mixed ? 'mixed' : 'float32');
   return createReplayedRunner(
     program,
     new DeviceFunction(device, asOneFunction(program), asState(state), options),
@@ -139,7 +137,7 @@ async function timing({ shape, batch, kind, tf32, mixed, steps }) {
   const named = shapeNamed(shape);
   const subject = createSubject({ ...named, batch: batch ?? named.batch });
   const device = await openComputeDevice({ kind, tf32, folders: cudaFolders() });
-  const options = mixed ? MIXED : {};
+  const options = precisionOptions(mixed ? 'mixed' : 'float32');
   const fn = new DeviceFunction(device, asOneFunction(subject.program), asState(subject.state), options);
   const stepOf = stepsOf(createReplayedRunner(subject.program, fn), subject, mixed);
   let step = 0;

@@ -133,6 +133,10 @@ export async function replayedRunners(): Promise<CreateRunner> {
   };
 }
 
+/** What a function on a device does in a precision: in mixed precision a step whose gradients overflow changes nothing. */
+export const precisionOptions = (precision: 'float32' | 'mixed') =>
+  precision === 'mixed' ? { precision, overflow: 'grad_norm' } : { precision };
+
 /** Runners that keep their state on a device. They compile as those of the onnxruntime backend do. */
 export async function deviceRunners(device: ComputeDevice): Promise<CreateRunner> {
   const { DeviceFunction } = await import('tfjs-onnxruntime');
@@ -140,8 +144,7 @@ export async function deviceRunners(device: ComputeDevice): Promise<CreateRunner
     const options = {
       name: 'contrastive program',
       maxSignatures: COMPILED_SHAPES,
-      precision,
-      ...(precision === 'mixed' ? { overflow: 'grad_norm' } : {}),
+      ...precisionOptions(precision),
     };
     const state = initialState as ConstructorParameters<typeof DeviceFunction>[2];
     return createReplayedRunner(program, new DeviceFunction(device, asOneFunction(program), state, options));
