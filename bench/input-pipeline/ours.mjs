@@ -25,7 +25,6 @@ const open = (...resized) =>
     height: SIDE,
     width: SIDE,
     threads,
-    memoryLimit: 0,
     resized,
   });
 const fromFiles = open();

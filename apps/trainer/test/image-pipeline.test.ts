@@ -109,8 +109,8 @@ describe('training from files', () => {
 
 describe('the pipeline', () => {
   const SIDE = 16;
-  const open = (threads: number, resized: readonly ResizedSplit[] = []) =>
-    new ImagePipeline({
+  const open = (threads: number, resized: readonly ResizedSplit[] = []) => {
+    const pipeline = new ImagePipeline({
       images: 24,
       resized,
       processorConfig: {
@@ -122,8 +122,10 @@ describe('the pipeline', () => {
       height: SIDE,
       width: SIDE,
       threads,
-      memoryLimit: 1e6,
     });
+    pipeline.keepImages(1e6);
+    return pipeline;
+  };
 
   async function tasks() {
     const files = await readdir(inFolder('photos', 'circle'));

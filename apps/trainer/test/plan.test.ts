@@ -37,6 +37,7 @@ describe('the plan of a run', () => {
     expect(stdout).toMatch(
       /stage 1 \(heads\): .* on features of the towers, computed once \(about \d+:\d\d\), about \d+:\d\d for the steps/,
     );
+    expect(stdout).toMatch(/plan: decoded images take up to 1 MB more\n/);
     const { width, height, channels } = await sharp(path.join(run, 'first-batch.png')).metadata();
     expect({ width, height, channels }).toEqual({ width: 1160, height: 504, channels: 3 });
     const files = await readdir(run);

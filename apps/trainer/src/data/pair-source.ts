@@ -4,9 +4,9 @@ import type { TokenizedTexts } from '../model/measure-captions.js';
 import { tokenizeCaptions, type CaptionStore } from './caption-store.js';
 import {
   openPixelSources,
-  type KeptImages,
   type PixelSource,
   type PixelSourceOptions,
+  type PixelSources,
 } from './images/pixel-source.js';
 import type { CaptionedSplit } from './read-dataset.js';
 
@@ -15,11 +15,9 @@ export interface PairSource {
   captions: CaptionStore;
 }
 
-export interface PairSources {
+export interface PairSources extends Pick<PixelSources, 'keepImages' | 'close'> {
   /** In the order of the splits. */
   sources: PairSource[];
-  /** Ends the threads that decode images. */
-  close: () => Promise<void>;
 }
 
 interface SplitOptions extends Omit<PixelSourceOptions, 'images'> {
@@ -30,15 +28,17 @@ interface SplitOptions extends Omit<PixelSourceOptions, 'images'> {
 /**
  * Tokenises all captions; images are decoded when they are asked for.
  * @param splits with the number of threads that decode their images, and the tokens of their captions where they are known
+ * @param onWarning gets a line when the disk takes no more images
  */
 export function openPairSources(
   splits: readonly SplitOptions[],
   assembled: AssembledModel,
-  kept: KeptImages,
+  onWarning?: (line: string) => void,
 ): PairSources {
   const images = splits.map(({ split, ...options }) => ({ images: split.images, ...options }));
-  const { sources, close } = openPixelSources(images, assembled, kept);
+  const { sources, ...rest } = openPixelSources(images, assembled, onWarning);
   return {
+    ...rest,
     sources: splits.map(({ split, tokens }, index) => ({
       pixels: sources[index]!,
       captions: tokenizeCaptions(
@@ -48,6 +48,5 @@ export function openPairSources(
         tokens,
       ),
     })),
-    close,
   };
 }

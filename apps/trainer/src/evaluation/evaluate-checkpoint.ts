@@ -91,7 +91,7 @@ function splitEmbedder(
   return async (split) => {
     const known = embedded.get(split.split);
     if (known) return known;
-    const { sources, close } = openPairSources([{ split, threads: workers }], assembled, { memoryLimit: 0 });
+    const { sources, close } = openPairSources([{ split, threads: workers }], assembled);
     try {
       const source = sources[0]!;
       const entry = {

@@ -83,13 +83,13 @@ export async function pretrain(options: PretrainOptions): Promise<void> {
   announcePrecision(settings, backend, printer.log);
   const assembled = await openModel(settings, state, splits, restart, printer.log);
   for (const stage of settings.stages) learningOf(stage, assembled, settings.model.temperature);
-  const sources = await openSources(splits, assembled, settings, options, printer.log);
+  const sources = await openSources(splits, assembled, settings, options.imageCache, printer.log);
   try {
     const { training, validation } = sources;
-    const { ignoreMemory, featureFolder } = options;
+    const { ignoreMemory, imageMemory, featureFolder } = options;
     const fingerprint = splits.fingerprints.training;
     const run = { settings, state, backend, assembled, training, validation, fingerprint, featureFolder };
-    await announcePlan({ ...run, ignoreMemory, log: printer.log });
+    sources.keepImages(await announcePlan({ ...run, ignoreMemory, imageMemory, log: printer.log }));
     if (options.dryRun)
       return await drawFirstBatch(settings, state, sources.training, assembled, printer.log);
     await trainAndReport({ options, splits, sources, backend, assembled, printer, stop }, state);

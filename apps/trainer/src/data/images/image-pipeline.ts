@@ -30,8 +30,6 @@ export interface ImagePipelineOptions {
   height: number;
   width: number;
   threads: number;
-  /** Bytes of decoded images to keep. */
-  memoryLimit: number;
   /** Where resized images are kept on disk. */
   resized?: readonly ResizedSplit[];
   /** Gets a line when they cannot be kept any more. */
@@ -60,11 +58,17 @@ export class ImagePipeline {
   private free: SharedArrayBuffer[] = [];
   private freeArrays: Float32Array<ArrayBuffer>[] = [];
   private failure: Error | undefined;
+  private memoryLimit = 0;
   private closing = false;
   private warned = false;
 
   constructor(private readonly options: ImagePipelineOptions) {
     this.cache = shareImages(2 * options.images);
+  }
+
+  /** How many bytes of decoded images may be kept in memory from now on: none before. What is kept already stays. */
+  keepImages(bytes: number): void {
+    this.memoryLimit = bytes;
   }
 
   /**
@@ -79,9 +83,9 @@ export class ImagePipeline {
     { threads, keep }: { threads: number; keep: boolean },
   ): Promise<HostTensor> {
     if (this.failure !== undefined) throw this.failure;
-    const { height, width, memoryLimit } = this.options;
+    const { height, width } = this.options;
     const bytes = tasks.length * 3 * height * width * 4;
-    addRoom(this.cache, memoryLimit);
+    addRoom(this.cache, this.memoryLimit);
     const message: BatchMessage = {
       batch: this.nextBatch++,
       tasks,

@@ -36,23 +36,25 @@ export interface PixelSourceOptions {
   resizedFile?: string | undefined;
 }
 
-export interface KeptImages {
-  /** Bytes of decoded images in memory, of all splits together. */
-  memoryLimit: number;
-  /** Gets a line when the disk takes no more images. */
-  onWarning?: (line: string) => void;
+export interface PixelSources {
+  /** In the order of the splits. */
+  sources: PixelSource[];
+  /** How many bytes of decoded images, of all splits together, may be kept in memory from now on: none before. */
+  keepImages(bytes: number): void;
+  /** Ends the threads that decode images. */
+  close(): Promise<void>;
 }
 
 /** Bytes of pixel_values that may be waiting for their use. */
 const PREFETCH_BYTES = 128 * 1024 * 1024;
 const MAX_AHEAD = 4;
 
-/** One source for each split, in order. */
+/** One source for each split. @param onWarning gets a line when the disk takes no more images */
 export function openPixelSources(
   splits: readonly PixelSourceOptions[],
   { assets, processor }: Pick<AssembledModel, 'assets' | 'processor'>,
-  kept: KeptImages,
-): { sources: PixelSource[]; close: () => Promise<void> } {
+  onWarning?: (line: string) => void,
+): PixelSources {
   const { height, width } = processor;
   const firsts = splits.map((_, n) => imageCount(splits.slice(0, n)));
   const pipeline = new ImagePipeline({
@@ -64,7 +66,7 @@ export function openPixelSources(
     resized: splits.flatMap(({ images, resizedFile: file }, n) =>
       file === undefined ? [] : [{ file, first: firsts[n]!, count: images.length }],
     ),
-    ...kept,
+    ...(onWarning && { onWarning }),
   });
   const sources = splits.map(({ images, threads }, n) => {
     const first = firsts[n]!;
@@ -86,7 +88,13 @@ export function openPixelSources(
       },
     };
   });
-  return { sources, close: () => pipeline.close() };
+  return {
+    sources,
+    keepImages: (bytes) => {
+      pipeline.keepImages(bytes);
+    },
+    close: () => pipeline.close(),
+  };
 }
 
 const imageCount = (splits: readonly PixelSourceOptions[]): number =>

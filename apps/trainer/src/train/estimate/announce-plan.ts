@@ -10,6 +10,7 @@ import { featuresAreKept } from '../../features/feature-source.js';
 import { duration } from '../../logging/lines.js';
 import { trainingViews } from '../work/feature-work.js';
 import { learningOf } from '../stage/learning.js';
+import { describeImageRoom, imageRoom, imagesToKeep } from './image-memory.js';
 import { stageMemory } from './memory-estimate.js';
 import { usesFeatures } from '../work/open-stage-work.js';
 import { planStage } from '../stage/plan-stage.js';
@@ -28,18 +29,32 @@ export interface PlanOptions {
   featureFolder: string;
   /** Start although the memory may not suffice. */
   ignoreMemory: boolean;
+  /** Bytes of decoded images that the user allows. */
+  imageMemory: number;
   log: (line: string) => void;
 }
 
-/** @throws InputError memory_insufficient, with advice */
-export async function announcePlan(options: PlanOptions): Promise<void> {
-  const { settings, state, assembled, log } = options;
+/**
+ * @returns how many bytes of decoded images may be kept beside the stages
+ * @throws InputError memory_insufficient, with advice
+ */
+export async function announcePlan(options: PlanOptions): Promise<number> {
+  const { settings, state, assembled, training, validation, imageMemory, log } = options;
   log(`plan: ${describeParts(assembled)}`);
   const speed = await measureSpeed(options);
-  for (const [index, stage] of settings.stages.entries()) {
-    if (index >= state.stage)
-      log(`plan: stage ${index + 1} (${stage.name}): ${await describeStage(stage, options, speed)}`);
+  const ahead = settings.stages.slice(state.stage);
+  // Where the backend gives no estimate, nobody knows what its steps take.
+  let needed = speed === undefined ? undefined : 0;
+  for (const [index, stage] of ahead.entries()) {
+    const described = await describeStage(stage, options, speed);
+    log(`plan: stage ${state.stage + index + 1} (${stage.name}): ${described.text}`);
+    if (needed !== undefined) needed = Math.max(needed, described.bytes);
   }
+  const wanted = imagesToKeep(ahead, training.pixels, validation.pixels);
+  const images = { allowed: imageMemory, wanted, free: freeMemory(), needed };
+  const line = describeImageRoom(images);
+  if (line !== undefined) log(`plan: ${line}`);
+  return imageRoom(images);
 }
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, dimension) => product * dimension, 1);
@@ -73,7 +88,13 @@ async function measureSpeed({ backend, training }: PlanOptions): Promise<Speed> 
   return { backend: { ...backend, estimates }, rates, imageSeconds: await measureImageSeconds(training) };
 }
 
-async function describeStage(stage: Stage, options: PlanOptions, speed: Speed): Promise<string> {
+interface StageDescription {
+  text: string;
+  /** Of memory beyond what the process holds now, where the stage runs the towers. */
+  bytes: number;
+}
+
+async function describeStage(stage: Stage, options: PlanOptions, speed: Speed): Promise<StageDescription> {
   const { settings, assembled, training, validation } = options;
   const plan = planStage(stage.config, training.pixels.count);
   const learning = learningOf(stage, assembled, settings.model.temperature);
@@ -84,13 +105,14 @@ async function describeStage(stage: Stage, options: PlanOptions, speed: Speed): 
     `${count(plan.schedule.totalSteps)} steps of ${plan.pairs} pairs (${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} of ${plan.stepsPerEpoch}), ` +
     `${(100 * share).toFixed(1)} % of the parameters learn`;
   const fromFeatures = `${steps}, on features of the towers, computed once`;
-  if (speed === undefined) return usesFeatures(stage) ? fromFeatures : steps;
+  if (speed === undefined) return { text: usesFeatures(stage) ? fromFeatures : steps, bytes: 0 };
   const parts = { ...speed, assembled, learning, stage, plan, training, validation };
   if (usesFeatures(stage)) {
     const seconds = featureSeconds(parts);
     const kept = await featuresAreKept({ ...featuresIn(options), views: trainingViews(stage) });
     const ofFeatures = kept ? 'already computed' : `about ${duration(seconds.features)}`;
-    return `${fromFeatures} (${ofFeatures}), about ${duration(seconds.steps)} for the steps`;
+    const text = `${fromFeatures} (${ofFeatures}), about ${duration(seconds.steps)} for the steps`;
+    return { text, bytes: 0 };
   }
   const cost = stepCost(parts);
   const { sharesMemory } = options.backend;
@@ -98,10 +120,10 @@ async function describeStage(stage: Stage, options: PlanOptions, speed: Speed): 
   const free = freeMemory();
   const peak = needed + process.memoryUsage.rss();
   if (needed > free && !options.ignoreMemory) throw new InputError(refusal(stage, peak, needed, free));
-  return (
+  const text =
     `${steps}, up to about ${gigabytes(peak)} of memory (${gigabytes(free)} free), ` +
-    `about ${duration(towerSeconds(parts, cost))}`
-  );
+    `about ${duration(towerSeconds(parts, cost))}`;
+  return { text, bytes: needed };
 }
 
 const featuresIn = ({ assembled, fingerprint, featureFolder: folder }: PlanOptions) => ({

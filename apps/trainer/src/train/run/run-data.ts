@@ -155,23 +155,21 @@ async function warnAboutOverlap(
 export interface RunSources {
   training: PairSource;
   validation: PairSource;
+  /** How many bytes of decoded images may be kept in memory from now on: none before. */
+  keepImages: (bytes: number) => void;
   /** Ends the threads that decode images. */
   closeSources: () => Promise<void>;
 }
 
-export interface SourceOptions {
-  /** Bytes of decoded images that may be kept in memory. */
-  imageMemory: number;
-  /** Folder in which resized images are kept on disk; none when absent. */
-  imageCache: string | undefined;
-}
-
-/** @throws InputError when the disk has no room for the resized images */
+/**
+ * @param imageCache folder in which resized images are kept on disk; none when absent
+ * @throws InputError when the disk has no room for the resized images
+ */
 export async function openSources(
   { training, validation }: RunSplits,
   assembled: AssembledModel,
   { workers, stages }: RunSettings,
-  { imageMemory, imageCache }: SourceOptions,
+  imageCache: string | undefined,
   log: (line: string) => void,
 ): Promise<RunSources> {
   const splits = [
@@ -183,10 +181,10 @@ export async function openSources(
   for (const { name, config } of imageCache === undefined ? [] : stages)
     if (config.augmentation !== 'none')
       log(`stage "${name}" shows crops of the originals in training, which are not kept on disk`);
-  const { sources, close } = openPairSources(
+  const { sources, keepImages, close } = openPairSources(
     splits.map((split, n) => ({ ...split, resizedFile: files[n] })),
     assembled,
-    { memoryLimit: imageMemory, onWarning: log },
+    log,
   );
-  return { training: sources[0]!, validation: sources[1]!, closeSources: close };
+  return { training: sources[0]!, validation: sources[1]!, keepImages, closeSources: close };
 }
