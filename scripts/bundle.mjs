@@ -48,6 +48,7 @@ const API = {
   compiled: ['apps/api/build', 'libs/clip/dist'],
   programs: {
     main: 'apps/api/build/main.js',
+    service: 'apps/api/build/service.js',
     'access/create-key': 'apps/api/build/access/create-key.js',
     'encoder.worker': 'apps/api/build/encoder/encoder.worker.js',
     'import-source.worker': 'apps/api/build/imports/import-source.worker.js',

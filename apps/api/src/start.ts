@@ -26,7 +26,28 @@ export interface Service {
 export async function startService(config: Config, logger: Logger): Promise<Service> {
   const keys = new KeyRing(config);
   const unlock = await lockDataFolder(config.DATA_DIR);
+  // Also where the process ends without closing the service.
   process.once('exit', unlock);
+  const releaseFolder = () => {
+    process.off('exit', unlock);
+    unlock();
+  };
+  const service = await startInFolder(config, keys, logger).catch((error: unknown) => {
+    releaseFolder();
+    throw error;
+  });
+  warnIfOpen(config, keys, logger);
+  return {
+    ...service,
+    close: async () => {
+      await service.close();
+      releaseFolder();
+    },
+  };
+}
+
+/** The service over a data folder that this process holds. */
+async function startInFolder(config: Config, keys: KeyRing, logger: Logger): Promise<Service> {
   const [database, encoder] = await openBoth(
     openKnownDatabase(config),
     EncoderPool.start(config, config.CLIP_CHECKPOINT),
@@ -57,7 +78,6 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   const reloadKeys = () => {
     keys.reload();
   };
-  warnIfOpen(config, keys, logger);
   return { url: await app.getUrl(), reloadKeys, model: `${name} (${embeddingSize} values)`, close };
 }
 

@@ -30,14 +30,16 @@ describe('a service behind a proxy, with keys', () => {
     entries = [reader.entry, writer.entry, admin.entry];
     await writeFile(keysFile, JSON.stringify(entries));
   });
-  const server = useServer(folder, {
+  const settings = {
     HOST: '0.0.0.0',
     ALLOWED_HOSTS: 'clip.example',
     TRUST_PROXY: '1',
     API_KEYS_FILE: keysFile,
     API_KEY: OLD_KEY,
     API_KEY_SCOPE: 'all',
-  });
+  };
+  // Signals reach it.
+  const server = useServer(folder, settings, {});
 
   const as = (scope: keyof typeof keys) => ({ ...HOST, Authorization: `Bearer ${keys[scope]}` });
 

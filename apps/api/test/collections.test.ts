@@ -27,7 +27,9 @@ const counting = {
   SESSION_THREADS: threads,
 };
 /** On one core: its searches and lists are as on many. */
-const server = onLinux ? useServer(folder, counting, undefined, ['taskset', '-c', '0']) : useServer(folder);
+const server = onLinux
+  ? useServer(folder, counting, { launcher: ['taskset', '-c', '0'] })
+  : useServer(folder);
 const ids: string[] = [];
 
 /** Five images, red first. */

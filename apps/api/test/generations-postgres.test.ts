@@ -20,13 +20,16 @@ describe.skipIf(postgresPrograms() === undefined)('two services that share a dat
   let checkpoint = first;
   let postgres: TestPostgres;
   const serverNamed = (name: string) =>
-    new TestServer(() => ({
-      CLIP_CHECKPOINT: checkpoint,
-      DATABASE_URL: postgres.url,
-      DATA_DIR: join(folder, name),
-      MODEL_BUILD_RATE: '900',
-      IMPORT_LEASE: '5',
-    }));
+    new TestServer(
+      () => ({
+        CLIP_CHECKPOINT: checkpoint,
+        DATABASE_URL: postgres.url,
+        DATA_DIR: join(folder, name),
+        MODEL_BUILD_RATE: '900',
+        IMPORT_LEASE: '5',
+      }),
+      {},
+    );
   const [a, b] = [serverNamed('a'), serverNamed('b')];
   beforeAll(async () => {
     await writeTinyCheckpoint(second, { gain: 0.05 });

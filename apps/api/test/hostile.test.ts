@@ -18,7 +18,7 @@ const LONGEST_WAIT = 1000;
 const MEMORY = 1024;
 
 // As its users start it, since its speed is judged; with all formats, since each has a decoder to be attacked.
-const server = useServer(useFolder(), { IMAGE_FORMATS: 'jpeg,png,webp,gif,avif,tiff' }, []);
+const server = useServer(useFolder(), { IMAGE_FORMATS: 'jpeg,png,webp,gif,avif,tiff' }, { nodeOptions: [] });
 
 /** What a result does that it must not. */
 function faults({ name, statuses, seen, text }: Result): string[] {

@@ -22,7 +22,7 @@ beforeAll(async () => {
   await mkdir(join(root, 'empty'), { recursive: true });
 });
 // One of the formats that are off by default is on, and one that is on by default is off.
-const server = useServer(folder, { IMPORT_ROOT: root, IMAGE_FORMATS: 'jpeg,png,webp,avif' });
+const server = useServer(folder, { IMPORT_ROOT: root, IMAGE_FORMATS: 'jpeg,png,webp,avif' }, {});
 
 let made = 0;
 /** Writes `count` images that no other test has into a folder of the root, half of them into a folder below. */

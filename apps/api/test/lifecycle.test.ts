@@ -21,18 +21,18 @@ const checkpoint = useCheckpoint(folder);
 describe('the data', () => {
   it('survive a stop and a kill, and belong to one process at a time', async () => {
     const env = { CLIP_CHECKPOINT: checkpoint, DATA_DIR: await freshDataFolder(join(folder, 'kept')) };
-    let server = await TestServer.start(env);
+    let server = await TestServer.start(env, {});
     await fill(server, 20);
     const before = await server.json<Found>('/search?q=red&limit=20');
     const second = await runToEnd(env);
     expect([second.code, second.output]).toEqual([2, expect.stringMatching(/in use by process/)]);
     expect(await server.stop()).toBe(0);
-    server = await TestServer.start(env);
+    server = await TestServer.start(env, {});
     expect(await server.json<Found>('/search?q=red&limit=20')).toEqual(before);
     await fill(server, 20, 20);
     await server.stop('SIGKILL');
 
-    server = await TestServer.start(env);
+    server = await TestServer.start(env, {});
     expect(await server.json<Found>('/search?q=red&limit=1')).toMatchObject({ total: 40 });
     await server.stop();
   });
@@ -41,7 +41,7 @@ describe('the data', () => {
 describe('stopping', () => {
   it('finishes the requests that run, waits for no connection without one and leaves no lock behind, though nobody reads the log any more', async () => {
     const data = await freshDataFolder(join(folder, 'stopping'));
-    const server = await TestServer.start({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data });
+    const server = await TestServer.start({ CLIP_CHECKPOINT: checkpoint, DATA_DIR: data }, {});
     await server.closeOutput();
     // Each writes a line of the log.
     for (let n = 0; n < 3; n++) expect(await server.json<Found>('/search?q=red')).toMatchObject({ total: 0 });

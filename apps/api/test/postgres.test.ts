@@ -50,8 +50,8 @@ describe.skipIf(!installed)(title, () => {
   });
 
   describe('two services that start at once', () => {
-    const a = new TestServer(() => settings('a'));
-    const b = new TestServer(() => settings('b'));
+    const a = new TestServer(() => settings('a'), {});
+    const b = new TestServer(() => settings('b'), {});
 
     beforeAll(() => Promise.all([a.start(), b.start()]));
     afterAll(async () => {

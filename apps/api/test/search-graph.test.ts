@@ -45,7 +45,7 @@ describe('the search graph', () => {
     await server.stop();
     expect((await stat(snapshot)).size).toBeGreaterThan(1000);
 
-    server = await TestServer.start(env);
+    server = await TestServer.start(env, {});
     expect(server.output()).not.toMatch(/building/);
     expect(await server.json('/readyz')).toMatchObject({ index: { kind: 'hnsw', images: 99 } });
     const again = await server.json<Found>('/search?q=yellow&limit=30');

@@ -96,7 +96,8 @@ async function tryFromSite(server: TestServer, id: string): Promise<unknown> {
 
 describe('a stored picture', () => {
   const folder = useFolder();
-  const server = useServer(folder, { API_KEY: KEY, IMAGE_FORMATS: 'jpeg,png,webp,gif,avif,tiff' });
+  // Its warnings are looked for.
+  const server = useServer(folder, { API_KEY: KEY, IMAGE_FORMATS: 'jpeg,png,webp,gif,avif,tiff' }, {});
 
   it.each(['jpeg', 'png', 'webp'] as const)(
     'in %s is served without place and camera; its bytes as they came are for admins',

@@ -15,7 +15,7 @@ vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 const MAX_CONNECTIONS = 120;
 const PER_ADDRESS = MAX_CONNECTIONS / 2;
 const CLIENTS = 20;
-const server = useServer(useFolder(), { MAX_CONNECTIONS: String(MAX_CONNECTIONS) });
+const server = useServer(useFolder(), { MAX_CONNECTIONS: String(MAX_CONNECTIONS) }, {});
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 const FORM_TYPE = { 'Content-Type': 'multipart/form-data; boundary=b' };

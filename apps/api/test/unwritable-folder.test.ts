@@ -36,7 +36,7 @@ describe.skipIf(process.platform === 'win32')('a data folder that may no longer 
     if (isRoot) execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, data]);
     return {};
   };
-  const server = useServer(folder, giveAway, nodeOptions);
+  const server = useServer(folder, giveAway, { nodeOptions });
   // A test that fails must leave the folder as the next one needs it.
   afterEach(() => chmod(images, 0o755));
 

@@ -1,4 +1,4 @@
-/** Starts the built service, `node dist/main.js`, and talks to it over HTTP. */
+/** Starts the built service, as the program `node dist/main.js` or in a process that hosts several, and talks to it over HTTP. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,21 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { ProblemBody } from '../../src/problems/catalogue.js';
+import { startHosted } from './hosted-service.js';
+import type { HostedService } from './hosted-service.js';
+import { QUICK_START } from './quick-start.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-
-/**
- * V8's fast compilers alone, functions compiled when they are called, and a young generation that a start does not fill:
- * optimising the database's WebAssembly and the program's JavaScript takes a third of the processor time of a start, and
- * collecting garbage a twentieth, which pays off only in a service that runs for longer than a test does.
- */
-const QUICK_START: readonly string[] = [
-  '--liftoff-only',
-  '--no-opt',
-  '--max-lazy',
-  '--min-semi-space-size=16',
-  '--max-semi-space-size=16',
-];
 
 /** How long a service may take to start, in milliseconds. */
 const PATIENCE = 120_000;
@@ -37,36 +27,49 @@ export async function runToEnd(env: Record<string, string>, args: string[] = [])
   return { code, output: output() };
 }
 
+/** A service that is a process of its own, for tests of what happens to a process. */
+export interface OwnProcess {
+  /** For Node.js itself; none start the service as its users do. */
+  nodeOptions?: readonly string[];
+  /** A program that starts what is named after it, with its arguments. */
+  launcher?: readonly string[];
+}
+
 /** A service that can be started, ended and started again with the same settings. */
 export class TestServer {
+  private hosted: HostedService | undefined;
   private process: { child: ChildProcess; output: () => string } | undefined;
   private address: string | undefined;
 
-  /**
-   * `nodeOptions` are for Node.js itself; none start the service as its users do. `launcher` is a program that starts what is
-   * named after it, with its arguments.
-   */
+  /** @param how as a process of its own; else it shares one with others, which starts it sooner */
   constructor(
     private readonly settings: () => Record<string, string>,
-    private readonly nodeOptions = QUICK_START,
-    private readonly launcher: readonly string[] = [],
+    private readonly how?: OwnProcess,
   ) {}
 
   /** Starts the service on a free port and waits until it is ready. */
-  static async start(settings: Record<string, string>): Promise<TestServer> {
-    const server = new TestServer(() => settings);
+  static async start(settings: Record<string, string>, how?: OwnProcess): Promise<TestServer> {
+    const server = new TestServer(() => settings, how);
     await server.start();
     return server;
   }
 
   /** Starts it, the first time or again after its end, and waits until it is ready. */
   async start(): Promise<void> {
-    this.process = start(this.nodeOptions, { PORT: '0', ...this.settings() }, [], this.launcher);
-    this.address = await untilListening(this.process.child, this.process.output);
+    const settings = { PORT: '0', ...this.settings() };
+    if (this.how === undefined) {
+      this.hosted = await startHosted(settings);
+      this.address = this.hosted.url;
+    } else {
+      const { nodeOptions = QUICK_START, launcher } = this.how;
+      this.process = start(nodeOptions, settings, [], launcher);
+      this.address = await untilListening(this.process.child, this.process.output);
+    }
     await this.untilReady();
   }
 
   private get child(): ChildProcess {
+    if (this.hosted !== undefined) throw new Error('the service is no process of its own');
     if (this.process === undefined) throw new Error('the service was not started');
     return this.process.child;
   }
@@ -83,7 +86,7 @@ export class TestServer {
 
   /** Everything that was logged since the last start. */
   output(): string {
-    return this.process?.output() ?? '';
+    return this.hosted?.output() ?? this.process?.output() ?? '';
   }
 
   async untilReady(): Promise<void> {
@@ -136,6 +139,10 @@ export class TestServer {
 
   /** Ends the service with a signal and returns its exit code. One that failed by itself before fails the test, with its log. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.hosted !== undefined && signal === 'SIGTERM') {
+      await this.hosted.close();
+      return 0;
+    }
     const child = this.process?.child;
     if (child?.exitCode) throw new Error(`the service ended with code ${child.exitCode}:\n${this.output()}`);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { freshDataFolder } from './data-folder.js';
 import { TestServer } from './server.js';
+import type { OwnProcess } from './server.js';
 import { writeTinyCheckpoint } from './tiny-checkpoint.js';
 
 type Settings = Record<string, string>;
@@ -27,13 +28,12 @@ export function useCheckpoint(folder: string): string {
 
 /**
  * A service that runs while the tests do, with its checkpoint and its data in `folder`. Settings that are known only
- * after the hooks before it have run come from a function; `nodeOptions` and `launcher` as in TestServer. It must end cleanly.
+ * after the hooks before it have run come from a function; `how` as in TestServer. It must end cleanly.
  */
 export function useServer(
   folder: string,
   settings: Settings | (() => Settings) = {},
-  nodeOptions?: string[],
-  launcher?: string[],
+  how?: OwnProcess,
 ): TestServer {
   const checkpoint = useCheckpoint(folder);
   const data = join(folder, 'data');
@@ -43,8 +43,7 @@ export function useServer(
       DATA_DIR: data,
       ...(typeof settings === 'function' ? settings() : settings),
     }),
-    nodeOptions,
-    launcher,
+    how,
   );
   beforeAll(async () => {
     await freshDataFolder(data);
