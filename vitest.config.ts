@@ -13,6 +13,12 @@ const testData = process.env.CLIP_TEST_DATA ?? from('../shared/data');
 /** Needs a process that has not used the backend yet. */
 const FIRST_USE = 'libs/tfjs-onnxruntime/src/backend/register.test.ts';
 
+/**
+ * Tests that kill and flood, wait for leases and time limits to run out, install packages, or repeat on PostgreSQL or op by op
+ * what others prove: as much time as all the rest. `npm test` leaves them out, `npm run test:all` and continuous integration do not.
+ */
+const SLOW = '**/*.slow.test.ts';
+
 /** Unit tests run from source; end-to-end tests start the built programs with plain `node`. */
 export default defineConfig({
   resolve: {
@@ -47,7 +53,12 @@ export default defineConfig({
       {
         extends: true,
         // Loading TensorFlow.js takes longer than most of these tests: files share the modules of a process.
-        test: { name: 'units', include: ['{libs/clip,apps/*}/src/**/*.test.ts'], isolate: false },
+        test: {
+          name: 'units',
+          include: ['{libs/clip,apps/*}/src/**/*.test.ts'],
+          exclude: [SLOW],
+          isolate: false,
+        },
       },
       {
         extends: true,
@@ -55,7 +66,7 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['libs/tfjs-onnxruntime/src/**/*.test.ts', 'libs/clip/test/**/*.test.ts'],
-          exclude: [FIRST_USE],
+          exclude: [FIRST_USE, SLOW],
           isolate: false,
         },
       },
@@ -65,13 +76,26 @@ export default defineConfig({
         test: {
           name: 'programs',
           include: ['apps/*/test/**/*.test.ts', '{bench,scripts}/**/*.test.ts'],
+          exclude: [SLOW],
           isolate: false,
         },
       },
       {
         extends: true,
         // Whole programs that set up a backend of their own.
-        test: { name: 'isolated', include: ['libs/tfjs-onnxruntime/test/**/*.test.ts', FIRST_USE] },
+        test: {
+          name: 'isolated',
+          include: ['libs/tfjs-onnxruntime/test/**/*.test.ts', FIRST_USE],
+          exclude: [SLOW],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'slow',
+          include: ['{apps,libs}/*/{src,test}/**/*.slow.test.ts', 'scripts/**/*.slow.test.ts'],
+          isolate: false,
+        },
       },
     ],
   },

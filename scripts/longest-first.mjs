@@ -45,7 +45,7 @@ export default class LongestFirst extends BaseSequencer {
 
 /** The short unit tests come last: they fill what is left. @param {import('vitest/node').TestSpecification} file */
 function room({ project }) {
-  return ['isolated', 'programs', 'engine', 'units'].indexOf(project.name);
+  return ['slow', 'isolated', 'programs', 'engine', 'units'].indexOf(project.name);
 }
 
 /** @param {import('vitest/node').TestSpecification} file */

@@ -8,6 +8,7 @@ import { hasBrowser, launchBrowser, titleWithBrowser } from './support/browser.j
 import { colourPng } from './support/images.js';
 import { formRequest, jsonRequest } from './support/server.js';
 import { COLOURS } from './support/tiny-checkpoint.js';
+import { openOperation } from './support/swagger-ui.js';
 import { useFolder, useServer } from './support/use-server.js';
 
 // Each test starts real processes, which a busy machine serves slowly.
@@ -249,47 +250,23 @@ describe.skipIf(!hasBrowser)(titleWithBrowser('the web page'), () => {
     const file = join(folder, 'cyan.png');
     await writeFile(file, await colourPng('cyan', 5));
     await page.goto(`${server.url}/docs`);
-    const open = async (summary: string) => {
-      const operation = page.locator('.opblock', { hasText: summary });
-      await operation.locator('.opblock-summary-control').click();
-      await operation.getByRole('button', { name: 'Try it out' }).click();
-      const fill = async (name: string, values: string[]) => {
-        const row = operation.locator('tr', { hasText: name }).first();
-        for (const [index, value] of values.entries()) {
-          const inputs = row.locator('input[type=text]');
-          if ((await inputs.count()) <= index)
-            await row.getByRole('button', { name: 'Add string item' }).click();
-          await inputs.nth(index).fill(value);
-        }
-      };
-      const execute = async () => {
-        await operation.getByRole('button', { name: 'Execute' }).click();
-        const body = operation.locator('.live-responses-table .response .microlight').first();
-        const answer = JSON.parse((await body.textContent()) ?? '') as unknown;
-        // Swagger UI draws all that is open anew at each change.
-        await operation.locator('.opblock-summary-control').click();
-        return answer;
-      };
-      return { operation, fill, execute };
-    };
-
-    const classify = await open('Score candidate labels for an image');
-    await classify.operation.locator('input[type=file]').setInputFiles(file);
+    const classify = await openOperation(page, 'Score candidate labels for an image');
+    await classify.block.locator('input[type=file]').setInputFiles(file);
     await classify.fill('labels', ['red', 'cyan']);
     expect(await classify.execute()).toEqual([
       { label: 'cyan', score: expect.closeTo(1, 3) as number, similarity: expect.any(Number) as number },
       { label: 'red', score: expect.closeTo(0, 3) as number, similarity: expect.any(Number) as number },
     ]);
 
-    const upload = await open('Add one or more images');
-    await upload.operation.locator('input[type=file]').first().setInputFiles(file);
+    const upload = await openOperation(page, 'Add one or more images');
+    await upload.block.locator('input[type=file]').first().setInputFiles(file);
     await upload.fill('captions', ['one, with a comma', 'two']);
     await upload.fill('tags', ['first', 'second']);
     expect(await upload.execute()).toMatchObject({
       items: [{ status: 'created', captions: ['one, with a comma', 'two'], tags: ['first', 'second'] }],
     });
 
-    const search = await open('Search images by words');
+    const search = await openOperation(page, 'Search images by words');
     await search.fill('q', ['cyan']);
     await search.fill('tag', ['first', 'second']);
     expect(await search.execute()).toMatchObject({ total: 1, items: [{ tags: ['first', 'second'] }] });

@@ -1,4 +1,4 @@
-/** Training tf.layers models on the backend; packed.test.ts runs the examples themselves. */
+/** Training tf.layers models on the backend; packed.slow.test.ts runs the examples themselves. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makePerceptron } from '../examples/mlp.mjs';
