@@ -1,6 +1,5 @@
 /**
- * Loops that compilers vectorise: sums run in kLanes independent lanes (their order is part of the source, so it is the
- * same for every instruction set), choices are written without branches.
+ * Loops that compilers vectorise: sums run in kLanes independent lanes, choices are written without branches.
  */
 #include "kernels.h"
 
@@ -9,19 +8,10 @@
 #include <cstring>
 
 #include "clones.h"
+#include "lanes.h"
 
 namespace kernels {
 namespace {
-
-constexpr size_t kLanes = 16;
-
-INLINE float SumLanes(const float* lanes) {
-  float half[kLanes / 2];
-  for (size_t l = 0; l < kLanes / 2; l++) half[l] = lanes[l] + lanes[l + kLanes / 2];
-  float sum = 0;
-  for (size_t l = 0; l < kLanes / 2; l++) sum += half[l];
-  return sum;
-}
 
 /** eˣ for x ≤ 0 to 2 units in the last place; 0 below −87, where it would be denormal. NaN stays NaN. */
 INLINE float ExpOfNegative(float x) {

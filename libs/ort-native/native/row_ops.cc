@@ -1,5 +1,6 @@
-/** Ops on rows: layer normalisation and activations. */
+/** Ops on rows: layer normalisation, activations and softmax. */
 #include "ops.h"
+#include "softmax.h"
 
 namespace custom_ops {
 namespace {
@@ -93,6 +94,16 @@ void RectifierGradient(const Call& call, float highest) {
   SumParts(call, parts, blocks.count, D, d_bias);
 }
 
+void SoftmaxGradient(const Call& call) {
+  const auto y = call.Input(0), dy = call.Input(1);
+  const size_t D = y.columns();
+  const size_t N = D == 0 ? 0 : y.size / D;
+  Require(y.shape == dy.shape && !y.shape.empty(), "SoftmaxGradient");
+  float* dx = call.Output(0, y.shape);
+  const Blocks blocks(N, D);
+  call.Parallel(blocks.count, [&](size_t i) { kernels::SoftmaxGradient(blocks.at(i, N, D), y.data, dy.data, dx); });
+}
+
 /** A kernel with one number, an attribute of this name. */
 template <void (*Compute)(const Call&, float)>
 std::function<void(const Call&)> WithNumber(Table api, const ort::KernelInfo* info, const char* name) {
@@ -118,6 +129,7 @@ const Op kOps[] = {
     {"BiasQuickGeluGradient", 3, 2, Plain<ActivationGradient<kernels::BiasQuickGeluGradient>>},
     {"BiasRectify", 2, 1, UpTo<BiasRectify>},
     {"RectifierGradient", 2, 2, UpTo<RectifierGradient>},
+    {"SoftmaxGradient", 2, 1, Plain<SoftmaxGradient>},
 };
 
 }  // namespace

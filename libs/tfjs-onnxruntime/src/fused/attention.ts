@@ -10,6 +10,7 @@ import { matMul } from '../graph/products.js';
 import { reduce, softmax, sumTo } from '../graph/reductions.js';
 import type { Value } from '../graph/value.js';
 import { define, type KernelDefinition } from '../kernels/define.js';
+import { nativeSoftmaxGradient } from './native.js';
 
 interface AttentionAttrs {
   numHeads: number;
@@ -49,8 +50,16 @@ function attention(
   return y;
 }
 
+/** [B,H,T,1]: Σ over S of P∘dP, by way of the head's output o, which is smaller: Σ over K of do∘o. */
+function weightedSums(dy: Value, y: Value, H: number): Value {
+  const [B, T, D] = y.shape as [number, number, number];
+  const perHead = reduce('ReduceSum', reshape(binary('Mul', dy, y), [B, T, H, D / H]), -1, true);
+  return transpose(perHead, [0, 2, 1, 3]);
+}
+
 /**
- * With P the weights: dv = Pᵀ·do, dS = P∘(do·vᵀ − rowsum(do∘o)), dq = scale·dS·k, dk = scale·dSᵀ·q, dmask = dS.
+ * With P the weights and dP = do·vᵀ: dS = P∘(dP − rowsum(P∘dP)), dv = Pᵀ·do, dq = scale·dS·k, dk = scale·dSᵀ·q, dmask = dS.
+ * @param native whether one node of the native addon computes dS
  */
 function attentionGradient(
   dy: Value,
@@ -59,13 +68,12 @@ function attentionGradient(
   v: Value,
   y: Value,
   { numHeads: H, scale }: AttentionAttrs,
+  native: boolean,
 ): Value[] {
   const { weights: P, mask } = y.companions as { weights: Value; mask?: Value };
-  const [B, T, D] = y.shape as [number, number, number];
   const dO = splitHeads(dy, H);
-  const perHead = reduce('ReduceSum', reshape(binary('Mul', dy, y), [B, T, H, D / H]), -1, true);
-  const rowSum = transpose(perHead, [0, 2, 1, 3]); // [B,H,T,1]
-  const dS = mul(P, sub(matMul(dO, splitHeads(v, H), { transposeB: true }), rowSum));
+  const dP = matMul(dO, splitHeads(v, H), { transposeB: true });
+  const dS = native ? nativeSoftmaxGradient(P, dP) : mul(P, sub(dP, weightedSums(dy, y, H)));
   const dq = joinHeads(matMul(dS, splitHeads(k, H), { alpha: scale }));
   const dk = joinHeads(matMul(dS, splitHeads(q, H), { transposeA: true, alpha: scale }));
   const dv = joinHeads(matMul(P, dO, { transposeA: true }));
@@ -79,7 +87,8 @@ export const attentionKernels: KernelDefinition[] = [
   ),
   define<'dy' | 'query' | 'key' | 'value' | 'y', AttentionAttrs>(
     'FusedAttentionGrad',
-    ({ dy, query, key, value, y }, attrs) => attentionGradient(dy, query, key, value, y, attrs),
+    ({ dy, query, key, value, y }, attrs, { recordsNative }) =>
+      attentionGradient(dy, query, key, value, y, attrs, recordsNative),
   ),
 ];
 

@@ -65,6 +65,32 @@ function rectifierOfSum(N: number, D: number, highest: number, x = numbers([N, D
   };
 }
 
+/** Attention of T queries and S keys in two heads, with a learned mask for each head where there is one. */
+function attention(B: number, T: number, S: number, D: number, masked = true, x?: HostTensor): NativeCase {
+  const inputs = {
+    query: x ?? numbers([B, T, D], 1),
+    key: numbers([B, S, D], 2),
+    value: numbers([B, S, D], 3),
+    ...(masked && { mask: numbers([2, T, S], 4) }),
+    weight: numbers([B, T, D], 5),
+  };
+  const names = Object.keys(inputs).filter((name) => name !== 'weight');
+  const forward = ({ weight: _, ...operands }: Tensors): tf.Tensor =>
+    kernel('FusedAttention', operands, { numHeads: 2, scale: 0.5 });
+  return {
+    inputs,
+    f: (t) => ({ y: forward(t), ...gradients(forward, t, names, t.weight!) }),
+    results: {
+      y: [B, T, D],
+      d_query: [B, T, D],
+      d_key: [B, S, D],
+      d_value: [B, S, D],
+      ...(masked && { d_mask: [2, T, S] }),
+    },
+    tolerance: 1e-5,
+  };
+}
+
 const native = loadNative();
 const reason = native.runtime ? '' : ` (skipped: ${native.reason})`;
 
@@ -114,6 +140,10 @@ agreesWithComposedOps('the fused ops of the native addon', {
     data: Float32Array.of(1, Infinity, -Infinity, 2, NaN, 1, 2, 3, -1, 7, 8, 9, NaN, 1, 0),
   }),
   'ReLU of no rows': rectifierOfSum(0, 9, Infinity),
+  'attention over an odd number of keys': attention(3, 5, 37, 12),
+  'attention of one query to one key': attention(2, 1, 1, 2, false),
+  'attention over many rows': attention(8, 129, 65, 32, false),
+  'attention with NaN in a query': attention(2, 3, 17, 8, true, withNaN([2, 3, 8])),
 });
 
 /** One node for tensors of these sizes, of which some are computed and reshaped. */

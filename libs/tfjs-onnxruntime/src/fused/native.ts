@@ -108,6 +108,10 @@ export function nativeBiasGeluGradient(
   return reshape(dx!, x.shape);
 }
 
+/** y∘(dy − Σ dy∘y) for each row of y, the result of a softmax over its last axis. */
+export const nativeSoftmaxGradient = (y: Value, dy: Value): Value =>
+  record('SoftmaxGradient', [y, dy], [float(y.shape)])[0]!;
+
 /** Σ x² over all of them, whatever their shapes. */
 export function nativeSumOfSquares(values: readonly Value[]): Value {
   const inputs = values.map((x) => (x.producer?.op === 'Reshape' ? x.producer.inputs[0]! : x));

@@ -82,6 +82,15 @@ export const CASES = [
     };
   },
   (wild) => {
+    const [N, D] = [size(3000), size()];
+    return {
+      op: 'SoftmaxGradient',
+      inputs: [tensor([N, D], wild, true), tensor([N, D], wild)],
+      outputs: [[N, D]],
+      expected: (inputs) => reference.softmaxGradient(inputs, D),
+    };
+  },
+  (wild) => {
     const [K, M, N] = [size(3000), size(), size()];
     return {
       op: 'TransposedGemm',

@@ -55,6 +55,16 @@ export const rectify = ([x = new Float32Array(), bias = new Float32Array()], hig
   Float64Array.from(x, (each, i) => Math.min(Math.max(each + at(bias, i % bias.length), 0), highest)),
 ];
 
+/** @param {Float32Array[]} inputs @param {number} D */
+export function softmaxGradient([y = new Float32Array(), dy = new Float32Array()], D) {
+  const sums = Float64Array.from({ length: D === 0 ? 0 : y.length / D }, (_, n) => {
+    let sum = 0;
+    for (let d = 0; d < D; d++) sum += at(y, n * D + d) * at(dy, n * D + d);
+    return sum;
+  });
+  return [Float64Array.from(y, (each, i) => each * (at(dy, i) - at(sums, Math.floor(i / D))))];
+}
+
 /** @param {Float32Array[]} inputs @param {number} D @param {number} highest */
 export function rectifierGradient([dy = new Float32Array(), y = new Float32Array()], D, highest) {
   const dx = Float64Array.from(dy, (each, i) => (at(y, i) > 0 && at(y, i) < highest ? each : 0));
