@@ -1,15 +1,16 @@
 /**
  * Compiles the addon with one call of the C++ compiler ($CXX, or c++) into build/ort-native.node.
  *   node libs/ort-native/build.mjs                   prints the compiler's messages, exits with its status
- *   node libs/ort-native/build.mjs --if-possible     on install: only where sources are newer, and never an error
+ *   node libs/ort-native/build.mjs --if-possible     on install: only where it was made of anything else, and never an error
  *   node libs/ort-native/build.mjs --sanitize        ASan and UBSan, into build/ort-native.sanitized.node
  *   node libs/ort-native/build.mjs --target avx2     for one instruction set alone (avx2 or baseline), into
  *                                                    build/ort-native.avx2.node, which ORT_NATIVE_ADDON makes tests use
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const require = createRequire(import.meta.url);
 /** @type {{ include_dir: string }} */
@@ -29,21 +30,23 @@ mkdirSync(build, { recursive: true });
 const variant = sanitize ? '.sanitized' : target ? `.${target}` : '';
 const output = join(build, `ort-native${variant}.node`);
 const sources = readdirSync(native).map((name) => join(native, name));
-/** @param {string} path */
-const modified = (path) => statSync(path).mtimeMs;
-const isCurrent =
-  existsSync(output) &&
-  [...sources, import.meta.filename].every((source) => modified(source) < modified(output));
+const compiler = process.env.CXX ?? 'c++';
+/** What the addon in build/ was made of; a failure to compile leaves that of the old one. */
+const stateFile = `${output}.state`;
+const state = contentHash();
+const isCurrent = existsSync(output) && existsSync(stateFile) && readFileSync(stateFile, 'utf8') === state;
 
 if (!(ifPossible && isCurrent)) {
   // A process that has the old file open keeps it; a compiler that fails leaves the old file.
   const partial = `${output}.${process.pid}`;
-  const { status, error } = spawnSync(process.env.CXX ?? 'c++', compilerArguments(partial), {
+  const { status, error } = spawnSync(compiler, compilerArguments(partial), {
     stdio: ifPossible ? ['ignore', 'ignore', 'pipe'] : 'inherit',
     encoding: 'utf8',
   });
-  if (status === 0) renameSync(partial, output);
-  else rmSync(partial, { force: true });
+  if (status === 0) {
+    renameSync(partial, output);
+    writeFileSync(stateFile, state);
+  } else rmSync(partial, { force: true });
   if (error) console.error(`ort-native: no C++ compiler (${error.message})`);
   if (ifPossible) {
     console.log(
@@ -54,6 +57,15 @@ if (!(ifPossible && isCurrent)) {
   } else {
     process.exitCode = status ?? 1;
   }
+}
+
+/** A hash of sources, headers, the compiler and what it is told: times of change say nothing after a checkout. */
+function contentHash() {
+  const hash = createHash('sha256');
+  hash.update(spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout ?? '');
+  for (const path of [import.meta.filename, require.resolve('node-api-headers/package.json'), ...sources])
+    hash.update(`\0${basename(path)}\0`).update(readFileSync(path));
+  return hash.digest('hex');
 }
 
 /**

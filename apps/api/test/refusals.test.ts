@@ -171,6 +171,20 @@ describe('requests that cannot be answered', () => {
     expect([asked.status, asked.headers.get('allow')]).toEqual([204, allow]);
   });
 
+  it('find the limits of these settings, and defaults elsewhere, in the OpenAPI document', async () => {
+    type Schemas = Record<string, { maxItems?: number; items?: { maxLength?: number } }>;
+    const { paths } = await server.json<{
+      paths: Record<
+        string,
+        { post?: { requestBody: { content: Record<string, { schema: { properties: Schemas } }> } } }
+      >;
+    }>('/openapi.json');
+    const formOf = (path: string) =>
+      paths[path]!.post!.requestBody.content['multipart/form-data']!.schema.properties;
+    for (const path of ['/images', '/embed']) expect(formOf(path).image).toMatchObject({ maxItems: 4 });
+    expect(formOf('/classify').labels).toMatchObject({ maxItems: 1000, items: { maxLength: 50 } });
+  });
+
   it('are refused whatever stands in the place of an id, on every route', async () => {
     const { paths } = await server.json<{ paths: Record<string, object> }>('/openapi.json');
     const ids = ['%00', 'a%00', '__proto__', '..%2f..%2fetc', '%ED%A0%80', 'x'.repeat(5000)];

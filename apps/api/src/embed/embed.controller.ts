@@ -40,7 +40,7 @@ export class EmbedController {
   @ApiRoute((limits) => ({
     summary: 'Embeddings of texts or images',
     json: embedBodySchema(limits),
-    form: { files: { image: 'many' } },
+    form: { files: { image: { maxItems: limits.MAX_FILES } } },
     responses: { 200: { description: 'One vector for each input', schema: embeddingsSchema } },
     problems: ['overloaded', 'too_many_files', ...IMAGE_PROBLEMS],
   }))

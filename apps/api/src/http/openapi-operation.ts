@@ -11,8 +11,8 @@ type Fields = Record<string, z.ZodType>;
 /** A form: checked fields, and fields that are files. */
 interface FormDescription {
   fields?: z.ZodObject<Fields>;
-  /** `one` file in the field, or `many`. */
-  files: Record<string, 'one' | 'many'>;
+  /** `one` file in the field, or up to so many. */
+  files: Record<string, 'one' | { maxItems: number }>;
 }
 
 export interface RouteDescription {
@@ -88,8 +88,11 @@ export function operation(
 function formContent({ fields, files }: FormDescription, components: Components): JsonSchema {
   const properties: Record<string, JsonSchema> = {};
   const required = [...Object.keys(files), ...(fields === undefined ? [] : requiredFields(fields))];
-  for (const [name, many] of Object.entries(files)) {
-    properties[name] = many === 'many' ? { type: 'array', items: binaryFile } : binaryFile;
+  for (const [name, count] of Object.entries(files)) {
+    properties[name] =
+      count === 'one'
+        ? binaryFile
+        : { type: 'array', items: binaryFile, minItems: 1, maxItems: count.maxItems };
   }
   const encoding: Record<string, JsonSchema> = {};
   for (const [name, field] of Object.entries(fields?.shape ?? {})) {

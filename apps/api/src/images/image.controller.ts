@@ -67,14 +67,14 @@ export class ImageController {
       maxFields: 2 * MAX_LIST + 1,
     }),
   })
-  @ApiRoute({
+  @ApiRoute(({ MAX_FILES }) => ({
     summary: 'Add one or more images',
     description:
       'All are stored or none. Bytes that are in the collection already are not stored again: status `duplicate`; ' +
       'captions and tags that the image lacks are added to it, up to 100 of each, and `merged` says which; ' +
       'with `onDuplicate` they stay as they are, or are replaced. ' +
       '201 when at least one was new, 200 when all were there.',
-    form: { fields: uploadFieldsSchema, files: { image: 'many' } },
+    form: { fields: uploadFieldsSchema, files: { image: { maxItems: MAX_FILES } } },
     responses: {
       201: { description: 'At least one image was new', schema: uploadResultSchema },
       200: { description: 'All were stored already', schema: uploadResultSchema },
@@ -87,7 +87,7 @@ export class ImageController {
       'storage_full',
       'storage_unavailable',
     ],
-  })
+  }))
   async upload(
     @RequestBody() body: Body,
     @Scope() scope: RequestScope,
