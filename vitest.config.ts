@@ -14,8 +14,8 @@ const testData = process.env.CLIP_TEST_DATA ?? from('../shared/data');
 const FIRST_USE = 'libs/tfjs-onnxruntime/src/backend/register.test.ts';
 
 /**
- * Tests that kill and flood, wait for leases and time limits to run out, install packages, or repeat on PostgreSQL or op by op
- * what others prove: as much time as all the rest. `npm test` leaves them out, `npm run test:all` and continuous integration do not.
+ * Tests that kill, flood and fail programs, start them many times, wait for leases and time limits to run out, install packages, or
+ * repeat on PostgreSQL or op by op what others prove: more time than all the rest. `npm test` leaves them out, `npm run test:all` and continuous integration do not.
  */
 const SLOW = '**/*.slow.test.ts';
 
